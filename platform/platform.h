@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The platform contract: how guest code runs and how its memory is mapped.
+ *
+ * A platform executes guest code in a *context* (one guest thread) inside an *address space* (one guest mm) and returns
+ * to the sentry whenever the guest makes a syscall, faults, or is interrupted.  It knows nothing of tasks, vmas or files.
+ *
+ *     sentry thread                               platform
+ *     for (;;) {
+ *             platform_run(ctx, &stop)      ---->  applies queued map operations, enters the guest ...
+ *             handle(stop)                  <----  ... until it stops
+ *     }
+ *
+ * Guest memory is one memfd (platform_memory).  The host mappings of an address space are a cache of the mm's page table:
+ * a page that is not mapped on the host faults, and mm decides.  So a platform may drop mappings at any time
+ * (aspace_reset), but must never keep one that was ordered away.
+ *
+ * Mapping operations.  map, unmap and protect may be called by any thread.  When the calling thread owns a context of that
+ * address space they are applied at once, for all threads of it.  Otherwise they are queued in order, are applied
+ * before any context of the address space enters the guest again, and, when a context is inside the guest at that time, the call
+ * interrupts it and waits until it has applied them.  So in every case: when the call returns, no guest instruction will
+ * use the old mapping.  Nothing here may be called with a lock held that handling a stop takes, except mm's pt_lock.
+ *
+ * Threads.  A context belongs to the sentry thread that first ran it (its owner): only the owner calls run, ctx_free and the
+ * register and xstate functions; any thread calls interrupt.
+ *
+ * Locks: a platform's own locks are below mm's pt_lock.
+ *
+ * Errors are negative guest errno values.
+ */
+#ifndef SENTRY_PLATFORM_PLATFORM_H
+#define SENTRY_PLATFORM_PLATFORM_H
+
+#include "sentry/base/types.h"
+
+/*
+ * The guest's addresses are [GUEST_MIN_ADDR, GUEST_TASK_SIZE).  What lies above, to the end of the host's user half, is
+ * the stub's; no guest mapping is ever ordered there.
+ */
+#define GUEST_MIN_ADDR 0x10000UL
+#define GUEST_TASK_SIZE 0x7fffe0000000UL
+
+/* The user-visible integer registers, laid out as Linux's struct user_regs_struct. */
+struct guest_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t orig_rax; /* syscall number at STOP_SYSCALL; ignored on entry to the guest */
+	uint64_t rip, cs, eflags, rsp, ss;
+	uint64_t fs_base, gs_base;
+	uint64_t ds, es, fs, gs;
+};
+static_assert(sizeof(struct guest_regs) == 27 * 8, "user_regs_struct");
+
+enum platform_prot { PLATFORM_READ = 1, PLATFORM_WRITE = 2, PLATFORM_EXEC = 4 }; /* 0: inaccessible */
+
+enum platform_stop_kind {
+	STOP_SYSCALL,	  /* regs: number in orig_rax, rip behind the instruction, rax still the number */
+	STOP_FAULT,	  /* a page fault: addr, access, present */
+	STOP_SIGNAL,	  /* another hardware exception, as the signal Linux would send */
+	STOP_INTERRUPTED, /* interrupt() or nothing in particular: look for work and run again */
+	STOP_DEAD,	  /* the host killed the context's execution vehicle; it can only be freed */
+};
+
+enum platform_access {
+	ACCESS_READ,	/* also "read or write, not known": resolve as a read; a write faults again with `present` set */
+	ACCESS_WRITE,
+	ACCESS_EXEC,
+};
+
+struct platform_stop {
+	enum platform_stop_kind kind;
+	/* STOP_FAULT */
+	uaddr_t addr;		     /* faulting address */
+	enum platform_access access;
+	bool present;		     /* the host had the page mapped: a protection fault */
+	/* STOP_SIGNAL; also filled for STOP_FAULT with what Linux's signal frame shows */
+	int signo;		     /* SIGILL, SIGFPE, SIGTRAP, SIGBUS, SIGSEGV (general protection) */
+	int si_code;
+	uint64_t trapno, err;	     /* x86 exception number and page fault error bits, best knowledge */
+};
+
+struct platform_ops;
+
+/* Embedded by a backend's own structure. */
+struct platform_aspace {
+	const struct platform_ops *ops;
+};
+
+struct platform_ctx {
+	const struct platform_ops *ops;
+	struct platform_aspace *as; /* immutable; exec makes a new context */
+	/*
+	 * The integer registers; the owner's.  Valid after run; to change them, write here and set regs_dirty.  New contexts
+	 * start with all zero, dirty.
+	 */
+	struct guest_regs regs;
+	bool regs_dirty;
+};
+
+struct platform_params {
+	int memory_fd;	      /* the memfd of guest memory: backing 0; borrowed for the life of the platform */
+	bool debug;
+};
+
+#define PLATFORM_MEMORY 0 /* the backing id of guest memory */
+
+struct platform_ops {
+	const char *name;
+	const char *summary; /* one line for --help */
+
+	/*
+	 * Whether this host lets the platform work: 0, or -errno with *ret_why set to one sentence naming what is missing and
+	 * how to get it.  Must leave nothing behind.
+	 */
+	int (*probe)(const char **ret_why);
+	/* Once per process, before any other call. */
+	int (*init)(const struct platform_params *params);
+	void (*fini)(void);
+
+	/*
+	 * Optional: makes @fd (borrowed for the life of the platform) mappable by aspaces under the returned id > 0.  Only
+	 * PLATFORM_READ and PLATFORM_EXEC mappings of it are allowed.  Platforms without it have NULL here.
+	 */
+	int (*backing_add)(int fd);
+
+	/*
+	 * An empty address space.  The execution vehicle (stub process) may be made here or at the first run; failure then is
+	 * STOP_DEAD.  Returns it or ERR_PTR.
+	 */
+	struct platform_aspace *(*aspace_new)(void);
+	/* All its contexts were freed. */
+	void (*aspace_free)(struct platform_aspace *as);
+
+	/*
+	 * Maps [addr, addr+len) to @backing at byte offset @off, replacing what was there.  All page aligned and inside the
+	 * guest's range.  -LINUX_ENOMEM when the host refuses (too many mappings): the caller may aspace_reset and go on.
+	 */
+	int (*map)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
+	/* Removes all mappings in the range; holes are fine. */
+	int (*unmap)(struct platform_aspace *as, uaddr_t addr, size_t len);
+	/* Changes protection of a range that is entirely mapped. */
+	int (*protect)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
+	/* Drops every guest mapping, the special ones of map_vvar excepted. */
+	int (*aspace_reset)(struct platform_aspace *as);
+
+	/*
+	 * Places the host's vDSO data pages so that they end at @addr, where the caller puts a copy of the vDSO's text;
+	 * platform_vdso() gives the sizes.  Optional: NULL where the host has none.
+	 */
+	int (*map_vvar)(struct platform_aspace *as, uaddr_t addr);
+
+	/* A context for a new guest thread in @as.  May be called by a thread other than the later owner. */
+	struct platform_ctx *(*ctx_new)(struct platform_aspace *as);
+	/* Owner only (or any thread when it never ran). */
+	void (*ctx_free)(struct platform_ctx *ctx);
+
+	/* Runs guest code until it stops.  Fills *stop and ctx->regs. */
+	void (*run)(struct platform_ctx *ctx, struct platform_stop *stop);
+	/*
+	 * Makes @ctx's current or next run return STOP_INTERRUPTED soon.  Spurious ones are allowed, lost ones are not: an
+	 * interrupt that comes at any time after the last run returned makes the next run return without entering the guest
+	 * or very soon after.  Does not sleep.
+	 */
+	void (*interrupt)(struct platform_ctx *ctx);
+
+	/*
+	 * Extended state in the standard (non-compacted) XSAVE format with Linux's software bytes at 464.. as in a signal
+	 * frame; @buf is xstate_size() bytes, 64-byte aligned.  Owner only; set before the first run gives the initial state.
+	 * The default for a new context is the processor's initial state (x87 control word 0x37f, MXCSR 0x1f80).
+	 */
+	int (*get_xstate)(struct platform_ctx *ctx, void *buf);
+	int (*set_xstate)(struct platform_ctx *ctx, const void *buf);
+	size_t (*xstate_size)(void);
+};
+
+/* All platforms in order of preference, NULL-terminated. */
+extern const struct platform_ops *const platforms[];
+/* The one in use, set by platform_select. */
+extern const struct platform_ops *platform;
+
+/* Selects by name, or "auto": the first whose probe succeeds.  0, or -errno with *ret_why (static storage). */
+int platform_select(const char *name, const char **ret_why);
+
+/* The host's vDSO as mapped in the sentry itself; text NULL when there is none. */
+struct platform_vdso {
+	const void *text;  /* page aligned ELF image */
+	size_t text_size;  /* page multiple */
+	size_t vvar_size;  /* bytes of data pages directly below the text */
+};
+const struct platform_vdso *platform_vdso(void);
+
+#endif

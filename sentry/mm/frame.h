@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames: the pages of guest memory.
+ *
+ * All guest memory, anonymous and page cache alike, is pages of one memfd, mapped whole in the sentry, so that a frame is
+ * reached by the sentry at frame_ptr(pfn) and by a guest through a platform mapping of the memfd at pfn * PAGE_SIZE.  The memfd is
+ * sparse and its offset space is plentiful: frames are handed out in naturally contiguous runs, so that one host mapping
+ * covers many pages and neighbouring host mappings merge.
+ *
+ * One table of struct frame, indexed by pfn, says for each frame how many hold it.  Holders are: a present PTE, the page cache, and
+ * anyone who called frame_get (an I/O, a pinned futex page).  A frame whose count drops to zero returns to the allocator, and its memory
+ * goes back to the host at once or later (frame_trim).
+ *
+ * The allocator is a buddy system over runs of up to 2^FRAME_MAX_ORDER frames; frames of a run are freed one by one and coalesce.
+ *
+ * Locks: frame_lock (internal) is a leaf.  frame_get/put are lock-free until the last put.
+ */
+#ifndef SENTRY_MM_FRAME_H
+#define SENTRY_MM_FRAME_H
+
+#include "sentry/base/types.h"
+
+#define FRAME_MAX_ORDER 9 /* 2 MiB */
+#define PFN_NONE UINT64_MAX
+
+enum frame_flags {
+	FRAME_ZERO = 1, /* frame_alloc: contents must read as zero */
+};
+
+/*
+ * Creates the memfd and the table.  @limit: the most bytes of guest memory that may be in use (0: host RAM).  Returns 0 or
+ * -errno; frames_memory_fd() is for platform_init.
+ */
+int frames_init(uint64_t limit);
+int frames_memory_fd(void);
+
+/*
+ * Allocates 2^@order contiguous frames, each with one reference.  @near: a frame number that would be liked as the first one
+ * (contiguity with a neighbour), or PFN_NONE.  Returns the first pfn, or PFN_NONE when the limit is reached.
+ */
+pfn_t frame_alloc(unsigned order, unsigned flags, pfn_t near);
+void frame_get(pfn_t pfn);
+/* Drops a reference; the last one frees the frame. */
+void frame_put(pfn_t pfn);
+int frame_refs(pfn_t pfn);
+/* The frame in the sentry's own address space.  The caller holds a reference. */
+void *frame_ptr(pfn_t pfn);
+
+struct frame_stats {
+	uint64_t limit;	 /* pages */
+	uint64_t used;	 /* frames with references */
+	uint64_t free_resident; /* free frames whose memory the host still holds */
+};
+void frame_get_stats(struct frame_stats *ret);
+/* Gives free frames' memory back to the host until at most @keep pages stay resident. */
+void frame_trim(uint64_t keep);
+
+/*
+ * Called (without locks) when an allocation meets the limit, before it fails: frees what can be (page cache); returns true to
+ * try again.  Set by the page cache.
+ */
+extern bool (*frame_reclaim)(unsigned nr);
+
+/* Checking builds (--enable-asan, or SENTRY_CHECK_FRAMES): verifies the table and poisons freed frames. */
+void frame_check(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The page cache: one mapping per inode, shared by read, write and mmap, so that they are coherent by construction.
+ *
+ * A cached page is a frame plus state.  The cache holds one reference to each frame; whoever uses a page outside mapping->lock holds
+ * another.  Pages below the inode's size only, but for those a truncation is about to drop.  Bytes behind the size in the last page
+ * are zero.
+ *
+ *     absent --(lookup miss)--> locked, reading --(readpages)--> up to date <--> dirty --(writepages)--> up to date
+ *
+ * A page that is being read is `locked`: others wait on the mapping.  Truncation: shrinks size, backing_unmap, drops pages (waiting for
+ * locked ones), so a fault that comes later sees the new size.  A fault holds a frame reference before it looks at the size under
+ * mapping->lock: so no PTE for a page past the end can be made after truncation has unmapped.
+ */
+#ifndef SENTRY_VFS_PAGECACHE_H
+#define SENTRY_VFS_PAGECACHE_H
+
+#include "sentry/base/waitq.h"
+#include "sentry/mm/backing.h"
+#include "sentry/mm/frame.h"
+
+struct mapping;
+struct inode;
+
+struct mapping_ops {
+	/*
+	 * Fills @nr pages from page index @pgoff into the frames @pfns (not necessarily contiguous frames, but usually so: join
+	 * neighbours into one transfer).  Holes and bytes behind the end of the file read as zero.  0 or -errno.  NULL: all pages
+	 * that are not cached are zero (tmpfs).
+	 */
+	int (*readpages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
+	/* Writes dirty pages to the store.  NULL: pages are the store, stay dirty and are never reclaimed (tmpfs, throw-away overlay). */
+	int (*writepages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
+	/* A page goes from clean to dirty: reserve space (-ENOSPC).  NULL: nothing to do. */
+	int (*dirty)(struct mapping *m, uint64_t pgoff);
+	/* The page's contents were dropped (truncate, hole): give back what dirty reserved.  NULL. */
+	void (*dropped)(struct mapping *m, uint64_t pgoff, unsigned nr);
+};
+
+struct cached_page; /* pagecache.c */
+
+struct mapping {
+	struct backing backing;	 /* what mm maps */
+	struct inode *host;	 /* borrowed: the inode embeds the mapping */
+	const struct mapping_ops *ops; /* NULL: no page cache */
+	struct mutex lock;
+	struct waitq wait;	 /* for locked pages */
+	void *tree;		 /* lock; radix tree of cached_page by index */
+	uint64_t nr_pages, nr_dirty; /* lock */
+	int wb_err;		 /* errno of a failed write-back, reported once by fsync */
+	struct list_head lru;	 /* all mappings, for reclaim */
+};
+
+void mapping_init(struct mapping *m, struct inode *host, const struct mapping_ops *ops);
+/* Drops all pages, dirty ones too. */
+void mapping_fini(struct mapping *m);
+
+/*
+ * The page at @pgoff with a frame reference, reading (with @ra_pages of read-ahead behind it) on a miss.  -LINUX_EIO...,
+ * -LINUX_ENOMEM.  Does not look at the inode's size.
+ */
+int mapping_get_page(struct mapping *m, uint64_t pgoff, unsigned ra_pages, pfn_t *ret_pfn);
+/* The same for a write of [from, to) of the page: does not read what will be overwritten whole; marks it dirty. */
+int mapping_get_page_write(struct mapping *m, uint64_t pgoff, unsigned from, unsigned to, pfn_t *ret_pfn);
+/* A cached, up-to-date page or PFN_NONE; never reads. */
+pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff);
+/*
+ * Drops pages for a file that is now @size long and zeroes the tail of the last page, unmapping them from all mms.
+ * inode->size was already set; i_rwsem held for writing.
+ */
+void mapping_truncate(struct mapping *m, uint64_t size);
+/* Zeroes [start, end) bytes: drops whole pages (a hole), zeroes parts. */
+int mapping_punch(struct mapping *m, uint64_t start, uint64_t end);
+/* Writes back dirty pages of the byte range and waits; returns (and clears) wb_err. */
+int mapping_writeback(struct mapping *m, uint64_t start, uint64_t end);
+/* Drops clean, unmapped pages (drop_caches, reclaim).  Returns pages dropped. */
+uint64_t mapping_drop_clean(struct mapping *m);
+/* SEEK_DATA and SEEK_HOLE over what is cached, for filesystems whose pages are the store. */
+bool mapping_next_data(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
+bool mapping_next_hole(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
+/* Totals for /proc/meminfo; pages. */
+uint64_t pagecache_pages(void);
+/* Installs frame_reclaim. */
+void pagecache_init(void);
+
+#endif
