@@ -391,8 +391,14 @@ struct file {
 /* A file on @path (both references taken, on failure too).  ops from the inode; calls ops->open. */
 struct file *file_open_path(struct path *path, uint32_t flags, const struct cred *cred);
 /*
- * A file that has no name in a filesystem: pipes, sockets, eventfds.  @name as /proc/self/fd shows it: "anon_inode:[eventfd]",
- * "pipe:[123]", "socket:[123]".  A new inode of @mode in the anonymous super block.
+ * A file with the given operations and state on an object that needs no open call; @path is borrowed.  FMODE_READ, FMODE_WRITE
+ * from @flags; FMODE_STREAM set.  file.c.
+ */
+struct file *file_new_on(const struct path *path, const struct file_ops *ops, uint32_t flags, void *private_data);
+/*
+ * A file that has no name in a filesystem: pipes, sockets, eventfds.  @name as /proc/self/fd shows it: "anon_inode:[eventfd]";
+ * one that ends in ":[" gets the inode number and "]" ("pipe:[" -> "pipe:[123]").  A new inode of @mode in the anonymous super
+ * block.  anon/anon.c.
  */
 struct file *anon_file_new(const char *name, uint32_t mode, const struct file_ops *ops, uint32_t flags, void *private_data);
 /* tmpfs-backed unlinked file, for shared anonymous memory and memfd_create.  Name as shown in maps ("/dev/zero", "/memfd:x"). */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The anonymous super block.  Its inodes have no name in any tree; their dentries are unhashed and carry the text that
+ * /proc/pid/fd shows.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentry/abi/fcntl.h"
+#include "vfs/anon/anon.h"
+
+static void anon_free_inode(struct inode *inode)
+{
+	inode_fini(inode);
+	free(inode);
+}
+
+static int anon_statfs(struct super_block *sb, struct linux_statfs *ret)
+{
+	*ret = (struct linux_statfs){ .f_type = (int64_t)sb->magic, .f_bsize = PAGE_SIZE, .f_namelen = NAME_MAX_LEN,
+				      .f_frsize = PAGE_SIZE };
+	return 0;
+}
+
+static const struct super_ops anon_super_ops = { .free_inode = anon_free_inode, .statfs = anon_statfs };
+static const struct fs_type anon_type = { .name = "anon_inodefs", .nodev = true };
+
+/* One super block for all, made on first use and kept for the life of the sentry; anon_mount is its only mount. */
+static struct mutex anon_lock = MUTEX_INIT;
+static struct super_block *anon_sb; /* anon_lock to set */
+static struct mount *anon_mount;
+
+#define ANON_INODE_FS_MAGIC 0x09041934
+
+static int anon_init(void)
+{
+	MUTEX_GUARD(&anon_lock);
+	struct super_block *sb;
+	struct mount *mnt;
+
+	if (anon_mount)
+		return 0;
+	sb = sb_new(&anon_type, &anon_super_ops);
+	if (IS_ERR(sb))
+		return (int)PTR_ERR(sb);
+	sb->magic = ANON_INODE_FS_MAGIC;
+	sb->blksize = PAGE_SIZE;
+	mnt = calloc(1, sizeof(*mnt));
+	if (!mnt) {
+		sb_put(sb);
+		return -LINUX_ENOMEM;
+	}
+	ref_init(&mnt->ref);
+	mnt->sb = sb;
+	list_init(&mnt->ns_link);
+	list_init(&mnt->children);
+	list_init(&mnt->child_link);
+	anon_sb = sb;
+	anon_mount = mnt;
+	return 0;
+}
+
+/* "pipe:[" becomes "pipe:[123]": objects that are told apart by their inode number. */
+static void anon_name(char *buf, size_t size, const char *name, uint64_t ino)
+{
+	size_t len = strlen(name);
+
+	if (len >= 2 && name[len - 1] == '[' && name[len - 2] == ':')
+		snprintf(buf, size, "%s%llu]", name, (unsigned long long)ino);
+	else
+		snprintf(buf, size, "%s", name);
+}
+
+struct file *anon_file_new(const char *name, uint32_t mode, const struct file_ops *ops, uint32_t flags, void *private_data)
+{
+	struct dentry *dentry;
+	struct inode *inode;
+	struct file *f;
+	char buf[NAME_MAX_LEN + 1];
+	int err = anon_init();
+
+	if (err)
+		return ERR_PTR(err);
+	inode = inode_new(anon_sb, 0, mode, NULL, ops);
+	if (IS_ERR(inode))
+		return (struct file *)inode;
+	inode->uid = current_cred->fsuid;
+	inode->gid = current_cred->fsgid;
+	anon_name(buf, sizeof(buf), name, inode->ino);
+	dentry = dentry_new_anon(anon_sb, buf, inode);
+	if (IS_ERR(dentry))
+		return (struct file *)dentry;
+	f = file_new_on(&(struct path){ anon_mount, dentry }, ops, flags, private_data);
+	dentry_put(dentry);
+	return f;
+}
+
+struct file *anon_file_again(struct file *f, const struct file_ops *ops, uint32_t flags, void *private_data)
+{
+	return file_new_on(&f->path, ops, flags, private_data);
+}
