@@ -15,7 +15,7 @@ list=$(mktemp "${TMPDIR:-/tmp}/sentry-lint.XXXXXX")
 trap 'rm -f "$list"' EXIT
 trap 'exit 1' HUP INT TERM
 
-find sentry platform vfs netstack loader tests man m4 -type f \
+find sentry platform vfs netstack loader tests tools man m4 -type f \
 	\( -name '*.[chS]' -o -name '*.sh' -o -name '*.awk' -o -name '*.py' -o -name '*.m4' -o -name '*.tbl' \) \
 	2>/dev/null >"$list"
 find . -maxdepth 1 -type f \

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# What ./demo and ./check share: installing what is missing, and building in build/.  Sourced from the top directory;
+# $me is the caller's name.
+
+say()
+{
+	echo "$me: $*"
+}
+
+die()
+{
+	echo "$me: $*" >&2
+	exit 1
+}
+
+build_packages="autoconf automake make gcc libc6-dev libelf-dev libext2fs-dev libseccomp-dev libzydis-dev"
+
+packages_missing()
+{
+	for pkg in "$@"; do
+		case $(dpkg-query -W -f='${db:Status-Status} ' "$pkg" 2>/dev/null) in
+		*installed\ *) ;;
+		*) printf ' %s' "$pkg" ;;
+		esac
+	done
+}
+
+# Installs those of the named Debian packages that are missing.  Elsewhere than on Debian configure will name what it needs.
+packages_install()
+{
+	command -v dpkg-query >/dev/null || return 0
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	say "installing$missing"
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "run this as root, then try again:  apt-get install$missing"
+		sudo=sudo
+	fi
+	# A fresh machine has no package lists, an old one outdated lists.
+	$sudo apt-get -q update || say "the package lists could not be updated; trying with what is there"
+	# shellcheck disable=SC2086
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing ||
+		die "could not install; run this as root, then try again:  apt-get install$missing"
+}
+
+# Builds build/bin/sentry.
+build()
+{
+	[ -x configure ] && [ ! configure -ot configure.ac ] && [ ! Makefile.in -ot Makefile.am ] || {
+		say "making ./configure"
+		./bootstrap >/dev/null 2>build.log || { cat build.log >&2; die "bootstrap failed"; }
+		rm -f build.log
+	}
+	mkdir -p build
+	# A build directory that was set up before Criterion was installed knows no unit tests.
+	if [ ! -f build/Makefile ] || grep -q '^CRITERION_LIBS = *$' build/Makefile; then
+		(cd build && ../configure -q) || die "configure failed"
+	fi
+	make -s --no-print-directory -C build -j"$(nproc)" || die "the build failed"
+}
