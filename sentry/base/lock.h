@@ -64,7 +64,7 @@ static inline void mutex_unlock_cleanup(struct mutex **l)
 
 /* Holds @l to the end of the scope. */
 #define MUTEX_GUARD(l)                                                                                                 \
-	struct mutex *__cleanup(mutex_unlock_cleanup) MUTEX_GUARD_NAME(__LINE__) = (mutex_lock(l), (l))
+	struct mutex *__cleanup(mutex_unlock_cleanup) __unused MUTEX_GUARD_NAME(__LINE__) = (mutex_lock(l), (l))
 #define MUTEX_GUARD_NAME(line) MUTEX_GUARD_NAME_(line)
 #define MUTEX_GUARD_NAME_(line) guard_##line
 
