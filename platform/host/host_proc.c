@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, processes, signals and limits. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/host/host.h"
+#include "platform/host/host_internal.h"
+
+pid_t host_gettid(void)
+{
+	return gettid();
+}
+
+pid_t host_getpid(void)
+{
+	return getpid();
+}
+
+pid_t host_getppid(void)
+{
+	return getppid();
+}
+
+uint32_t host_getuid(void)
+{
+	return getuid();
+}
+
+uint32_t host_geteuid(void)
+{
+	return geteuid();
+}
+
+uint32_t host_getgid(void)
+{
+	return getgid();
+}
+
+uint32_t host_getegid(void)
+{
+	return getegid();
+}
+
+int host_getgroups(int max, uint32_t *groups)
+{
+	static_assert(sizeof(gid_t) == sizeof(*groups), "gid_t");
+	return ret_errno(getgroups(max, groups));
+}
+
+int host_kill(pid_t pid, int sig)
+{
+	return ret_errno(kill(pid, sig));
+}
+
+int host_tgkill(pid_t tgid, pid_t tid, int sig)
+{
+	return (int)ret_errno(syscall(SYS_tgkill, tgid, tid, sig));
+}
+
+int host_prctl(int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+	return ret_errno(prctl(op, a, b, c, d));
+}
+
+int host_personality(unsigned long persona)
+{
+	return ret_errno(personality(persona));
+}
+
+int host_setsid(void)
+{
+	return ret_errno(setsid());
+}
+
+void host_exit_group(int status)
+{
+	_exit(status);
+}
+
+int host_sigaction(int sig, void (*fn)(int), unsigned long flags)
+{
+	struct sigaction sa = { .sa_handler = fn, .sa_flags = (int)flags };
+
+	return ret_errno(sigaction(sig, &sa, NULL));
+}
+
+/* Raw, so that libc's own real-time signals are covered too. */
+int host_sigprocmask(int how, uint64_t mask, uint64_t *ret_old)
+{
+	return (int)ret_errno(syscall(SYS_rt_sigprocmask, how, &mask, ret_old, sizeof(mask)));
+}
+
+uint64_t host_signals_block(void)
+{
+	uint64_t old = 0;
+
+	host_sigprocmask(SIG_SETMASK, ~0ULL, &old);
+	return old;
+}
+
+void host_signals_restore(uint64_t mask)
+{
+	host_sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+int host_vfork(int (*fn)(void *), void *arg, void *stack_top, int extra_flags)
+{
+	return ret_errno(clone(fn, stack_top, CLONE_VM | CLONE_VFORK | extra_flags | SIGCHLD, arg));
+}
+
+int host_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	return (int)ret_errno(syscall(SYS_execveat, fd, path, argv, envp, flags));
+}
+
+int host_waitpid(pid_t pid, int *ret_status, int options)
+{
+	return retry_eintr(waitpid(pid, ret_status, options));
+}
+
+long host_ptrace(int request, pid_t tid, uint64_t addr, void *data)
+{
+	return ret_errno(syscall(SYS_ptrace, request, tid, addr, data));
+}
+
+int host_pidfd_open(pid_t pid)
+{
+	return (int)ret_errno(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int host_sched_setaffinity(pid_t tid, size_t size, const void *mask)
+{
+	return (int)ret_errno(syscall(SYS_sched_setaffinity, tid, size, mask));
+}
+
+int host_sched_getaffinity(pid_t tid, size_t size, void *mask)
+{
+	return (int)ret_errno(syscall(SYS_sched_getaffinity, tid, size, mask));
+}
+
+int host_sched_getcpu(void)
+{
+	return sched_getcpu();
+}
+
+void host_sched_yield(void)
+{
+	sched_yield();
+}
+
+int host_setpriority(pid_t tid, int nice)
+{
+	return ret_errno(setpriority(PRIO_PROCESS, (id_t)tid, nice));
+}
+
+unsigned host_nr_cpus(void)
+{
+	uint64_t mask[1024 / 64] = { 0 };
+	int n = host_sched_getaffinity(0, sizeof(mask), mask);
+	unsigned nr = 0;
+
+	for (int i = 0; i < n / 8; i++)
+		nr += (unsigned)__builtin_popcountll(mask[i]);
+	return nr ? nr : 1;
+}
+
+int host_getrlimit(int resource, struct host_rlimit *ret_lim)
+{
+	struct rlimit lim;
+
+	if (getrlimit(resource, &lim) < 0)
+		return -errno;
+	*ret_lim = (struct host_rlimit){ lim.rlim_cur, lim.rlim_max };
+	return 0;
+}
+
+int host_setrlimit(int resource, const struct host_rlimit *lim)
+{
+	struct rlimit l = { lim->cur, lim->max };
+
+	return ret_errno(setrlimit(resource, &l));
+}
+
+int host_futex_wait(atomic_uint *word, unsigned val, int64_t deadline_ns, bool shared)
+{
+	struct timespec ts = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
+	int op = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+
+	return (int)ret_errno(syscall(SYS_futex, word, op, val, deadline_ns == INT64_MAX ? NULL : &ts, NULL,
+				      FUTEX_BITSET_MATCH_ANY));
+}
+
+int host_futex_wake(atomic_uint *word, int nr, bool shared)
+{
+	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), nr));
+}
+
+int host_getrandom(void *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = retry_eintr(getrandom(buf, len, 0));
+
+		if (n < 0)
+			return (int)n;
+		buf = (char *)buf + n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int host_uname(struct host_utsname *ret_uts)
+{
+	static_assert(sizeof(struct host_utsname) == sizeof(struct utsname), "struct new_utsname");
+	return ret_errno(uname((struct utsname *)ret_uts));
+}
+
+int host_sysinfo(struct host_sysinfo *ret_info)
+{
+	struct sysinfo si;
+
+	if (sysinfo(&si) < 0)
+		return -errno;
+	*ret_info = (struct host_sysinfo){
+		.totalram = (uint64_t)si.totalram * si.mem_unit,
+		.freeram = (uint64_t)si.freeram * si.mem_unit,
+		.loads = { si.loads[0], si.loads[1], si.loads[2] },
+		.uptime = (uint64_t)si.uptime,
+	};
+	return 0;
+}
+
+uint64_t host_getauxval(unsigned type)
+{
+	return getauxval(type);
+}
