@@ -226,10 +226,11 @@ struct host_rlimit {
 int host_getrlimit(int resource, struct host_rlimit *ret_lim);
 int host_setrlimit(int resource, const struct host_rlimit *lim);
 
-/* Sleeps while *word == val; 0, -EAGAIN, -ETIMEDOUT or -EINTR.  @deadline_ns: absolute CLOCK_MONOTONIC, INT64_MAX: none. */
-int host_futex_wait(atomic_uint *word, unsigned val, int64_t deadline_ns, bool shared);
-/* Number woken. */
-int host_futex_wake(atomic_uint *word, int nr, bool shared);
+/*
+ * Sleeps while *word == val, on a word in memory shared with another process (sentry/base/futex_host.h has the private
+ * ones).  0, -EAGAIN, -ETIMEDOUT or -EINTR.
+ */
+int host_shared_futex_wait(atomic_uint *word, unsigned val, int64_t timeout_ns);
 
 /* All of it, from the kernel's pool; retries EINTR.  0 or -errno. */
 int host_getrandom(void *buf, size_t len);

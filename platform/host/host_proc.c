@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads, processes, signals and limits. */
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -194,18 +195,11 @@ int host_setrlimit(int resource, const struct host_rlimit *lim)
 	return ret_errno(setrlimit(resource, &l));
 }
 
-int host_futex_wait(atomic_uint *word, unsigned val, int64_t deadline_ns, bool shared)
+int host_shared_futex_wait(atomic_uint *word, unsigned val, int64_t timeout_ns)
 {
-	struct timespec ts = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
-	int op = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+	struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
 
-	return (int)ret_errno(syscall(SYS_futex, word, op, val, deadline_ns == INT64_MAX ? NULL : &ts, NULL,
-				      FUTEX_BITSET_MATCH_ANY));
-}
-
-int host_futex_wake(atomic_uint *word, int nr, bool shared)
-{
-	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), nr));
+	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_WAIT, val, &ts, NULL, 0));
 }
 
 int host_getrandom(void *buf, size_t len)
