@@ -21,12 +21,16 @@
 
 typedef int64_t (*syscall_fn)(const uint64_t *args);
 
+enum syscall_support { SYSCALL_NONE, SYSCALL_PARTIAL, SYSCALL_FULL };
+
 struct syscall_desc {
-	const char *name;
+	const char *name;	 /* NULL: no such number */
 	syscall_fn fn;		 /* NULL: not implemented, -LINUX_ENOSYS */
 	uint8_t nr_args;
 	const char *const *args; /* "fd:fd", "buf:out(count)", ...: the third column of the table */
+	const char *ret;	 /* how strace shows the result: "hex", "fd", ...; NULL: decimal */
 	const char *note;	 /* hint shown once when the call is missing or partial; NULL */
+	enum syscall_support support;
 };
 
 #define NR_SYSCALLS 470
