@@ -1,60 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
-
-#include "sentry/abi/errno.h"
 #include "sentry/base/timer.h"
 
+#include <pthread.h>
+
+#include "sentry/abi/errno.h"
+
 static struct mutex timer_lock = MUTEX_INIT;
-static pthread_cond_t timer_idle = PTHREAD_COND_INITIALIZER; /* a function returned */
-static struct rb_root timers = RB_ROOT;
+static struct rb_root timers = RB_ROOT;	  /* timer_lock; by deadline */
+static bool timer_started;		  /* timer_lock */
+static struct timer *timer_running;	  /* timer_lock; whose function is called just now: never dereferenced */
+static struct waitq timer_idle = WAITQ_INIT(timer_idle); /* timer_running changed */
 static struct sleeper timer_sleeper;
 static pthread_t timer_thread;
-static bool timer_started; /* timer_lock */
 
 static int timer_cmp(const struct rb_node *x, const struct rb_node *y)
 {
-	int64_t a = rb_entry(x, const struct timer, rb)->deadline, b = rb_entry(y, const struct timer, rb)->deadline;
+	deadline_t a = rb_entry((struct rb_node *)x, struct timer, rb)->deadline;
+	deadline_t b = rb_entry((struct rb_node *)y, struct timer, rb)->deadline;
 
-	return a < b ? -1 : a > b;
+	return (a > b) - (a < b);
 }
 
-/* Takes the first timer that is due; else the time to sleep until. */
-static struct timer *timer_pop_due_locked(int64_t now, deadline_t *ret_next)
+static bool timer_disarm_locked(struct timer *t)
 {
-	struct timer *t = rb_entry_or_null(rb_first(&timers), struct timer, rb);
-
-	*ret_next = NO_DEADLINE;
-	if (!t)
-		return NULL;
-	if (t->deadline > now) {
-		*ret_next = t->deadline;
-		return NULL;
-	}
+	if (!t->armed)
+		return false;
 	rb_erase(&timers, &t->rb);
 	t->armed = false;
-	t->running = true;
-	return t;
+	return true;
 }
 
-static void *timer_main(void *arg)
+/* Calls the first timer if it is due.  Otherwise returns the time to sleep until. */
+static bool timer_run_due(deadline_t *ret_next)
 {
-	(void)arg;
-	sleeper_set_self(&timer_sleeper);
+	struct timer *t;
+	bool due;
+
 	mutex_lock(&timer_lock);
+	t = rb_entry_or_null(rb_first(&timers), struct timer, rb);
+	*ret_next = t ? t->deadline : NO_DEADLINE;
+	due = t && t->deadline <= monotonic_ns();
+	if (due) {
+		timer_disarm_locked(t);
+		timer_running = t;
+	}
+	mutex_unlock(&timer_lock);
+	if (!due)
+		return false;
+	t->fn(t); /* may free it */
+	mutex_lock(&timer_lock);
+	timer_running = NULL;
+	mutex_unlock(&timer_lock);
+	waitq_wake(&timer_idle, 0);
+	return true;
+}
+
+static void *timer_main(void *arg __unused)
+{
+	sleeper_set_self(&timer_sleeper);
 	for (;;) {
 		deadline_t next;
-		struct timer *t = timer_pop_due_locked(monotonic_ns(), &next);
 
-		mutex_unlock(&timer_lock);
-		if (t)
-			t->fn(t);
-		else
+		if (!timer_run_due(&next))
 			sleeper_sleep(SLEEP_UNINTERRUPTIBLE, next);
-		mutex_lock(&timer_lock);
-		if (t) {
-			t->running = false;
-			pthread_cond_broadcast(&timer_idle);
-		}
 	}
 	return NULL;
 }
@@ -62,7 +70,6 @@ static void *timer_main(void *arg)
 static int timer_start_locked(void)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
 	int err;
 
 	if (timer_started)
@@ -70,14 +77,11 @@ static int timer_start_locked(void)
 	sleeper_init(&timer_sleeper);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 << 10);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	err = pthread_create(&timer_thread, &attr, timer_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (err)
 		return -LINUX_ENOMEM;
-	pthread_detach(timer_thread);
 	timer_started = true;
 	return 0;
 }
@@ -87,41 +91,44 @@ void timer_init(struct timer *t, void (*fn)(struct timer *t), void *data)
 	*t = (struct timer){ .fn = fn, .data = data };
 }
 
-int timer_arm(struct timer *t, int64_t deadline)
+int timer_arm(struct timer *t, deadline_t deadline)
 {
-	bool first;
-	int err;
+	bool first = false;
+	int err = 0;
 
 	mutex_lock(&timer_lock);
-	err = timer_start_locked();
-	if (err) {
-		mutex_unlock(&timer_lock);
-		return err;
+	timer_disarm_locked(t);
+	if (deadline != NO_DEADLINE)
+		err = timer_start_locked();
+	if (deadline != NO_DEADLINE && !err) {
+		t->deadline = deadline;
+		t->armed = true;
+		rb_insert(&timers, &t->rb, timer_cmp);
+		first = rb_first(&timers) == &t->rb;
 	}
-	if (t->armed)
-		rb_erase(&timers, &t->rb);
-	t->deadline = deadline;
-	t->armed = true;
-	rb_insert(&timers, &t->rb, timer_cmp);
-	first = rb_first(&timers) == &t->rb;
 	mutex_unlock(&timer_lock);
 	if (first)
 		sleeper_wake(&timer_sleeper);
-	return 0;
+	return err;
+}
+
+bool timer_disarm(struct timer *t)
+{
+	MUTEX_GUARD(&timer_lock);
+
+	return timer_disarm_locked(t);
+}
+
+/* Disarmed, and its function isn't running; a running function may have armed it again. */
+static bool timer_quiet_locked(struct timer *t)
+{
+	timer_disarm_locked(t);
+	return timer_running != t || pthread_equal(pthread_self(), timer_thread);
 }
 
 void timer_cancel(struct timer *t)
 {
 	mutex_lock(&timer_lock);
-	for (;;) {
-		if (t->armed)
-			rb_erase(&timers, &t->rb);
-		t->armed = false;
-		if (!t->running || (timer_started && pthread_equal(pthread_self(), timer_thread)))
-			break;
-		pthread_cond_wait(&timer_idle, &timer_lock.m); /* may arm itself again: look again */
-		timer_lock.owner = pthread_self();
-		timer_lock.held = true;
-	}
+	waitq_wait_locked(&timer_idle, &timer_lock, timer_quiet_locked(t), SLEEP_UNINTERRUPTIBLE, NO_DEADLINE);
 	mutex_unlock(&timer_lock);
 }

@@ -2,8 +2,9 @@
 /*
  * Timers: a function that is called once at a time.
  *
- * One service thread, started by the first timer, sleeps until the earliest deadline and calls the functions without locks.
- * A function may arm its timer again; it must not block for long.
+ * One service thread, started by the first timer, sleeps until the earliest deadline and calls the functions one after the
+ * other, without locks of its own held.  A function must not block for long; it may arm its own timer again, or free it
+ * unless somebody may call timer_cancel on it.
  *
  * Locks: the timer lock (internal) is a leaf.
  */
@@ -14,18 +15,25 @@
 #include "sentry/base/waitq.h"
 
 struct timer {
-	struct rb_node rb;	/* timer lock, as all below */
-	int64_t deadline;	/* CLOCK_MONOTONIC nanoseconds */
+	struct rb_node rb;   /* timer lock, as all below but fn and data */
+	deadline_t deadline; /* when it fires, while armed */
 	bool armed;
-	bool running;
 	void (*fn)(struct timer *t);
 	void *data;
 };
 
 void timer_init(struct timer *t, void (*fn)(struct timer *t), void *data);
-/* Calls the function at @deadline (at once when it has passed); replaces an earlier arming.  0 or -ENOMEM (no thread). */
-int timer_arm(struct timer *t, int64_t deadline);
-/* After it returns the function is not running (unless it is the caller) and will not run.  The caller holds no lock that it takes. */
+/*
+ * Calls the function at @deadline (at once when it has passed), replacing an earlier arming; NO_DEADLINE only disarms.
+ * 0, or -LINUX_ENOMEM when the service thread can't be started (then not armed).
+ */
+int timer_arm(struct timer *t, deadline_t deadline);
+/* Disarms, under any lock.  True: it was armed, and the function won't run; false: it may be running. */
+bool timer_disarm(struct timer *t);
+/*
+ * Disarms and waits: after it returns the function is not running (unless it is the caller) and will not run.  The caller
+ * holds no lock that the function takes.
+ */
 void timer_cancel(struct timer *t);
 
 #endif

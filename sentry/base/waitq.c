@@ -15,6 +15,7 @@
 
 #include "sentry/abi/errno.h"
 #include "sentry/base/futex_host.h"
+#include "sentry/base/trace.h"
 
 enum { SLEEPER_RUNNING, SLEEPER_WOKEN, SLEEPER_ASLEEP };
 
@@ -78,6 +79,19 @@ static bool sleeper_interrupted(struct sleeper *s, enum sleep_mode mode)
 	return atomic_load(&s->killed) || (mode == SLEEP_INTERRUPTIBLE && atomic_load(&s->interrupted));
 }
 
+/* In the futex until somebody changes the word or @deadline.  Leaves the word RUNNING. */
+static int sleeper_block(struct sleeper *s, enum sleep_mode mode, deadline_t deadline)
+{
+	int err = 0;
+
+	trace_sleep(mode, deadline);
+	while (atomic_load(&s->word) == SLEEPER_ASLEEP && err != -LINUX_ETIMEDOUT)
+		err = host_futex_wait(&s->word, SLEEPER_ASLEEP, deadline);
+	err = atomic_exchange(&s->word, SLEEPER_RUNNING) == SLEEPER_WOKEN ? 0 : -LINUX_ETIMEDOUT;
+	trace_wake(err);
+	return err;
+}
+
 /*
  * The interrupter sets its flag and then wakes, so testing the flag once, after the word was changed, is enough: a flag
  * that is set later is followed by a wake that finds the new word.
@@ -86,7 +100,6 @@ int sleeper_sleep(enum sleep_mode mode, deadline_t deadline)
 {
 	struct sleeper *s = sleeper_self();
 	unsigned word = SLEEPER_RUNNING;
-	int err = 0;
 
 	if (!atomic_compare_exchange_strong(&s->word, &word, SLEEPER_ASLEEP)) {
 		/* A pending wake; interruption comes first, so that a storm of wakes can't hide a signal. */
@@ -97,11 +110,7 @@ int sleeper_sleep(enum sleep_mode mode, deadline_t deadline)
 		atomic_store(&s->word, SLEEPER_RUNNING);
 		return -LINUX_ERESTARTSYS;
 	}
-	while (atomic_load(&s->word) == SLEEPER_ASLEEP && err != -LINUX_ETIMEDOUT)
-		err = host_futex_wait(&s->word, SLEEPER_ASLEEP, deadline);
-	if (atomic_exchange(&s->word, SLEEPER_RUNNING) == SLEEPER_WOKEN)
-		return 0;
-	return -LINUX_ETIMEDOUT;
+	return sleeper_block(s, mode, deadline);
 }
 
 void waitq_init(struct waitq *q)
@@ -170,6 +179,7 @@ void waitq_wake_nr(struct waitq *q, unsigned key, int nr)
 
 	if (!waitq_active(q))
 		return;
+	trace_waitq_wake(q, key, nr);
 	mutex_lock(&q->lock);
 	list_for_each_entry_safe(e, tmp, &q->entries, link) {
 		if (e->exclusive && nr <= 0)
