@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest ABI: clone(2), sched(7), wait(2), prctl(2), arch_prctl(2) and their kin.  x86-64. */
+#ifndef SENTRY_ABI_SCHED_H
+#define SENTRY_ABI_SCHED_H
+
+#include "sentry/base/types.h"
+
+#define LINUX_CSIGNAL 0x000000ffUL
+#define LINUX_CLONE_NEWTIME 0x00000080UL
+#define LINUX_CLONE_VM 0x00000100UL
+#define LINUX_CLONE_FS 0x00000200UL
+#define LINUX_CLONE_FILES 0x00000400UL
+#define LINUX_CLONE_SIGHAND 0x00000800UL
+#define LINUX_CLONE_PIDFD 0x00001000UL
+#define LINUX_CLONE_PTRACE 0x00002000UL
+#define LINUX_CLONE_VFORK 0x00004000UL
+#define LINUX_CLONE_PARENT 0x00008000UL
+#define LINUX_CLONE_THREAD 0x00010000UL
+#define LINUX_CLONE_NEWNS 0x00020000UL
+#define LINUX_CLONE_SYSVSEM 0x00040000UL
+#define LINUX_CLONE_SETTLS 0x00080000UL
+#define LINUX_CLONE_PARENT_SETTID 0x00100000UL
+#define LINUX_CLONE_CHILD_CLEARTID 0x00200000UL
+#define LINUX_CLONE_DETACHED 0x00400000UL
+#define LINUX_CLONE_UNTRACED 0x00800000UL
+#define LINUX_CLONE_CHILD_SETTID 0x01000000UL
+#define LINUX_CLONE_NEWCGROUP 0x02000000UL
+#define LINUX_CLONE_NEWUTS 0x04000000UL
+#define LINUX_CLONE_NEWIPC 0x08000000UL
+#define LINUX_CLONE_NEWUSER 0x10000000UL
+#define LINUX_CLONE_NEWPID 0x20000000UL
+#define LINUX_CLONE_NEWNET 0x40000000UL
+#define LINUX_CLONE_IO 0x80000000UL
+#define LINUX_CLONE_CLEAR_SIGHAND 0x100000000ULL
+#define LINUX_CLONE_INTO_CGROUP 0x200000000ULL
+
+struct linux_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+static_assert(sizeof(struct linux_clone_args) == 88, "struct clone_args");
+#define LINUX_CLONE_ARGS_SIZE_VER0 64
+
+#define LINUX_WNOHANG 0x00000001
+#define LINUX_WUNTRACED 0x00000002
+#define LINUX_WSTOPPED LINUX_WUNTRACED
+#define LINUX_WEXITED 0x00000004
+#define LINUX_WCONTINUED 0x00000008
+#define LINUX_WNOWAIT 0x01000000
+#define LINUX_WNOTHREAD 0x20000000
+#define LINUX_WALL 0x40000000
+#define LINUX_WCLONE 0x80000000
+#define LINUX_P_ALL 0
+#define LINUX_P_PID 1
+#define LINUX_P_PGID 2
+#define LINUX_P_PIDFD 3
+
+#define LINUX_SCHED_NORMAL 0
+#define LINUX_SCHED_FIFO 1
+#define LINUX_SCHED_RR 2
+#define LINUX_SCHED_BATCH 3
+#define LINUX_SCHED_IDLE 5
+#define LINUX_SCHED_DEADLINE 6
+#define LINUX_SCHED_RESET_ON_FORK 0x40000000
+#define LINUX_SCHED_FLAG_RESET_ON_FORK 1
+#define LINUX_SCHED_FLAG_ALL 0x7f
+
+struct linux_sched_attr {
+	uint32_t size, sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+	uint32_t sched_util_min, sched_util_max;
+};
+static_assert(sizeof(struct linux_sched_attr) == 56, "struct sched_attr");
+#define LINUX_SCHED_ATTR_SIZE_VER0 48
+
+#define LINUX_PRIO_PROCESS 0
+#define LINUX_PRIO_PGRP 1
+#define LINUX_PRIO_USER 2
+
+#define LINUX_IOPRIO_WHO_PROCESS 1
+#define LINUX_IOPRIO_WHO_PGRP 2
+#define LINUX_IOPRIO_WHO_USER 3
+#define LINUX_IOPRIO_CLASS_SHIFT 13
+
+#define LINUX_PR_SET_PDEATHSIG 1
+#define LINUX_PR_GET_PDEATHSIG 2
+#define LINUX_PR_GET_DUMPABLE 3
+#define LINUX_PR_SET_DUMPABLE 4
+#define LINUX_PR_GET_UNALIGN 5
+#define LINUX_PR_SET_UNALIGN 6
+#define LINUX_PR_GET_KEEPCAPS 7
+#define LINUX_PR_SET_KEEPCAPS 8
+#define LINUX_PR_GET_FPEMU 9
+#define LINUX_PR_SET_FPEMU 10
+#define LINUX_PR_GET_FPEXC 11
+#define LINUX_PR_SET_FPEXC 12
+#define LINUX_PR_GET_TIMING 13
+#define LINUX_PR_SET_TIMING 14
+#define LINUX_PR_SET_NAME 15
+#define LINUX_PR_GET_NAME 16
+#define LINUX_PR_GET_ENDIAN 19
+#define LINUX_PR_SET_ENDIAN 20
+#define LINUX_PR_GET_SECCOMP 21
+#define LINUX_PR_SET_SECCOMP 22
+#define LINUX_PR_CAPBSET_READ 23
+#define LINUX_PR_CAPBSET_DROP 24
+#define LINUX_PR_GET_TSC 25
+#define LINUX_PR_SET_TSC 26
+#define LINUX_PR_GET_SECUREBITS 27
+#define LINUX_PR_SET_SECUREBITS 28
+#define LINUX_PR_SET_TIMERSLACK 29
+#define LINUX_PR_GET_TIMERSLACK 30
+#define LINUX_PR_MCE_KILL 33
+#define LINUX_PR_MCE_KILL_GET 34
+#define LINUX_PR_SET_MM 35
+#define LINUX_PR_SET_CHILD_SUBREAPER 36
+#define LINUX_PR_GET_CHILD_SUBREAPER 37
+#define LINUX_PR_SET_NO_NEW_PRIVS 38
+#define LINUX_PR_GET_NO_NEW_PRIVS 39
+#define LINUX_PR_GET_TID_ADDRESS 40
+#define LINUX_PR_SET_THP_DISABLE 41
+#define LINUX_PR_GET_THP_DISABLE 42
+#define LINUX_PR_CAP_AMBIENT 47
+#define LINUX_PR_CAP_AMBIENT_IS_SET 1
+#define LINUX_PR_CAP_AMBIENT_RAISE 2
+#define LINUX_PR_CAP_AMBIENT_LOWER 3
+#define LINUX_PR_CAP_AMBIENT_CLEAR_ALL 4
+#define LINUX_PR_GET_SPECULATION_CTRL 52
+#define LINUX_PR_SET_SPECULATION_CTRL 53
+#define LINUX_PR_SET_IO_FLUSHER 57
+#define LINUX_PR_GET_IO_FLUSHER 58
+#define LINUX_PR_SET_VMA 0x53564d41
+#define LINUX_PR_SET_VMA_ANON_NAME 0
+#define LINUX_PR_SET_PTRACER 0x59616d61
+
+#define LINUX_SECBIT_NOROOT 0x1
+#define LINUX_SECBIT_NOROOT_LOCKED 0x2
+#define LINUX_SECBIT_NO_SETUID_FIXUP 0x4
+#define LINUX_SECBIT_NO_SETUID_FIXUP_LOCKED 0x8
+#define LINUX_SECBIT_KEEP_CAPS 0x10
+#define LINUX_SECBIT_KEEP_CAPS_LOCKED 0x20
+#define LINUX_SECBIT_NO_CAP_AMBIENT_RAISE 0x40
+#define LINUX_SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED 0x80
+#define LINUX_SECURE_ALL_BITS 0x55
+#define LINUX_SECURE_ALL_LOCKS 0xaa
+
+#define LINUX_ARCH_SET_GS 0x1001
+#define LINUX_ARCH_SET_FS 0x1002
+#define LINUX_ARCH_GET_FS 0x1003
+#define LINUX_ARCH_GET_GS 0x1004
+#define LINUX_ARCH_GET_CPUID 0x1011
+#define LINUX_ARCH_SET_CPUID 0x1012
+#define LINUX_ARCH_GET_XCOMP_SUPP 0x1021
+#define LINUX_ARCH_GET_XCOMP_PERM 0x1022
+#define LINUX_ARCH_REQ_XCOMP_PERM 0x1023
+
+#define LINUX_PER_MASK 0x00ff
+#define LINUX_ADDR_NO_RANDOMIZE 0x0040000
+#define LINUX_READ_IMPLIES_EXEC 0x0400000
+#define LINUX_PER_CLEAR_ON_SETID 0x0cc0000
+
+#define LINUX_CAPABILITY_VERSION_1 0x19980330
+#define LINUX_CAPABILITY_VERSION_2 0x20071026
+#define LINUX_CAPABILITY_VERSION_3 0x20080522
+struct linux_cap_header {
+	uint32_t version;
+	int32_t pid;
+};
+struct linux_cap_data {
+	uint32_t effective, permitted, inheritable;
+};
+
+#define LINUX_KCMP_FILE 0
+#define LINUX_KCMP_VM 1
+#define LINUX_KCMP_FILES 2
+#define LINUX_KCMP_FS 3
+#define LINUX_KCMP_SIGHAND 4
+#define LINUX_KCMP_IO 5
+#define LINUX_KCMP_SYSVSEM 6
+#define LINUX_KCMP_EPOLL_TFD 7
+
+#define LINUX_NEW_UTS_LEN 64
+struct linux_utsname {
+	char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];
+};
+static_assert(sizeof(struct linux_utsname) == 390, "struct new_utsname");
+
+struct linux_sysinfo {
+	int64_t uptime;
+	uint64_t loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;
+	uint16_t procs, pad[3];
+	uint64_t totalhigh, freehigh;
+	uint32_t mem_unit, pad2;
+};
+static_assert(sizeof(struct linux_sysinfo) == 112, "struct sysinfo");
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel as the command line sees it: start the first program, pass signals on, wait for the end.
+ */
+#ifndef SENTRY_KERNEL_KERNEL_H
+#define SENTRY_KERNEL_KERNEL_H
+
+#include "sentry/abi/sched.h"
+#include "vfs/vfs.h"
+
+#define KERNEL_SYSNAME "Linux"
+#define KERNEL_RELEASE "6.1.0"
+#define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC sentry"
+#define KERNEL_MACHINE "x86_64"
+
+struct kernel_boot {
+	struct fs_struct *fs;	     /* root and working directory; reference taken */
+	struct files_struct *files;  /* descriptors 0-2; reference taken */
+	const struct cred *cred;     /* reference taken */
+	const char *path;	     /* looked up in fs; without '/': along PATH of envp, as execvp(3) */
+	char *const *argv, *const *envp; /* NULL-terminated; borrowed */
+	const char *hostname;	     /* borrowed; NULL: "sentry" */
+	unsigned pid_limit;	     /* 0: none */
+	/*
+	 * PID 1 is immune to signals from inside that it has no handler for (pid_namespaces(7)).  For `boot`.  `run` and `do` leave it
+	 * false: the program behaves as it does when it isn't PID 1, so that abort() and kill $$ end it.  Signals that the sentry
+	 * sends itself (kernel_kill_init) always have their default action.
+	 */
+	bool protect_init;
+	bool no_randomize;
+};
+
+/*
+ * Makes PID 1 and starts it.  0, or -errno of finding and loading the program: -LINUX_ENOENT, -LINUX_EACCES, -LINUX_ENOEXEC...
+ * The platform, frames and VFS are initialised.  Called once, from a service thread.
+ */
+int kernel_start(struct kernel_boot *boot);
+/* Waits until PID 1 has ended and everything else was killed and reaped.  Its wait status. */
+int kernel_wait(void);
+/* The same until @deadline: -LINUX_ETIMEDOUT. */
+int kernel_wait_deadline(deadline_t deadline, int *ret_status);
+/* Sends @sig to PID 1 from outside (SI_KERNEL).  Async-signal-unsafe: call it from a thread. */
+void kernel_kill_init(int sig);
+/* Kills everything: the timeout, the end of the sentry.  kernel_wait returns soon. */
+void kernel_kill_all(void);
+
+/* Names of uname(2); copies. */
+void kernel_utsname(struct linux_utsname *ret);
+int kernel_set_hostname(const char *name, size_t len);	 /* -LINUX_EINVAL */
+int kernel_set_domainname(const char *name, size_t len);
+/* Seconds since boot as the guest sees it are the host's CLOCK_BOOTTIME, because the vDSO reads it too. */
+int64_t boottime_ns(void);
+
+/* For /proc/loadavg and /proc/stat. */
+struct kernel_counts {
+	unsigned nr_tasks, nr_running, last_pid;
+	uint64_t nr_forks, nr_switches;
+	uint64_t utime, stime; /* ns, all tasks ever */
+};
+void kernel_counts(struct kernel_counts *ret);
+
+/* A guest page could not be made: kills the process that gains most, tells in one line.  Sleeps until it has given up memory. */
+void oom_kill(void);
+
+#endif
