@@ -98,14 +98,17 @@ int timer_arm(struct timer *t, deadline_t deadline)
 
 	mutex_lock(&timer_lock);
 	timer_disarm_locked(t);
-	if (deadline != NO_DEADLINE)
+	/* An arming while somebody cancels counts as having come before. */
+	if (deadline != NO_DEADLINE && !t->nr_cancelling) {
 		err = timer_start_locked();
-	if (deadline != NO_DEADLINE && !err) {
+		if (err)
+			goto out;
 		t->deadline = deadline;
 		t->armed = true;
 		rb_insert(&timers, &t->rb, timer_cmp);
 		first = rb_first(&timers) == &t->rb;
 	}
+out:
 	mutex_unlock(&timer_lock);
 	if (first)
 		sleeper_wake(&timer_sleeper);
@@ -119,16 +122,14 @@ bool timer_disarm(struct timer *t)
 	return timer_disarm_locked(t);
 }
 
-/* Disarmed, and its function isn't running; a running function may have armed it again. */
-static bool timer_quiet_locked(struct timer *t)
-{
-	timer_disarm_locked(t);
-	return timer_running != t || pthread_equal(pthread_self(), timer_thread);
-}
-
 void timer_cancel(struct timer *t)
 {
 	mutex_lock(&timer_lock);
-	waitq_wait_locked(&timer_idle, &timer_lock, timer_quiet_locked(t), SLEEP_UNINTERRUPTIBLE, NO_DEADLINE);
+	timer_disarm_locked(t);
+	if (!timer_started || !pthread_equal(pthread_self(), timer_thread)) {
+		t->nr_cancelling++;
+		waitq_wait_locked(&timer_idle, &timer_lock, timer_running != t, SLEEP_UNINTERRUPTIBLE, NO_DEADLINE);
+		t->nr_cancelling--;
+	}
 	mutex_unlock(&timer_lock);
 }

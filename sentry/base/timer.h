@@ -18,6 +18,7 @@ struct timer {
 	struct rb_node rb;   /* timer lock, as all below but fn and data */
 	deadline_t deadline; /* when it fires, while armed */
 	bool armed;
+	unsigned nr_cancelling; /* threads in timer_cancel: it can't be armed meanwhile */
 	void (*fn)(struct timer *t);
 	void *data;
 };
@@ -31,8 +32,8 @@ int timer_arm(struct timer *t, deadline_t deadline);
 /* Disarms, under any lock.  True: it was armed, and the function won't run; false: it may be running. */
 bool timer_disarm(struct timer *t);
 /*
- * Disarms and waits: after it returns the function is not running (unless it is the caller) and will not run.  The caller
- * holds no lock that the function takes.
+ * Disarms and waits, also for a function that arms its timer again and again: after it returns the function is not
+ * running (unless it is the caller) and will not run.  The caller holds no lock that the function takes.
  */
 void timer_cancel(struct timer *t);
 
