@@ -85,6 +85,7 @@ struct mmap_args {
 	unsigned flags; /* LINUX_MAP_* */
 	uint64_t off;	/* bytes, page aligned */
 	struct vm_file *file; /* borrowed; NULL for anonymous.  Shared anonymous memory is a tmpfs file made by the caller */
+	bool file_taken; /* file_ops.mmap put another file here, with a reference that the caller of mm_mmap puts afterwards */
 	bool may_write; /* a shared mapping may become writable (file open for writing) */
 	bool noexec;	/* VM_MAYEXEC not given (mount noexec) */
 	unsigned vm_flags; /* extra VM_* for special mappings (loader: VM_STACK, VM_SPECIAL) */
