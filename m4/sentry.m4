@@ -28,13 +28,16 @@ dnl IF-MISSING, by default noting the Debian package, so that SENTRY_REPORT_MISS
 AC_DEFUN([SENTRY_LIB], [
 	AC_MSG_CHECKING([for $2])
 	sentry_saved_LIBS=$LIBS
+	sentry_saved_CFLAGS=$CFLAGS
 	LIBS="$6 $LIBS"
+	CFLAGS="$CFLAGS -Werror=implicit-function-declaration"
 	AC_LINK_IFELSE([AC_LANG_PROGRAM([$4], [$5])],
 		[AC_MSG_RESULT([yes]); $1="$6"],
 		[AC_MSG_RESULT([no])
 		$1=
 		m4_default([$7], [AS_VAR_APPEND([sentry_missing], [" $3"])])])
 	LIBS=$sentry_saved_LIBS
+	CFLAGS=$sentry_saved_CFLAGS
 	AC_SUBST([$1])
 ])
 

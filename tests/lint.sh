@@ -17,7 +17,7 @@ trap 'exit 1' HUP INT TERM
 
 find sentry platform vfs netstack loader tests tools man m4 -type f \
 	\( -name '*.[chS]' -o -name '*.sh' -o -name '*.awk' -o -name '*.py' -o -name '*.m4' -o -name '*.tbl' \) \
-	2>/dev/null >"$list"
+	2>/dev/null >"$list" || [ -s "$list" ]
 find . -maxdepth 1 -type f \
 	\( -name configure.ac -o -name Makefile.am -o -name bootstrap -o -name demo -o -name check \) >>"$list"
 [ ! -d .ci ] || find .ci -type f >>"$list"
