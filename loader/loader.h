@@ -19,6 +19,11 @@ struct exec_strings {
 /* -LINUX_ENOMEM; -LINUX_E2BIG past MAX_ARG_STRLEN (32 pages, NUL included). */
 int exec_strings_add(struct exec_strings *s, const char *str);
 void exec_strings_fini(struct exec_strings *s);
+/*
+ * The bytes that argument and environment strings, their pointers and the file name may fill with RLIMIT_STACK @stack_limit
+ * (bprm_stack_limits in Linux): whoever copies them from the guest stops with -LINUX_E2BIG past it.
+ */
+uint64_t exec_arg_space(uint64_t stack_limit);
 
 struct exec_request {
 	struct file *file;	 /* opened for execution (FMODE_EXEC, write denied); reference, replaced by interpreters of scripts */
@@ -27,8 +32,8 @@ struct exec_request {
 	uint64_t stack_limit;	 /* RLIMIT_STACK of the caller: argument space and stack size */
 	bool no_randomize;	 /* personality ADDR_NO_RANDOMIZE */
 	bool path_inaccessible;	 /* script through a close-on-exec fd: ENOENT */
-	/* out, from the file's mode: credentials to take (set-id bits), else those of the caller */
-	const struct cred *cred; /* in: caller's; replaced (referenced) when set-id applies */
+	/* in: the caller's, borrowed; out: those to run with (set-id bits, capabilities(7)), a reference.  Unchanged on failure */
+	const struct cred *cred;
 	bool secure;		 /* AT_SECURE */
 	bool setid_allowed;	 /* false: no_new_privs, ptraced, or nosuid is looked at too */
 };
