@@ -64,6 +64,12 @@ void sleeper_init(struct sleeper *s)
 	atomic_init(&s->word, SLEEPER_RUNNING);
 	atomic_init(&s->interrupted, false);
 	atomic_init(&s->killed, false);
+	atomic_init(&s->nr_sleeps, 0);
+}
+
+bool sleeper_asleep(const struct sleeper *s)
+{
+	return atomic_load_explicit(&((struct sleeper *)s)->word, memory_order_relaxed) == SLEEPER_ASLEEP;
 }
 
 void sleeper_wake(struct sleeper *s)
@@ -84,6 +90,7 @@ static int sleeper_block(struct sleeper *s, enum sleep_mode mode, deadline_t dea
 {
 	int err = 0;
 
+	atomic_fetch_add_explicit(&s->nr_sleeps, 1, memory_order_relaxed);
 	trace_sleep(mode, deadline);
 	while (atomic_load(&s->word) == SLEEPER_ASLEEP && err != -LINUX_ETIMEDOUT)
 		err = host_futex_wait(&s->word, SLEEPER_ASLEEP, deadline);

@@ -38,6 +38,7 @@ struct sleeper {
 	atomic_uint word;	 /* futex: 1 = woken */
 	atomic_bool interrupted; /* a signal waits: interruptible sleeps end */
 	atomic_bool killed;	 /* the task must die: killable sleeps end too */
+	atomic_ulong nr_sleeps;	 /* how often it slept: voluntary context switches */
 };
 
 /* The calling thread's sleeper.  Threads without a task (timers, flushers) get one of their own on first use. */
@@ -45,6 +46,8 @@ struct sleeper *sleeper_self(void);
 /* Makes @s the calling thread's; NULL returns to the default one.  Borrows @s. */
 void sleeper_set_self(struct sleeper *s);
 void sleeper_init(struct sleeper *s);
+/* Whether the thread of @s is asleep: for /proc. */
+bool sleeper_asleep(const struct sleeper *s);
 /* Wakes @s, now or at its next sleep.  Any thread, any lock. */
 void sleeper_wake(struct sleeper *s);
 
