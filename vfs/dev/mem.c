@@ -80,13 +80,13 @@ static int64_t random_read(struct file *f __unused, struct iov_iter *to, uint64_
 
 	while (to->count) {
 		size_t want = MIN(to->count, sizeof(buf)), n;
-		int64_t err = host_getrandom(buf, want, 0);
+		int err = host_getrandom(buf, want);
 
-		if (err < 0)
+		if (err)
 			return done ? done : err;
-		n = iov_iter_copy_to(to, buf, err);
+		n = iov_iter_copy_to(to, buf, want);
 		done += n;
-		if (n < (size_t)err)
+		if (n < want)
 			return done ? done : -LINUX_EFAULT;
 		if (to->count && kernel_signal_pending())
 			break;

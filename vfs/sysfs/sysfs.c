@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A minimal /sys, made of the same tables as /proc.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vfs/proc/proc.h"
+#include "vfs/sysfs/sysfs.h"
+
+#define SYSFS_MAGIC 0x62656572
+
+static int show_fixed(struct proc_inode *pi, struct strbuf *sb)
+{
+	strbuf_adds(sb, pi->entry->data);
+	return 0;
+}
+
+static int show_link(struct proc_inode *pi, struct strbuf *sb)
+{
+	strbuf_adds(sb, pi->entry->data);
+	return 0;
+}
+
+static int show_cpu_list(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	unsigned n = proc_nr_cpus();
+
+	if (n > 1)
+		strbuf_addf(sb, "0-%u\n", n - 1);
+	else
+		strbuf_adds(sb, "0\n");
+	return 0;
+}
+
+#define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
+#define SHOW(n, fn) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = fn }
+#define DIR(n, c) { .name = n, .mode = LINUX_S_IFDIR | 0755, .children = c }
+#define LINK(n, to) { .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = show_link, .data = to }
+#define END { 0 }
+
+static const struct proc_entry empty[] = { END };
+
+/* --- processors --- */
+
+static int show_core_id(struct proc_inode *pi, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%lld\n", (long long)pi->nr);
+	return 0;
+}
+
+static int show_core_mask(struct proc_inode *pi, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%llx\n", 1ULL << (pi->nr & 63));
+	return 0;
+}
+
+static const struct proc_entry topology_children[] = {
+	SHOW("core_id", show_core_id), SHOW("core_siblings", show_core_mask), SHOW("core_siblings_list", show_core_id),
+	FIXED("physical_package_id", "0\n"), SHOW("thread_siblings", show_core_mask), SHOW("thread_siblings_list", show_core_id), END,
+};
+
+/* The processor's number is handed down by name: children of cpuN inherit nothing but their parent's number. */
+static struct inode *cpu_child_lookup(struct proc_inode *dir, const char *name)
+{
+	for (const struct proc_entry *e = topology_children; e->name; e++)
+		if (!strcmp(e->name, name)) {
+			struct inode *inode = proc_inode_new(dir, e, name);
+
+			if (!IS_ERR(inode))
+				PROC_I(inode)->nr = dir->nr;
+			return inode;
+		}
+	return ERR_PTR(-LINUX_ENOENT);
+}
+
+static uint32_t cpu_child_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+{
+	if (*nr >= ARRAY_SIZE(topology_children) - 1)
+		return 0;
+	snprintf(name, 32, "%s", topology_children[*nr].name);
+	return LINUX_S_IFREG;
+}
+
+static const struct proc_dir_ops topology_dir = { .lookup = cpu_child_lookup, .next = cpu_child_next };
+static const struct proc_entry topology_entry = { .name = "topology", .mode = LINUX_S_IFDIR | 0755, .dir = &topology_dir };
+
+static struct inode *cpu_lookup(struct proc_inode *dir, const char *name)
+{
+	struct inode *inode;
+
+	if (strcmp(name, "topology"))
+		return ERR_PTR(-LINUX_ENOENT);
+	inode = proc_inode_new(dir, &topology_entry, name);
+	if (!IS_ERR(inode))
+		PROC_I(inode)->nr = dir->nr;
+	return inode;
+}
+
+static uint32_t cpu_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+{
+	if (*nr)
+		return 0;
+	snprintf(name, 32, "topology");
+	return LINUX_S_IFDIR;
+}
+
+static const struct proc_dir_ops cpu_dir = { .lookup = cpu_lookup, .next = cpu_next };
+static const struct proc_entry cpu_entry = { .name = "cpuN", .mode = LINUX_S_IFDIR | 0755, .dir = &cpu_dir };
+
+static struct inode *cpus_lookup(struct proc_inode *dir, const char *name)
+{
+	int64_t n = strncmp(name, "cpu", 3) ? -1 : proc_parse_number(name + 3);
+	struct inode *inode;
+
+	if (n < 0 || n >= proc_nr_cpus())
+		return ERR_PTR(-LINUX_ENOENT);
+	inode = proc_inode_new(dir, &cpu_entry, name);
+	if (!IS_ERR(inode))
+		PROC_I(inode)->nr = n;
+	return inode;
+}
+
+static uint32_t cpus_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+{
+	if (*nr >= proc_nr_cpus())
+		return 0;
+	snprintf(name, 32, "cpu%u", (unsigned)*nr);
+	return LINUX_S_IFDIR;
+}
+
+static const struct proc_dir_ops cpus_dir = { .lookup = cpus_lookup, .next = cpus_next };
+static const struct proc_entry cpus_children[] = {
+	FIXED("kernel_max", "8191\n"), FIXED("isolated", "\n"), FIXED("offline", "\n"), SHOW("online", show_cpu_list),
+	SHOW("possible", show_cpu_list), SHOW("present", show_cpu_list), END,
+};
+static const struct proc_entry node0_children[] = { SHOW("cpulist", show_cpu_list), END };
+static const struct proc_entry node_children[] = {
+	FIXED("has_cpu", "0\n"), FIXED("has_memory", "0\n"), DIR("node0", node0_children), FIXED("online", "0\n"),
+	FIXED("possible", "0\n"), END,
+};
+static const struct proc_entry system_children[] = {
+	{ .name = "cpu", .mode = LINUX_S_IFDIR | 0755, .children = cpus_children, .dir = &cpus_dir }, DIR("node", node_children), END,
+};
+
+/* --- the rest --- */
+
+static const struct proc_entry lo_children[] = {
+	FIXED("addr_len", "6\n"), FIXED("address", "00:00:00:00:00:00\n"), FIXED("broadcast", "00:00:00:00:00:00\n"),
+	FIXED("carrier", "1\n"), FIXED("flags", "0x9\n"), FIXED("ifindex", "1\n"), FIXED("iflink", "1\n"), FIXED("mtu", "65536\n"),
+	FIXED("operstate", "unknown\n"), FIXED("tx_queue_len", "1000\n"), FIXED("type", "772\n"), END,
+};
+static const struct proc_entry virtual_net[] = { DIR("lo", lo_children), END };
+static const struct proc_entry virtual_children[] = { DIR("net", virtual_net), END };
+static const struct proc_entry class_net[] = { LINK("lo", "../../devices/virtual/net/lo"), END };
+static const struct proc_entry class_children[] = { DIR("block", empty), DIR("mem", empty), DIR("misc", empty),
+						    DIR("net", class_net), DIR("tty", empty), END };
+static const struct proc_entry devices_children[] = { DIR("system", system_children), DIR("virtual", virtual_children), END };
+static const struct proc_entry thp_children[] = {
+	FIXED("defrag", "always defer defer+madvise [madvise] never\n"), FIXED("enabled", "always madvise [never]\n"),
+	FIXED("hpage_pmd_size", "2097152\n"), FIXED("shmem_enabled", "always within_size advise [never] deny force\n"), END,
+};
+static const struct proc_entry mm_children[] = { DIR("hugepages", empty), DIR("transparent_hugepage", thp_children), END };
+static const struct proc_entry kernel_children[] = {
+	DIR("debug", empty), DIR("mm", mm_children), FIXED("profiling", "0\n"), DIR("security", empty), DIR("tracing", empty),
+	FIXED("uevent_seqnum", "0\n"), END,
+};
+static const struct proc_entry fs_children[] = { DIR("cgroup", empty), DIR("ext4", empty), END };
+static const struct proc_entry dev_children[] = { DIR("block", empty), DIR("char", empty), END };
+
+static const struct proc_entry root_children[] = {
+	DIR("block", empty), DIR("bus", empty), DIR("class", class_children), DIR("dev", dev_children),
+	DIR("devices", devices_children), DIR("firmware", empty), DIR("fs", fs_children), DIR("kernel", kernel_children),
+	DIR("module", empty), DIR("power", empty), END,
+};
+static const struct proc_entry root_entry = { .name = "/", .mode = LINUX_S_IFDIR | 0555, .children = root_children };
+
+static struct super_block *sysfs_mount(const struct fs_type *type, unsigned flags, const char *source,
+				       const char *data __unused)
+{
+	return proc_sb_new(type, flags, source, SYSFS_MAGIC, &root_entry);
+}
+
+const struct fs_type sysfs_type = { .name = "sysfs", .nodev = true, .mount = sysfs_mount };
