@@ -67,6 +67,8 @@ int host_close(int fd);
 int host_dup(int fd, int min);
 /* Makes @newfd (any number but @fd itself) a close-on-exec duplicate of @fd. */
 int host_dup3(int fd, int newfd);
+/* The same, but @newfd survives exec: for a child between vfork and exec. */
+int host_dup2(int fd, int newfd);
 /* Closes all descriptors in [first, last]. */
 int host_close_range(unsigned first, unsigned last);
 int host_fcntl_getfl(int fd);

@@ -54,6 +54,11 @@ int host_dup3(int fd, int newfd)
 	return ret_errno(dup3(fd, newfd, O_CLOEXEC));
 }
 
+int host_dup2(int fd, int newfd)
+{
+	return ret_errno(dup3(fd, newfd, 0));
+}
+
 int host_close_range(unsigned first, unsigned last)
 {
 	return (int)ret_errno(syscall(SYS_close_range, first, last, 0));

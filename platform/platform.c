@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/platform.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "platform/ptrace/ptrace.h"
+#include "sentry/abi/errno.h"
+
+const struct platform_ops *const platforms[] = {
+	&ptrace_platform,
+	NULL,
+};
+
+const struct platform_ops *platform;
+
+int platform_select(const char *name, const char **ret_why)
+{
+	static char unknown[160];
+	const char *why = "no platform is built in";
+	int err = -LINUX_ENODEV;
+
+	if (!strcmp(name, "auto")) {
+		for (const struct platform_ops *const *p = platforms; *p; p++) {
+			err = (*p)->probe(&why);
+			if (!err) {
+				platform = *p;
+				return 0;
+			}
+		}
+		*ret_why = why;
+		return err;
+	}
+	for (const struct platform_ops *const *p = platforms; *p; p++) {
+		if (strcmp(name, (*p)->name))
+			continue;
+		err = (*p)->probe(&why);
+		if (err)
+			*ret_why = why;
+		else
+			platform = *p;
+		return err;
+	}
+	snprintf(unknown, sizeof(unknown), "there is no platform \"%.40s\"; there is:", name);
+	for (const struct platform_ops *const *p = platforms; *p; p++) {
+		size_t len = strlen(unknown);
+
+		snprintf(unknown + len, sizeof(unknown) - len, " %s", (*p)->name);
+	}
+	*ret_why = unknown;
+	return -LINUX_EINVAL;
+}
