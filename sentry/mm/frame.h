@@ -24,7 +24,8 @@
 #define PFN_NONE UINT64_MAX
 
 enum frame_flags {
-	FRAME_ZERO = 1, /* frame_alloc: contents must read as zero */
+	FRAME_ZERO = 1,	     /* frame_alloc: contents must read as zero */
+	FRAME_NORECLAIM = 2, /* fail at the limit rather than call frame_reclaim: for callers that hold locks */
 };
 
 /*
@@ -39,9 +40,18 @@ int frames_memory_fd(void);
  * (contiguity with a neighbour), or PFN_NONE.  Returns the first pfn, or PFN_NONE when the limit is reached.
  */
 pfn_t frame_alloc(unsigned order, unsigned flags, pfn_t near);
+/*
+ * Allocates up to @nr contiguous frames, each with one reference: as many as can be had in one run, those from @near on when
+ * that one is free.  Returns how many (0: the limit is reached) with the first in *ret_pfn.
+ */
+unsigned frame_alloc_run(unsigned nr, unsigned flags, pfn_t near, pfn_t *ret_pfn);
+/* After FRAME_NORECLAIM failed, without locks: whether it is worth trying again (frame_reclaim freed something). */
+bool frame_make_room(unsigned nr);
 void frame_get(pfn_t pfn);
 /* Drops a reference; the last one frees the frame. */
 void frame_put(pfn_t pfn);
+/* The same for @nr frames that need not be contiguous; cheaper than one by one. */
+void frame_put_many(const pfn_t *pfns, unsigned nr);
 int frame_refs(pfn_t pfn);
 /* The frame in the sentry's own address space.  The caller holds a reference. */
 void *frame_ptr(pfn_t pfn);
@@ -61,7 +71,13 @@ void frame_trim(uint64_t keep);
  */
 extern bool (*frame_reclaim)(unsigned nr);
 
-/* Checking builds (--enable-asan, or SENTRY_CHECK_FRAMES): verifies the table and poisons freed frames. */
+/*
+ * Verifies the free lists against the table; BUG when they disagree.  Checking builds (--enable-asan, or compiled with
+ * -DSENTRY_CHECK_FRAMES) fill frames that are freed with FRAME_POISON as well, so that a use after free is seen.
+ */
 void frame_check(void);
+#define FRAME_POISON 0x6b
+/* Frees all tables and the memfd: for tests that start over. */
+void frames_fini(void);
 
 #endif

@@ -48,7 +48,7 @@ struct mm {
 	struct vm_file *exe;	 /* reference; NULL before exec is done */
 
 	/* pages; lock */
-	uint64_t total_vm, locked_vm, data_vm, stack_vm;
+	uint64_t total_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	bool dumpable;
 
@@ -87,6 +87,7 @@ struct mmap_args {
 	struct vm_file *file; /* borrowed; NULL for anonymous.  Shared anonymous memory is a tmpfs file made by the caller */
 	bool file_taken; /* file_ops.mmap put another file here, with a reference that the caller of mm_mmap puts afterwards */
 	bool may_write; /* a shared mapping may become writable (file open for writing) */
+	bool noread;	/* the file is not open for reading: -LINUX_EACCES, in the right order of checks */
 	bool noexec;	/* VM_MAYEXEC not given (mount noexec) */
 	unsigned vm_flags; /* extra VM_* for special mappings (loader: VM_STACK, VM_SPECIAL) */
 	const char *name;  /* "[stack]", "[vdso]": static storage; NULL */

@@ -19,6 +19,7 @@ int __must_check clear_user(uaddr_t dst, size_t len);
 /* Bytes copied before the first bad page. */
 size_t copy_from_user_partial(void *dst, uaddr_t src, size_t len);
 size_t copy_to_user_partial(uaddr_t dst, const void *src, size_t len);
+size_t clear_user_partial(uaddr_t dst, size_t len);
 /*
  * Copies a string with its NUL into @dst[@size].  Returns its length without NUL, -LINUX_EFAULT, or @size when it is not
  * terminated within @size bytes.
@@ -44,6 +45,7 @@ int __must_check copy_struct_from_user(void *dst, size_t ksize, uaddr_t src, siz
 /* Another address space.  @force: as ptrace does (reads of PROT_NONE.., writes to read-only private pages by COW).  Bytes done. */
 size_t mm_copy_from(struct mm *mm, void *dst, uaddr_t src, size_t len, bool force);
 size_t mm_copy_to(struct mm *mm, uaddr_t dst, const void *src, size_t len, bool force);
+size_t mm_clear(struct mm *mm, uaddr_t dst, size_t len);
 
 /* Atomic access to aligned words of current_mm, with respect to the guest's own atomic instructions.  0 or -LINUX_EFAULT. */
 int __must_check user_read_u32(uaddr_t addr, uint32_t *ret);
@@ -59,7 +61,8 @@ struct linux_iovec {
 };
 
 /*
- * A cursor over user segments or one kernel buffer.  File operations see only this.
+ * A cursor over user segments or one kernel buffer.  File operations see only this.  It may point into itself (`one`): pass it by
+ * pointer, never copy it.
  */
 struct iov_iter {
 	bool user;

@@ -40,6 +40,7 @@ enum vma_flags {
 struct vma {
 	struct rb_node rb;
 	uaddr_t start, end;
+	uint64_t gap;		/* free bytes directly below, less the guard of a VM_GROWSDOWN vma; kept by the set */
 	uint64_t max_gap;	/* augmented: largest gap before any vma in this subtree */
 	unsigned flags;
 	uint64_t pgoff;		/* file page at start; for anonymous vmas start >> PAGE_SHIFT of where it was first mapped */
@@ -48,6 +49,7 @@ struct vma {
 	char *anon_name;	/* PR_SET_VMA_ANON_NAME; owned; NULL */
 	struct mm *mm;
 	struct list_head i_mmap; /* backing->i_mmap; i_mmap_lock */
+	struct vma *next_free;	/* chain of removed vmas whose file is still to be put */
 };
 
 struct vma_set {
@@ -66,6 +68,9 @@ struct vma *vma_find_intersection(const struct vma_set *s, uaddr_t start, uaddr_
 struct vma *vma_next(const struct vma *v);
 struct vma *vma_prev(const struct vma *v);
 struct vma *vma_first(const struct vma_set *s);
+struct vma *vma_last(const struct vma_set *s);
+/* The lowest address that free space below @v must leave alone (vm_start_gap in Linux). */
+uaddr_t vma_start_gap(const struct vma *v);
 void vma_insert(struct vma_set *s, struct vma *v);
 void vma_remove(struct vma_set *s, struct vma *v);
 /* Changes the bounds of a vma in the set without changing the order. */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of sentry/mm share among themselves.  Locks stand beside each function; the order is in mm.h.
+ */
+#ifndef SENTRY_MM_INTERNAL_H
+#define SENTRY_MM_INTERNAL_H
+
+#include "sentry/abi/errno.h"
+#include "sentry/abi/mman.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/page_table.h"
+
+#define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
+
+static inline uint64_t vma_pages(const struct vma *v)
+{
+	return (v->end - v->start) >> PAGE_SHIFT;
+}
+
+/* What @v maps, or NULL for anonymous memory (a private mapping of /dev/zero has a file and no backing). */
+static inline struct backing *vma_backing(const struct vma *v)
+{
+	return v->file ? v->file->backing : NULL;
+}
+
+static inline uint64_t vma_pgoff(const struct vma *v, uaddr_t addr)
+{
+	return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
+
+/* What x86-64 makes of a vma's access flags: pages that may be written or executed may be read. */
+static inline unsigned vma_prot(unsigned vm_flags)
+{
+	unsigned prot = vm_flags & VM_ACCESS_FLAGS;
+
+	return prot ? prot | PTE_READ : 0;
+}
+
+/* The access bits of a page with @pte's flags in a vma with @vm_flags. */
+static inline unsigned pte_prot(pte_t pte, unsigned vm_flags)
+{
+	unsigned prot = vma_prot(vm_flags);
+
+	return pte & PTE_OWNED ? prot : prot & ~PTE_WRITE;
+}
+
+/* Counted against RLIMIT_DATA (is_data_mapping in Linux). */
+static inline bool is_data_mapping(unsigned vm_flags)
+{
+	return (vm_flags & (VM_WRITE | VM_SHARED | VM_STACK | VM_GROWSDOWN)) == VM_WRITE;
+}
+
+/* Memory that may have to be found for private copies (accountable_mapping in Linux). */
+static inline bool is_accountable(unsigned vm_flags)
+{
+	return (vm_flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
+}
+
+static inline unsigned max_map_count(void)
+{
+	return LINUX_DEFAULT_MAX_MAP_COUNT;
+}
+
+/* --- mm_vma.c: changes of the vma set with what hangs on it.  mm->lock held for writing. --- */
+
+/* Vmas taken out, to be freed without locks because the last put of a file may sleep. */
+struct vma_gc {
+	struct vma *head;
+};
+void vma_gc_run(struct vma_gc *gc);
+
+/* A vma that is in no set, with a reference to @file (borrowed; NULL).  NULL when memory is short. */
+struct vma *mm_vma_new(struct mm *mm, uaddr_t start, uaddr_t end, unsigned flags, uint64_t pgoff, struct vm_file *file);
+/* A copy of @v in no set: same range, file, names. */
+struct vma *mm_vma_dup(struct mm *mm, const struct vma *v);
+/* Frees a vma that was never linked.  No locks. */
+void mm_vma_free(struct vma *v);
+/* Puts @v into the set, the rmap (behind @after, or at the end) and the counters. */
+void mm_vma_link(struct mm *mm, struct vma *v, struct vma *after);
+/* Takes @v out again, to @gc. */
+void mm_vma_unlink(struct mm *mm, struct vma *v, struct vma_gc *gc);
+/* Moves the bounds; a changed start keeps which page is where. */
+void mm_vma_adjust(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end);
+void mm_vma_set_flags(struct mm *mm, struct vma *v, unsigned flags);
+/* Cuts the vma that has @addr inside, if any.  -LINUX_ENOMEM: memory or max_map_count. */
+int mm_vma_split_at(struct mm *mm, uaddr_t addr);
+/* Cuts at both ends of the range. */
+int mm_vma_split_range(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Joins neighbours in and around [start, end) where they can be one. */
+void mm_vma_merge_range(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Whether @pages more with @vm_flags fit RLIMIT_AS and RLIMIT_DATA. */
+bool mm_may_expand(struct mm *mm, unsigned vm_flags, uint64_t pages);
+/* Whether @pages of private memory are no obvious overcommit (vm.overcommit_memory 0). */
+bool mm_enough_memory(uint64_t pages);
+/* Whether @pages more may be locked. */
+bool mm_may_lock(struct mm *mm, uint64_t pages);
+/* Unmaps [start, end): cuts, zaps PTEs, takes the vmas out. */
+int mm_unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma_gc *gc);
+
+/* --- mm_pt.c: PTEs and the host mappings that follow them.  mm->pt_lock held. --- */
+
+/* Removes pages of the range; private pages only with @anon_too. */
+void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too);
+/* The vma's flags became @vm_flags. */
+void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags);
+/* Makes pages of the cache in the range ask again before they are written. */
+void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Maps the page at @addr, and neighbours that fit one host mapping with it.  Nothing to do for an inaccessible page. */
+void mm_pt_map(struct mm *mm, uaddr_t addr);
+/* Drops the host mapping of one page, if any. */
+void mm_pt_unmap_page(struct mm *mm, uaddr_t addr);
+/* Drops whatever the host maps in the range, the special pages that have no PTE (VM_VVAR) too. */
+void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Sets the PTE of @addr, which is !MAPPED, and counts it.  The slot was 0. */
+void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte);
+#define REPLACE_MAX 16
+/*
+ * Puts @nr (at most REPLACE_MAX) PTEs, which are !MAPPED, in the place of those at @addr and behind it: the host's mappings
+ * change with them, and the old frames are put when no guest can use them any more.
+ */
+void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes);
+/*
+ * Lets pages around @addr, within [start, end), that only this address space holds be written in place.  The page at @addr
+ * is one.
+ */
+void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, unsigned vm_flags);
+/* fork: private pages of @src's range are shared with @dst, write-protected on both sides.  Both pt_locks held. */
+int mm_pt_copy(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end);
+/* mremap: moves PTEs.  The new range is empty.  -LINUX_ENOMEM with nothing moved. */
+int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len);
+
+/* --- fault.c --- */
+
+enum fault_flags {
+	FAULT_GUEST = 1, /* map the page for the guest, too */
+	FAULT_FORCE = 2, /* as ptrace(2): regardless of the vma's protection, copying private pages */
+};
+int mm_handle_fault(struct mm *mm, struct mm_fault *f, unsigned flags);
+/* Faults the range in, as far as it is mapped and accessible (MAP_POPULATE, mlock).  No locks.  0 or the first error. */
+int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write);
+
+/* --- mmap.c --- */
+
+/* Extends the VM_GROWSDOWN vma above @addr down to it.  Takes mm->lock for writing.  0 or -LINUX_ENOMEM. */
+int mm_expand_stack(struct mm *mm, uaddr_t addr);
+
+/* A free range of @len bytes for a mapping with @flags (LINUX_MAP_*), @addr a hint.  mm->lock held. */
+int64_t mm_get_unmapped_area(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PTEs and the host mappings that follow them.
+ *
+ * The platform's mappings are a cache of the page table: what is mapped on the host is at most what the PTE says, always.
+ * So whoever takes something away from a PTE takes it from the host before pt_lock is released, and before the frame is put;
+ * whoever adds something may leave it to the next fault.
+ *
+ * Host calls are what is dear here.  Operations gather ranges (struct host_run) and make one call for each.  When the host
+ * refuses a call, everything it maps for the address space is dropped: the pages fault in again.
+ */
+#include "sentry/base/log.h"
+#include "sentry/mm/mm_internal.h"
+
+#define MAP_RUN_MAX PT_SLOTS /* pages in front of and behind the wanted one in one host mapping */
+#define PUT_BATCH 128
+
+/* --- host calls that can't fail --- */
+
+static void host_reset(struct mm *mm)
+{
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
+	/* A failure means that the execution vehicle is gone: its contexts stop with STOP_DEAD. */
+	if (platform->aspace_reset(mm->as) < 0)
+		log_debug("the platform could not drop an address space's mappings");
+	page_table_for_each(mm->pt, leaf, addr, 0, GUEST_TASK_SIZE)
+		leaf->pte[pte_index(addr)] &= ~(pte_t)PTE_MAPPED;
+}
+
+static void host_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	if (mm->as && platform->unmap(mm->as, start, end - start) < 0)
+		host_reset(mm);
+}
+
+static void host_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned prot)
+{
+	if (mm->as && platform->protect(mm->as, start, end - start, prot) < 0)
+		host_reset(mm);
+}
+
+/* A range that waits for its host call: unmapping (prot 0) or a new protection.  Empty when start == end. */
+struct host_run {
+	uaddr_t start, end;
+	unsigned prot;
+};
+
+static void host_run_flush(struct mm *mm, struct host_run *run)
+{
+	if (run->start == run->end)
+		return;
+	if (run->prot)
+		host_protect(mm, run->start, run->end, run->prot);
+	else
+		host_unmap(mm, run->start, run->end);
+	run->start = run->end = 0;
+}
+
+/* Adds the mapped page at @addr, whose PTE has changed already.  Unmapping may run over holes; a protected range has none. */
+static void host_run_add(struct mm *mm, struct host_run *run, uaddr_t addr, unsigned prot)
+{
+	if (run->start == run->end || run->prot != prot || (prot && run->end != addr)) {
+		host_run_flush(mm, run);
+		run->start = addr;
+		run->prot = prot;
+	}
+	run->end = addr + PAGE_SIZE;
+}
+
+/* --- counters --- */
+
+static enum mm_counter pte_counter(pte_t pte)
+{
+	return pte & PTE_ANON ? MM_ANONPAGES : pte & PTE_SHMEM ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+static void count_add(struct mm *mm, pte_t pte)
+{
+	long rss = 0;
+
+	mm->rss[pte_counter(pte)]++;
+	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
+		rss += mm->rss[i];
+	mm->rss_peak = MAX(mm->rss_peak, rss);
+}
+
+void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte)
+{
+	unsigned i = pte_index(addr);
+
+	BUG_ON(leaf->pte[i] || (pte & PTE_MAPPED));
+	pte_set(leaf, i, pte);
+	count_add(mm, pte);
+}
+
+/* --- removal --- */
+
+struct put_batch {
+	unsigned nr;
+	pfn_t pfns[PUT_BATCH];
+};
+
+static void put_flush(struct put_batch *b)
+{
+	if (b->nr)
+		frame_put_many(b->pfns, b->nr);
+	b->nr = 0;
+}
+
+void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
+{
+	struct put_batch batch = { .nr = 0 };
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+	bool any = false;
+
+	mutex_assert_held(&mm->pt_lock);
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		if ((pte & PTE_ANON) && !anon_too) {
+			if (pte & PTE_MAPPED)
+				host_run_flush(mm, &run);
+			continue;
+		}
+		any = true;
+		if (pte & PTE_MAPPED)
+			host_run_add(mm, &run, addr, 0);
+	}
+	host_run_flush(mm, &run);
+	if (!any)
+		return;
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		if ((pte & PTE_ANON) && !anon_too)
+			continue;
+		mm->rss[pte_counter(pte)]--;
+		batch.pfns[batch.nr++] = PTE_PFN(pte);
+		pte_set(leaf, pte_index(addr), 0);
+		if (batch.nr == PUT_BATCH)
+			put_flush(&batch);
+	}
+	put_flush(&batch);
+	page_table_prune(mm->pt, start, end);
+}
+
+/* --- protection --- */
+
+/* Gives the page new access bits, which differ from the old ones, and takes the host along. */
+static void pte_reprotect(struct mm *mm, struct host_run *run, struct pt_leaf *leaf, uaddr_t addr, pte_t pte)
+{
+	unsigned i = pte_index(addr);
+	unsigned prot = pte & PTE_PROT;
+	bool mapped = pte & PTE_MAPPED;
+
+	if (!prot)
+		pte &= ~(pte_t)PTE_MAPPED;
+	pte_set(leaf, i, pte);
+	if (mapped)
+		host_run_add(mm, run, addr, prot);
+}
+
+void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
+{
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
+	mutex_assert_held(&mm->pt_lock);
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+		unsigned prot = pte_prot(pte, vm_flags);
+
+		if ((pte & PTE_PROT) != prot)
+			pte_reprotect(mm, &run, leaf, addr, (pte & ~(pte_t)PTE_PROT) | prot);
+		else if (pte & PTE_MAPPED)
+			host_run_flush(mm, &run);
+	}
+	host_run_flush(mm, &run);
+}
+
+void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
+	mutex_assert_held(&mm->pt_lock);
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		if (pte & PTE_ANON || !(pte & PTE_OWNED))
+			continue;
+		pte &= ~(pte_t)PTE_OWNED;
+		if (pte & PTE_WRITE)
+			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)PTE_WRITE);
+		else
+			pte_set(leaf, pte_index(addr), pte);
+	}
+	host_run_flush(mm, &run);
+}
+
+/* --- mapping --- */
+
+/* Whether @pte is the page that continues, @step pages away, a run that starts with @first. */
+static bool continues_run(pte_t pte, pte_t first, int64_t step)
+{
+	return (pte & PTE_PRESENT) && !(pte & PTE_MAPPED) && (pte & PTE_PROT) == (first & PTE_PROT) &&
+	       PTE_PFN(pte) == PTE_PFN(first) + step;
+}
+
+void mm_pt_map(struct mm *mm, uaddr_t addr)
+{
+	uaddr_t start = PAGE_DOWN(addr), end = start + PAGE_SIZE;
+	pte_t pte = page_table_get(mm->pt, start);
+	unsigned prot = pte & PTE_PROT;
+	int err = -LINUX_ENOMEM;
+	uint64_t off;
+
+	mutex_assert_held(&mm->pt_lock);
+	if (!(pte & PTE_PRESENT) || !prot || !mm->as)
+		return;
+	for (int64_t n = 1; n <= MAP_RUN_MAX && start > GUEST_MIN_ADDR; n++, start -= PAGE_SIZE)
+		if (!continues_run(page_table_get(mm->pt, start - PAGE_SIZE), pte, -n))
+			break;
+	for (int64_t n = 1; n <= MAP_RUN_MAX && end < GUEST_TASK_SIZE; n++, end += PAGE_SIZE)
+		if (!continues_run(page_table_get(mm->pt, end), pte, n))
+			break;
+	off = (PTE_PFN(pte) << PAGE_SHIFT) - (PAGE_DOWN(addr) - start);
+	for (int try = 0; err == -LINUX_ENOMEM && try < 2; try++) {
+		err = platform->map(mm->as, start, end - start, prot, PLATFORM_MEMORY, off);
+		/* Too many host mappings: begin again with this one. */
+		if (err)
+			host_reset(mm);
+	}
+	if (err)
+		return;
+	for (uaddr_t at = start; at < end; at += PAGE_SIZE)
+		page_table_leaf(mm->pt, at)->pte[pte_index(at)] |= PTE_MAPPED;
+}
+
+void mm_pt_unmap_page(struct mm *mm, uaddr_t addr)
+{
+	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
+	unsigned i = pte_index(addr);
+
+	mutex_assert_held(&mm->pt_lock);
+	if (!leaf || !(leaf->pte[i] & PTE_MAPPED))
+		return;
+	leaf->pte[i] &= ~(pte_t)PTE_MAPPED;
+	host_unmap(mm, PAGE_DOWN(addr), PAGE_DOWN(addr) + PAGE_SIZE);
+}
+
+void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
+	mutex_assert_held(&mm->pt_lock);
+	page_table_for_each(mm->pt, leaf, addr, start, end)
+		leaf->pte[pte_index(addr)] &= ~(pte_t)PTE_MAPPED;
+	host_unmap(mm, start, end);
+}
+
+static pte_t pte_exchange(struct mm *mm, uaddr_t addr, pte_t pte)
+{
+	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
+	pte_t old = leaf->pte[pte_index(addr)];
+
+	BUG_ON(!old || (pte & PTE_MAPPED));
+	leaf->pte[pte_index(addr)] = pte;
+	mm->rss[pte_counter(old)]--;
+	count_add(mm, pte);
+	return old;
+}
+
+void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes)
+{
+	pte_t old[REPLACE_MAX];
+	pfn_t pfns[REPLACE_MAX];
+
+	mutex_assert_held(&mm->pt_lock);
+	BUG_ON(nr > REPLACE_MAX);
+	for (unsigned i = 0; i < nr; i++) {
+		old[i] = pte_exchange(mm, addr + i * PAGE_SIZE, ptes[i]);
+		pfns[i] = PTE_PFN(old[i]);
+	}
+	/* One call both maps new pages and displaces the old ones. */
+	for (unsigned i = 0; i < nr; i++) {
+		uaddr_t at = addr + i * PAGE_SIZE;
+
+		if (!(old[i] & PTE_MAPPED) || (page_table_get(mm->pt, at) & PTE_MAPPED))
+			continue;
+		mm_pt_map(mm, at);
+		if (!(page_table_get(mm->pt, at) & PTE_MAPPED))
+			host_unmap(mm, at, at + PAGE_SIZE);
+	}
+	frame_put_many(pfns, nr);
+}
+
+/* --- ownership of private pages --- */
+
+static bool may_own(pte_t pte)
+{
+	return (pte & (PTE_ANON | PTE_OWNED)) == PTE_ANON && frame_refs(PTE_PFN(pte)) == 1;
+}
+
+void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, unsigned vm_flags)
+{
+	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
+	uaddr_t base = addr & ~(PT_LEAF_SIZE - 1);
+	unsigned low = pte_index(addr), high = low + 1;
+	unsigned min = start > base ? pte_index(start) : 0;
+	unsigned max = end < base + PT_LEAF_SIZE ? pte_index(end) : PT_SLOTS;
+	struct host_run run = { 0 };
+
+	mutex_assert_held(&mm->pt_lock);
+	while (low > min && may_own(leaf->pte[low - 1]))
+		low--;
+	while (high < max && may_own(leaf->pte[high]))
+		high++;
+	for (unsigned i = low; i < high; i++) {
+		pte_t pte = leaf->pte[i] | PTE_OWNED;
+		unsigned prot = pte_prot(pte, vm_flags);
+
+		if ((pte & PTE_PROT) != prot)
+			pte_reprotect(mm, &run, leaf, base + i * PAGE_SIZE, (pte & ~(pte_t)PTE_PROT) | prot);
+		else
+			leaf->pte[i] = pte;
+	}
+	host_run_flush(mm, &run);
+}
+
+int mm_pt_copy(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end)
+{
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf, *to;
+	bool writable;
+	uaddr_t addr;
+	int err = 0;
+
+	mutex_assert_held(&src->pt_lock);
+	mutex_assert_held(&dst->pt_lock);
+	page_table_for_each(src->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		/* Pages of files fault in again. */
+		if (!(pte & PTE_ANON))
+			continue;
+		to = page_table_leaf_make(dst->pt, addr);
+		if (!to) {
+			err = -LINUX_ENOMEM;
+			goto out;
+		}
+		writable = pte & PTE_WRITE;
+		pte &= ~(pte_t)(PTE_OWNED | PTE_WRITE);
+		if (writable)
+			pte_reprotect(src, &run, leaf, addr, pte);
+		else
+			pte_set(leaf, pte_index(addr), pte);
+		frame_get(PTE_PFN(pte));
+		mm_pt_install(dst, to, addr, pte & ~(pte_t)PTE_MAPPED);
+	}
+out:
+	host_run_flush(src, &run);
+	return err;
+}
+
+int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len)
+{
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf, *to;
+	uaddr_t addr;
+
+	mutex_assert_held(&mm->pt_lock);
+	/* All tables first, so that nothing fails half way. */
+	page_table_for_each(mm->pt, leaf, addr, old, old + len)
+		if (!page_table_leaf_make(mm->pt, new + (addr - old))) {
+			page_table_prune(mm->pt, new, new + len);
+			return -LINUX_ENOMEM;
+		}
+	page_table_for_each(mm->pt, leaf, addr, old, old + len) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		to = page_table_leaf(mm->pt, new + (addr - old));
+		pte_set(to, pte_index(new + (addr - old)), pte & ~(pte_t)PTE_MAPPED);
+		pte_set(leaf, pte_index(addr), 0);
+		if (pte & PTE_MAPPED)
+			host_run_add(mm, &run, addr, 0);
+	}
+	host_run_flush(mm, &run);
+	page_table_prune(mm->pt, old, old + len);
+	return 0;
+}
