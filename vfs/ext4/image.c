@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The image: reads by byte, by block and into frames, with the blocks of a journal that was not replayed laid over it; and
+ * the io_manager through which libext2fs sees the same.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/host/host.h"
+#include "vfs/ext4/ext4_fs.h"
+#include "vfs/frame_io.h"
+
+int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uint64_t off)
+{
+	if (off > img->size || len > img->size - off)
+		return -LINUX_EIO;
+	return host_pread_full(img->fd, buf, len, off) ? -LINUX_EIO : 0;
+}
+
+/* The first replayed block >= @blk, or NULL. */
+static const struct ext4_replay_block *replay_from(const struct ext4_image *img, uint64_t blk)
+{
+	size_t lo = 0, hi = img->nr_replay;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (img->replay[mid].blk < blk)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < img->nr_replay ? &img->replay[lo] : NULL;
+}
+
+static const struct ext4_replay_block *replay_find(const struct ext4_image *img, uint64_t blk)
+{
+	const struct ext4_replay_block *r = img->nr_replay ? replay_from(img, blk) : NULL;
+
+	return r && r->blk == blk ? r : NULL;
+}
+
+int ext4_image_read_part(const struct ext4_image *img, uint64_t blk, uint32_t off, void *buf, uint32_t len)
+{
+	const struct ext4_replay_block *r = replay_find(img, blk);
+	uint64_t src = r ? r->src : blk;
+	static const uint8_t magic[4] = { 0xc0, 0x3b, 0x39, 0x98 };
+	int err;
+
+	if (src > img->size / img->blocksize)
+		return -LINUX_EIO;
+	err = ext4_image_read_raw(img, buf, len, src * img->blocksize + off);
+	if (!err && r && r->escaped && off < sizeof(magic))
+		memcpy(buf, magic + off, MIN(sizeof(magic) - off, len));
+	return err;
+}
+
+int ext4_image_read(const struct ext4_image *img, uint64_t blk, uint32_t nr, void *buf)
+{
+	const struct ext4_replay_block *r = img->nr_replay ? replay_from(img, blk) : NULL;
+	int err = 0;
+
+	if (blk > img->size / img->blocksize)
+		return -LINUX_EIO;
+	if (!r || r->blk >= blk + nr)
+		return ext4_image_read_raw(img, buf, (size_t)nr * img->blocksize, blk * img->blocksize);
+	for (uint32_t i = 0; i < nr && !err; i++)
+		err = ext4_image_read_part(img, blk + i, 0, (char *)buf + (size_t)i * img->blocksize, img->blocksize);
+	return err;
+}
+
+/* The slow way, for ranges the journal has newer blocks of (data=journal). */
+static int read_frames_replayed(const struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
+{
+	char *bounce = malloc(img->blocksize);
+	int err = bounce ? 0 : -LINUX_ENOMEM;
+
+	while (len && !err) {
+		uint32_t in_blk = off % img->blocksize;
+		uint32_t part = MIN(len, img->blocksize - in_blk);
+
+		err = ext4_image_read_part(img, off / img->blocksize, in_blk, bounce, part);
+		if (!err)
+			frame_io_copy(pfns, start, bounce, part);
+		off += part;
+		start += part;
+		len -= part;
+	}
+	free(bounce);
+	return err;
+}
+
+int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
+{
+	const struct ext4_replay_block *r = img->nr_replay ? replay_from(img, off / img->blocksize) : NULL;
+
+	if (r && r->blk * img->blocksize < off + len)
+		return read_frames_replayed(img, off, pfns, start, len);
+	return frame_io_pread(img->fd, off, pfns, start, len) == (int64_t)len ? 0 : -LINUX_EIO;
+}
+
+/* --- libext2fs's view --- */
+
+/* io_manager.open has no argument for it. */
+static _Thread_local struct ext4_image *opening;
+
+static struct struct_io_manager image_io_manager;
+
+static errcode_t channel_open(const char *name, int flags, io_channel *ret)
+{
+	io_channel io;
+
+	(void)flags;
+	io = calloc(1, sizeof(*io));
+	if (!io)
+		return EXT2_ET_NO_MEMORY;
+	io->name = strdup(name);
+	if (!io->name) {
+		free(io);
+		return EXT2_ET_NO_MEMORY;
+	}
+	io->magic = EXT2_ET_MAGIC_IO_CHANNEL;
+	io->manager = &image_io_manager;
+	io->block_size = 1024;
+	io->refcount = 1;
+	io->private_data = opening;
+	*ret = io;
+	return 0;
+}
+
+static errcode_t channel_close(io_channel io)
+{
+	if (--io->refcount > 0)
+		return 0;
+	free(io->name);
+	free(io);
+	return 0;
+}
+
+static errcode_t channel_set_blksize(io_channel io, int blksize)
+{
+	io->block_size = blksize;
+	return 0;
+}
+
+static errcode_t channel_read_blk64(io_channel io, unsigned long long blk, int count, void *buf)
+{
+	const struct ext4_image *img = io->private_data;
+	size_t len = count < 0 ? (size_t)-(int64_t)count : (size_t)count * io->block_size;
+	int err;
+
+	if (blk > img->size / io->block_size)
+		return EXT2_ET_SHORT_READ;
+	if (img->nr_replay && io->block_size == (int)img->blocksize && count > 0)
+		err = ext4_image_read(img, blk, count, buf);
+	else
+		err = ext4_image_read_raw(img, buf, len, blk * io->block_size);
+	return err ? EXT2_ET_SHORT_READ : 0;
+}
+
+static errcode_t channel_read_blk(io_channel io, unsigned long blk, int count, void *buf)
+{
+	return channel_read_blk64(io, blk, count, buf);
+}
+
+static errcode_t channel_write_blk64(io_channel io, unsigned long long blk, int count, const void *buf)
+{
+	(void)io, (void)blk, (void)count, (void)buf;
+	return EXT2_ET_RO_FILSYS;
+}
+
+static errcode_t channel_write_blk(io_channel io, unsigned long blk, int count, const void *buf)
+{
+	return channel_write_blk64(io, blk, count, buf);
+}
+
+static errcode_t channel_flush(io_channel io)
+{
+	(void)io;
+	return 0;
+}
+
+static struct struct_io_manager image_io_manager = {
+	.magic = EXT2_ET_MAGIC_IO_MANAGER,
+	.name = "sentry image",
+	.open = channel_open,
+	.close = channel_close,
+	.set_blksize = channel_set_blksize,
+	.read_blk = channel_read_blk,
+	.write_blk = channel_write_blk,
+	.flush = channel_flush,
+	.read_blk64 = channel_read_blk64,
+	.write_blk64 = channel_write_blk64,
+};
+
+errcode_t ext4_image_open_fs(struct ext4_image *img, ext2_filsys *ret_fs)
+{
+	errcode_t err;
+
+	opening = img;
+	err = ext2fs_open2("image", NULL, EXT2_FLAG_64BITS, 0, 0, &image_io_manager, ret_fs);
+	opening = NULL;
+	return err;
+}

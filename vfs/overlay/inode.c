@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vfs/overlay/overlay_fs.h"
+
+static void ops_set(struct inode *inode)
+{
+	inode->ops = &overlay_file_inode_ops;
+	if (LINUX_S_ISREG(inode->mode)) {
+		inode->fops = &overlay_file_ops;
+		inode->mapping.ops = &overlay_mapping_ops;
+	} else if (LINUX_S_ISDIR(inode->mode)) {
+		inode->ops = &overlay_dir_inode_ops;
+		inode->fops = &overlay_dir_ops;
+	} else if (LINUX_S_ISLNK(inode->mode)) {
+		inode->ops = &overlay_symlink_inode_ops;
+	}
+}
+
+static void attrs_copy(struct inode *inode, struct inode *lower)
+{
+	MUTEX_GUARD(&lower->i_lock);
+
+	inode->dev = lower->dev;
+	inode->mode = lower->mode;
+	inode->uid = lower->uid;
+	inode->gid = lower->gid;
+	atomic_store(&inode->nlink, atomic_load(&lower->nlink));
+	inode->rdev = lower->rdev;
+	inode->size = lower->size;
+	inode->blocks = lower->blocks;
+	inode->atime = lower->atime;
+	inode->mtime = lower->mtime;
+	inode->ctime = lower->ctime;
+	inode->btime = lower->btime;
+	inode->generation = lower->generation;
+	inode->attr_flags = lower->attr_flags;
+}
+
+static struct overlay_inode_info *info_new(struct overlay_sb_info *es, uint64_t ino, uint32_t mode)
+{
+	struct overlay_inode_info *oi = calloc(1, sizeof(*oi));
+
+	if (!oi)
+		return NULL;
+	inode_init(&oi->vfs, es->sb, ino, mode, NULL, NULL);
+	list_init(&oi->changed_link);
+	return oi;
+}
+
+struct inode *overlay_iget(struct overlay_sb_info *es, struct inode *lower)
+{
+	struct inode *inode = inode_hash_find(&es->icache, lower->dev, lower->ino), *old;
+	struct overlay_inode_info *oi;
+
+	if (inode) {
+		inode_put(lower);
+		return inode;
+	}
+	oi = info_new(es, lower->ino, lower->mode);
+	if (!oi) {
+		inode_put(lower);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	oi->lower = lower;
+	attrs_copy(&oi->vfs, lower);
+	oi->lower_limit = oi->vfs.size;
+	ops_set(&oi->vfs);
+	old = inode_hash_insert(&es->icache, &oi->vfs);
+	if (old) {
+		inode_put(&oi->vfs);
+		return old;
+	}
+	return &oi->vfs;
+}
+
+struct inode *overlay_new_inode(struct inode *dir, uint32_t mode, uint64_t rdev)
+{
+	struct overlay_sb_info *es = OVERLAY_SB(dir->sb);
+	struct overlay_inode_info *oi;
+
+	if (atomic_fetch_add(&es->nr_inodes, 1) >= es->max_inodes) {
+		atomic_fetch_sub(&es->nr_inodes, 1);
+		return ERR_PTR(-LINUX_ENOSPC);
+	}
+	oi = info_new(es, 0, mode);
+	if (!oi) {
+		atomic_fetch_sub(&es->nr_inodes, 1);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	inode_init_owner(&oi->vfs, dir, mode);
+	oi->vfs.rdev = rdev;
+	/* In a directory of another device of the host, what is made has that st_dev, as natively. */
+	oi->vfs.dev = dir->dev;
+	ops_set(&oi->vfs);
+	overlay_changed(&oi->vfs, OVERLAY_NEW);
+	return &oi->vfs;
+}
+
+void overlay_free_inode(struct inode *inode)
+{
+	struct overlay_inode_info *oi = OVERLAY_I(inode);
+	struct overlay_sb_info *es = OVERLAY_SB(inode->sb);
+
+	inode_hash_remove(&es->icache, inode);
+	mutex_lock(&es->lock);
+	list_del(&oi->changed_link);
+	mutex_unlock(&es->lock);
+	if (!oi->lower)
+		atomic_fetch_sub(&es->nr_inodes, 1);
+	overlay_dir_free(oi);
+	overlay_xattrs_free(oi->xattrs);
+	inode_fini(inode);
+	if (oi->lower)
+		inode_put(oi->lower);
+	free(oi->punched);
+	free(oi->target);
+	free(oi);
+}
+
+/*
+ * Of a file whose pages are partly the lower's the lower's blocks count too, as far as they hold.  Where dirty pages lie over
+ * them both are counted, so the file's length is the upper bound.
+ */
+static uint64_t blocks_of(struct overlay_inode_info *oi, uint64_t size)
+{
+	uint64_t dirty = READ_ONCE(oi->vfs.mapping.nr_dirty) * (PAGE_SIZE / 512), lower, most;
+
+	if (!oi->lower)
+		return dirty;
+	lower = READ_ONCE(oi->lower->blocks);
+	if (oi->lower_limit < oi->lower->size)
+		lower = MIN(lower, PAGES_FOR(oi->lower_limit) * (PAGE_SIZE / 512));
+	most = MAX(lower, PAGES_FOR(size) * (PAGE_SIZE / 512));
+	return MIN(lower + dirty, most);
+}
+
+int overlay_getattr(struct inode *inode, struct kstat *ret)
+{
+	int err = generic_getattr(inode, ret);
+
+	if (!err && LINUX_S_ISREG(inode->mode))
+		ret->blocks = blocks_of(OVERLAY_I(inode), ret->size);
+	return err;
+}
+
+int overlay_setattr(struct inode *inode, const struct iattr *attr)
+{
+	overlay_changed(inode, OVERLAY_ATTR);
+	if (attr->valid & ATTR_SIZE)
+		overlay_limit_lower(OVERLAY_I(inode), attr->size);
+	return simple_setattr(inode, attr);
+}
+
+static int overlay_readlink(struct inode *inode, struct strbuf *ret)
+{
+	struct overlay_inode_info *oi = OVERLAY_I(inode);
+
+	if (!oi->target)
+		return oi->lower->ops->readlink(oi->lower, ret);
+	strbuf_adds(ret, oi->target);
+	return strbuf_err(ret);
+}
+
+const struct inode_ops overlay_file_inode_ops = {
+	.getattr = overlay_getattr,
+	.setattr = overlay_setattr,
+	.getxattr = overlay_getxattr,
+	.setxattr = overlay_setxattr,
+	.removexattr = overlay_removexattr,
+	.listxattr = overlay_listxattr,
+};
+
+const struct inode_ops overlay_symlink_inode_ops = {
+	.readlink = overlay_readlink,
+	.getattr = overlay_getattr,
+	.setattr = overlay_setattr,
+	.getxattr = overlay_getxattr,
+	.setxattr = overlay_setxattr,
+	.removexattr = overlay_removexattr,
+	.listxattr = overlay_listxattr,
+};
