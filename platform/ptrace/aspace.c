@@ -384,10 +384,12 @@ static int stub_attach(struct stub *stub, struct ptrace_ctx *ctx)
 	if (err)
 		return err;
 	tid = stub->parked[--stub->nr_parked];
+	cpu_pair_start(&ctx->pair, tid);
 	err = tracee_seize(tid);
 	if (!err)
 		err = ptrace_ctx_load(ctx, tid);
 	if (err) {
+		cpu_pair_stop(&ctx->pair);
 		stub_fail(stub);
 		tracee_reap(tid);
 		return -LINUX_ESRCH;
@@ -488,6 +490,7 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 
 	if (last && !stub_clean(as, ctx->tid))
 		stub_fail(stub);
+	cpu_pair_stop(&ctx->pair);
 	stub_release_thread(stub, ctx->tid);
 	ctx->tid = 0;
 	if (!last)

@@ -190,11 +190,14 @@ static void ctx_leave(struct ptrace_ctx *ctx)
 /* Lets the guest run until its thread stops. */
 static int ctx_resume(struct ptrace_ctx *ctx, int *ret_status)
 {
+	int err;
+
 	if ((ctx->ctx.regs_dirty || !ctx->regs_valid) && ctx_put_regs(ctx))
 		return -LINUX_ESRCH;
-	if (host_ptrace(PTRACE_SYSEMU, ctx->tid, 0, NULL) < 0)
-		return -LINUX_ESRCH;
-	return tracee_wait(ctx->tid, ret_status);
+	cpu_pair_enter(&ctx->pair);
+	err = host_ptrace(PTRACE_SYSEMU, ctx->tid, 0, NULL) < 0 ? -LINUX_ESRCH : tracee_wait(ctx->tid, ret_status);
+	cpu_pair_leave(&ctx->pair);
+	return err;
 }
 
 static void ctx_die(struct ptrace_ctx *ctx, struct platform_stop *stop)
@@ -350,6 +353,7 @@ static int xstate_probe(pid_t tid)
 
 static void ptrace_fini(void)
 {
+	pairing_fini();
 	stubs_fini();
 	free(xstate.init);
 	xstate.init = NULL;
@@ -391,7 +395,7 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 		return err;
 	err = stub_check(ret_why);
 	if (err) {
-		ptrace_fini();
+		stubs_fini();
 		return err;
 	}
 	initialised = true;
@@ -401,8 +405,11 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 static int ptrace_init(const struct platform_params *params)
 {
 	const char *why;
+	int err = init_with_reason(params->memory_fd, &why);
 
-	return init_with_reason(params->memory_fd, &why);
+	if (!err)
+		pairing_init(); /* without it the host places the threads */
+	return err;
 }
 
 static int ptrace_probe(const char **ret_why)

@@ -31,6 +31,7 @@
 #ifndef SENTRY_PLATFORM_PTRACE_PTRACE_H
 #define SENTRY_PLATFORM_PTRACE_PTRACE_H
 
+#include "platform/pairing.h"
 #include "platform/platform.h"
 #include "platform/ptrace/stub.h"
 #include "sentry/base/list.h"
@@ -160,6 +161,7 @@ struct ptrace_ctx {
 	atomic_bool in_guest;	 /* set and cleared under as->lock; read by anyone */
 	atomic_bool interrupted; /* anyone; taken by run */
 	uint64_t segs[6];	 /* fs_base, gs_base, ds, es, fs, gs as the stub thread has them */
+	struct cpu_pair pair;	 /* while attached */
 	uaddr_t exec_fault_rip;	 /* stop.c: the last fault was reported as ACCESS_EXEC at this address */
 	void *xstate;		 /* set before the first run; NULL: initial state */
 };

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/pairing.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "platform/host/host.h"
+#include "sentry/base/futex_host.h"
+#include "sentry/base/lock.h"
+
+#define MAX_CPUS 1024
+#define CLOCK_MONOTONIC 1
+#define PERIOD_NS 5000000	 /* between two looks when several pairs are busy */
+#define PERIOD_CALM_NS 50000000 /* when there is nothing to balance */
+#define IDLE_PERIODS 4		 /* without a run, after which the balancer sleeps for good */
+
+/* Shares in percent of a period. */
+#define SHARE_BUSY 30	  /* a pair below is not worth a move */
+#define SHARE_DIFFERENCE 80 /* between two cores, at which a pair is moved */
+
+struct cpu_set {
+	uint64_t bits[MAX_CPUS / 64];
+};
+
+static struct mutex pairing_lock = MUTEX_INIT;
+static LIST_HEAD(pairs); /* pairing_lock */
+
+/* Set by init. */
+static struct cpu_set allowed;
+static bool enabled;
+
+static pthread_t balancer;
+static atomic_uint balancer_word; /* 1: wake up */
+static atomic_bool balancer_stop;
+atomic_bool pairing_asleep;
+
+static void cpu_set_one(struct cpu_set *set, int cpu)
+{
+	memset(set, 0, sizeof(*set));
+	set->bits[cpu / 64] = BIT(cpu % 64);
+}
+
+static bool cpu_allowed(int cpu)
+{
+	return cpu >= 0 && cpu < MAX_CPUS && allowed.bits[cpu / 64] & BIT(cpu % 64);
+}
+
+static void pair_pin(struct cpu_pair *pair, int cpu)
+{
+	struct cpu_set set;
+
+	cpu_set_one(&set, cpu);
+	pair->cpu = cpu;
+	host_sched_setaffinity(pair->runner, sizeof(set), &set);
+	host_sched_setaffinity(pair->owner, sizeof(set), &set);
+}
+
+/* --- the balancer --- */
+
+/* The share of each core, in percent of the period that just ended. */
+struct balance {
+	unsigned load[MAX_CPUS];
+	unsigned nr_busy; /* pairs */
+	bool any;	  /* did anything run? */
+};
+
+/* One at a time: the balancer's own. */
+static struct balance balance;
+
+static void pair_account_locked(struct cpu_pair *pair, uint64_t now, uint64_t period)
+{
+	uint64_t entered = atomic_load_explicit(&pair->entered, memory_order_relaxed);
+	uint64_t total = atomic_load_explicit(&pair->guest_time, memory_order_relaxed);
+
+	/* A run under way counts so far; the two reads may straddle its end, which the clamp below makes harmless. */
+	if (entered && now > entered)
+		total += now - entered;
+	pair->share = total > pair->seen ? MIN((total - pair->seen) * 100 / period, 100UL) : 0;
+	pair->seen = MAX(pair->seen, total);
+	if (!pair->share)
+		return;
+	balance.any = true;
+	if (pair->share >= SHARE_BUSY)
+		balance.nr_busy++;
+	if (pair->cpu >= 0)
+		balance.load[pair->cpu] += (unsigned)pair->share;
+}
+
+static void find_extremes(int *ret_most, int *ret_least)
+{
+	int most = -1, least = -1;
+
+	for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+		if (!cpu_allowed(cpu))
+			continue;
+		if (most < 0 || balance.load[cpu] > balance.load[most])
+			most = cpu;
+		if (least < 0 || balance.load[cpu] < balance.load[least])
+			least = cpu;
+	}
+	*ret_most = most;
+	*ret_least = least;
+}
+
+/* Moves one pair at most: the next period shows what it did. */
+static void balance_locked(void)
+{
+	struct cpu_pair *pair, *best = NULL;
+	int from, to;
+
+	find_extremes(&from, &to);
+	if (from < 0 || balance.load[from] <= 100 || balance.load[from] < balance.load[to] + SHARE_DIFFERENCE)
+		return;
+	/* The one that wants least of those that matter leaves the core; it has least to lose by the move. */
+	list_for_each_entry(pair, &pairs, link)
+		if (pair->cpu == from && pair->share >= SHARE_BUSY && (!best || pair->share < best->share))
+			best = pair;
+	if (best)
+		pair_pin(best, to);
+}
+
+static void balancer_sleep(int64_t ns)
+{
+	int64_t deadline = ns ? host_clock_ns(CLOCK_MONOTONIC) + ns : INT64_MAX;
+
+	host_futex_wait(&balancer_word, 0, deadline);
+	atomic_store(&balancer_word, 0);
+}
+
+/* Looks at the period since @last; returns its end. */
+static uint64_t balancer_look(uint64_t last)
+{
+	struct cpu_pair *pair;
+	uint64_t now;
+
+	memset(&balance, 0, sizeof(balance));
+	MUTEX_GUARD(&pairing_lock);
+	now = pairing_clock();
+	list_for_each_entry(pair, &pairs, link)
+		pair_account_locked(pair, now, MAX(now - last, 1UL));
+	balance_locked();
+	return now;
+}
+
+static void *balancer_main(void *unused __unused)
+{
+	unsigned idle_periods = 0;
+	uint64_t last;
+
+	pairing_release_thread();
+	last = pairing_clock();
+	while (!atomic_load(&balancer_stop)) {
+		balancer_sleep(balance.nr_busy > 1 ? PERIOD_NS : PERIOD_CALM_NS);
+		last = balancer_look(last);
+		idle_periods = balance.any ? 0 : idle_periods + 1;
+		if (idle_periods < IDLE_PERIODS)
+			continue;
+		/* An entry that does not see the flag yet is seen at the next one: all of them look. */
+		atomic_store(&pairing_asleep, true);
+		balancer_sleep(0);
+		atomic_store(&pairing_asleep, false);
+		idle_periods = 0;
+		last = pairing_clock();
+	}
+	return NULL;
+}
+
+void pairing_wake(void)
+{
+	atomic_store(&pairing_asleep, false);
+	atomic_store(&balancer_word, 1);
+	host_futex_wake(&balancer_word, 1);
+}
+
+/* --- pairs --- */
+
+void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
+{
+	int cpu = host_sched_getcpu();
+
+	list_init(&pair->link);
+	pair->cpu = -1;
+	if (!enabled || !cpu_allowed(cpu))
+		return;
+	MUTEX_GUARD(&pairing_lock);
+	pair->owner = host_gettid();
+	pair->runner = runner;
+	pair->seen = atomic_load(&pair->guest_time);
+	list_add_tail(&pair->link, &pairs);
+	pair_pin(pair, cpu);
+}
+
+void cpu_pair_stop(struct cpu_pair *pair)
+{
+	if (!enabled || pair->cpu < 0)
+		return;
+	mutex_lock(&pairing_lock);
+	list_del(&pair->link);
+	pair->cpu = -1;
+	mutex_unlock(&pairing_lock);
+	pairing_release_thread();
+}
+
+void pairing_release_thread(void)
+{
+	if (enabled)
+		host_sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+int pairing_init(void)
+{
+	int size = host_sched_getaffinity(0, sizeof(allowed), &allowed);
+	unsigned nr = 0;
+	uint64_t mask;
+	int err;
+
+	for (int i = 0; i < size / 8; i++)
+		nr += (unsigned)__builtin_popcountll(allowed.bits[i]);
+	if (nr < 2)
+		return 0;
+	atomic_store(&balancer_stop, false);
+	enabled = true;
+	mask = host_signals_block();
+	err = -pthread_create(&balancer, NULL, balancer_main, NULL);
+	host_signals_restore(mask);
+	if (err)
+		enabled = false;
+	return err;
+}
+
+void pairing_fini(void)
+{
+	if (!enabled)
+		return;
+	atomic_store(&balancer_stop, true);
+	pairing_wake();
+	pthread_join(balancer, NULL);
+	enabled = false;
+}

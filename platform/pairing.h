@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which core a guest thread and the sentry thread that serves it run on.
+ *
+ * The two take turns: one sleeps while the other works.  A scheduler that knows nothing of that wakes each on the core that
+ * is idle, and waking an idle core costs ten times the switch itself (50 us against 5 under virtualisation).  So both are
+ * pinned to one core, at first the one the sentry thread happens to be on, and a new guest thread starts where the one that
+ * made it runs, which is right for a shell that waits for its command.
+ *
+ * Pinned threads are not balanced by the host any more, so a balancer does it: every few milliseconds, while guests run, it
+ * compares how much of the time the pairs of each core spent in the guest or waiting to.  A core that is wanted for more
+ * than all of its time gives a pair to one that has much to spare.
+ *
+ * Threads that a pinned thread makes inherit the pin.  A service thread of the sentry calls pairing_release_thread() first thing.
+ */
+#ifndef SENTRY_PLATFORM_PAIRING_H
+#define SENTRY_PLATFORM_PAIRING_H
+
+#include "sentry/base/list.h"
+#include "sentry/base/types.h"
+
+/* pairing_lock guards what is not marked. */
+struct cpu_pair {
+	struct list_head link;
+	pid_t owner, runner; /* immutable while on the list */
+	int cpu;	     /* -1: not pinned */
+	uint64_t seen;	     /* guest_time at the last look */
+	uint64_t share;	     /* of the last period, in its units */
+	/* Written by the owner, read by the balancer without lock. */
+	_Atomic uint64_t entered;    /* cycle counter at the entry, 0 outside the guest */
+	_Atomic uint64_t guest_time; /* cycles of the runs that are over */
+};
+
+/* Once; without it, or on a single core, the rest does nothing.  0 or -errno. */
+int pairing_init(void);
+/* No pair is left. */
+void pairing_fini(void);
+/* The calling thread is the owner.  Pins both. */
+void cpu_pair_start(struct cpu_pair *pair, pid_t runner);
+/* The calling thread is the owner: unpins it. */
+void cpu_pair_stop(struct cpu_pair *pair);
+/* Gives the calling thread the affinity that the sentry started with. */
+void pairing_release_thread(void);
+
+/* Wakes the balancer. */
+void pairing_wake(void);
+extern atomic_bool pairing_asleep;
+
+static inline uint64_t pairing_clock(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* Around each run of the guest. */
+static inline void cpu_pair_enter(struct cpu_pair *pair)
+{
+	atomic_store_explicit(&pair->entered, pairing_clock(), memory_order_relaxed);
+	if (unlikely(atomic_load_explicit(&pairing_asleep, memory_order_relaxed)))
+		pairing_wake();
+}
+
+static inline void cpu_pair_leave(struct cpu_pair *pair)
+{
+	uint64_t entered = atomic_load_explicit(&pair->entered, memory_order_relaxed);
+	uint64_t total = atomic_load_explicit(&pair->guest_time, memory_order_relaxed);
+
+	atomic_store_explicit(&pair->guest_time, total + (pairing_clock() - entered), memory_order_relaxed);
+	atomic_store_explicit(&pair->entered, 0, memory_order_relaxed);
+}
+
+#endif
