@@ -537,3 +537,30 @@ int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write)
 	}
 	return ret;
 }
+
+int mm_populate_range(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	int ret = 0, err;
+
+	while (start < end) {
+		const struct vma *v;
+		uaddr_t to;
+		bool write;
+
+		rwlock_read(&mm->lock);
+		v = vma_find_intersection(&mm->vmas, start, end);
+		if (v) {
+			start = MAX(start, v->start);
+			to = MIN(end, v->end);
+			write = (v->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+		}
+		rwlock_unlock(&mm->lock);
+		if (!v)
+			break;
+		err = mm_populate(mm, start, to, write);
+		if (err && !ret)
+			ret = err;
+		start = to;
+	}
+	return ret;
+}

@@ -138,8 +138,13 @@ enum fault_flags {
 int mm_handle_fault(struct mm *mm, struct mm_fault *f, unsigned flags);
 /* Faults the range in, as far as it is mapped and accessible (MAP_POPULATE, mlock).  No locks.  0 or the first error. */
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write);
+/* The same over several vmas, writing where private memory is writable; holes are passed over.  The first error or 0. */
+int mm_populate_range(struct mm *mm, uaddr_t start, uaddr_t end);
 
 /* --- mmap.c --- */
+
+/* The arguments of munmap(2) before any vma is looked at: 0 or -LINUX_EINVAL. */
+int mm_munmap_check(uaddr_t addr, uint64_t len);
 
 /* Extends the VM_GROWSDOWN vma above @addr down to it.  Takes mm->lock for writing.  0 or -LINUX_ENOMEM. */
 int mm_expand_stack(struct mm *mm, uaddr_t addr);

@@ -227,16 +227,21 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_args *a)
 
 /* --- munmap --- */
 
+int mm_munmap_check(uaddr_t addr, uint64_t len)
+{
+	if (PAGE_OFFSET(addr) || addr > GUEST_TASK_SIZE || len > GUEST_TASK_SIZE - addr)
+		return -LINUX_EINVAL;
+	return PAGE_ALIGN(len) ? 0 : -LINUX_EINVAL;
+}
+
 int mm_munmap(struct mm *mm, uaddr_t addr, uint64_t len)
 {
 	struct vma_gc gc = { NULL };
-	int err;
+	int err = mm_munmap_check(addr, len);
 
-	if (PAGE_OFFSET(addr) || addr > GUEST_TASK_SIZE || len > GUEST_TASK_SIZE - addr)
-		return -LINUX_EINVAL;
+	if (err)
+		return err;
 	len = PAGE_ALIGN(len);
-	if (!len)
-		return -LINUX_EINVAL;
 	rwlock_write(&mm->lock);
 	err = mm_unmap_range(mm, addr, addr + len, &gc);
 	rwlock_unlock(&mm->lock);
