@@ -53,7 +53,7 @@ static int script_parse(const char head[BINFMT_HEAD_SIZE], struct script_line *r
 	while (is_blank(end[-1]))
 		end--;
 	name = next_non_blank(head + 2, end);
-	if (!name || name == end)
+	if (!name || name >= end)
 		return -LINUX_ENOEXEC;
 	sep = next_terminator(name, end);
 	if (sep && *sep)
