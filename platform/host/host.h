@@ -203,6 +203,11 @@ int host_sigprocmask(int how, uint64_t mask, uint64_t *ret_old);
 /* Blocks all, and restores what it returned: no handler of the sentry runs in between. */
 uint64_t host_signals_block(void);
 void host_signals_restore(uint64_t mask);
+/*
+ * Takes a pending signal of @mask, all of which the caller has blocked, or waits for one.  Its number, with its si_code in
+ * *ret_code; -EAGAIN after @timeout_ns (negative: never), -EINTR.
+ */
+int host_sigtimedwait(uint64_t mask, int64_t timeout_ns, int *ret_code);
 
 /* Runs @fn on @stack_top in a child that shares memory, and sleeps until it execs or exits.  The child's pid. */
 int host_vfork(int (*fn)(void *), void *arg, void *stack_top, int extra_flags);
@@ -218,6 +223,8 @@ int host_sched_setaffinity(pid_t tid, size_t size, const void *mask);
 int host_sched_getaffinity(pid_t tid, size_t size, void *mask); /* bytes written */
 int host_sched_getcpu(void);
 void host_sched_yield(void);
+/* @cmd: MEMBARRIER_CMD_*. */
+int host_membarrier(int cmd, unsigned flags);
 int host_setpriority(pid_t tid, int nice);
 /* Processors that the calling thread may use. */
 unsigned host_nr_cpus(void);

@@ -117,6 +117,18 @@ void host_signals_restore(uint64_t mask)
 	host_sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
+int host_sigtimedwait(uint64_t mask, int64_t timeout_ns, int *ret_code)
+{
+	struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+	siginfo_t info;
+	long sig;
+
+	sig = ret_errno(syscall(SYS_rt_sigtimedwait, &mask, &info, timeout_ns < 0 ? NULL : &ts, sizeof(mask)));
+	if (sig > 0)
+		*ret_code = info.si_code;
+	return (int)sig;
+}
+
 int host_vfork(int (*fn)(void *), void *arg, void *stack_top, int extra_flags)
 {
 	return ret_errno(clone(fn, stack_top, CLONE_VM | CLONE_VFORK | extra_flags | SIGCHLD, arg));
@@ -160,6 +172,11 @@ int host_sched_getcpu(void)
 void host_sched_yield(void)
 {
 	sched_yield();
+}
+
+int host_membarrier(int cmd, unsigned flags)
+{
+	return ret_errno(syscall(SYS_membarrier, cmd, flags, 0));
 }
 
 int host_setpriority(pid_t tid, int nice)

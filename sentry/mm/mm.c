@@ -118,6 +118,7 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 	mm->vdso = old->vdso;
 	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
 	mm->dumpable = old->dumpable;
+	atomic_init(&mm->membarrier_private, atomic_load(&old->membarrier_private));
 	mm->rlim_as = old->rlim_as;
 	mm->rlim_data = old->rlim_data;
 	mm->rlim_stack = old->rlim_stack;

@@ -51,6 +51,7 @@ struct mm {
 	uint64_t total_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	bool dumpable;
+	atomic_bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called */
 
 	/* Limits, kept current by the kernel layer (setrlimit); bytes, UINT64_MAX = none.  Read without lock. */
 	uint64_t rlim_as, rlim_data, rlim_stack, rlim_memlock;
@@ -102,9 +103,11 @@ uaddr_t mm_brk(struct mm *mm, uaddr_t brk);
 /* The loader: declares the heap's start; reserves up to brk_limit. */
 int mm_set_brk_start(struct mm *mm, uaddr_t start);
 int mm_madvise(struct mm *mm, uaddr_t addr, uint64_t len, int advice);
-/* @sync: called for each shared file range of MS_SYNC/MS_ASYNC, without locks, to write it back. */
+/* @sync: called for each shared file range of MS_SYNC, without locks, to write it back. */
 int mm_msync(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags,
 	     int (*sync)(struct vm_file *f, uint64_t off, uint64_t len, void *arg), void *arg);
+/* remap_file_pages(2), whose prot is 0, as an ordinary mapping. */
+int mm_remap_file_pages(struct mm *mm, uaddr_t addr, uint64_t size, uint64_t pgoff, unsigned flags);
 int mm_mincore(struct mm *mm, uaddr_t addr, uint64_t len, uaddr_t vec);
 int mm_mlock(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags);
 int mm_munlock(struct mm *mm, uaddr_t addr, uint64_t len);

@@ -225,6 +225,37 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_args *a)
 	return addr;
 }
 
+/*
+ * The pages [addr, addr + size) of a shared file mapping show other pages of the file from now on: emulated, as Linux does
+ * since 4.0, by a mapping of their own.
+ */
+int mm_remap_file_pages(struct mm *mm, uaddr_t addr, uint64_t size, uint64_t pgoff, unsigned flags)
+{
+	struct mmap_args a = { .addr = PAGE_DOWN(addr), .len = PAGE_DOWN(size), .off = pgoff << PAGE_SHIFT };
+	const struct vma *v;
+	int64_t ret;
+
+	if (a.addr + a.len <= a.addr || pgoff + (a.len >> PAGE_SHIFT) < pgoff || pgoff > INT64_MAX >> PAGE_SHIFT)
+		return -LINUX_EINVAL;
+	rwlock_read(&mm->lock);
+	v = vma_find(&mm->vmas, a.addr);
+	if (!v || !(v->flags & VM_SHARED) || !vma_backing(v) || a.addr + a.len > v->end) {
+		rwlock_unlock(&mm->lock);
+		return -LINUX_EINVAL;
+	}
+	a.prot = v->flags & VM_ACCESS_FLAGS;
+	a.flags = (flags & LINUX_MAP_NONBLOCK) | LINUX_MAP_SHARED | LINUX_MAP_FIXED | LINUX_MAP_POPULATE |
+		  (v->flags & VM_LOCKED ? LINUX_MAP_LOCKED : 0);
+	a.may_write = v->flags & VM_MAYWRITE;
+	a.noexec = !(v->flags & VM_MAYEXEC);
+	a.file = v->file;
+	a.file->ops->get(a.file);
+	rwlock_unlock(&mm->lock);
+	ret = mm_mmap(mm, &a);
+	a.file->ops->put(a.file);
+	return ret < 0 ? ret : 0;
+}
+
 /* --- munmap --- */
 
 int mm_munmap_check(uaddr_t addr, uint64_t len)

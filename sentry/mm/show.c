@@ -163,7 +163,7 @@ static void show_vm_flags(const struct vma *v, struct strbuf *sb)
 			strbuf_addf(sb, "%s ", names[i].name);
 	if (is_accountable(v->flags))
 		strbuf_adds(sb, "ac ");
-	strbuf_adds(sb, "sd \n");
+	strbuf_addc(sb, '\n');
 }
 
 static void show_smap(struct mm *mm, const struct vma *v, struct strbuf *sb)
