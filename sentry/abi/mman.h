@@ -80,11 +80,6 @@
 #define LINUX_PKEY_DISABLE_WRITE 2
 
 /* Memory file descriptors, for the sentry's own as well. */
-#define LINUX_MFD_CLOEXEC 1
-#define LINUX_MFD_ALLOW_SEALING 2
-#define LINUX_MFD_HUGETLB 4
-#define LINUX_MFD_NOEXEC_SEAL 8
-#define LINUX_MFD_EXEC 0x10
 
 /* vm.max_map_count's default. */
 #define LINUX_DEFAULT_MAX_MAP_COUNT 65530

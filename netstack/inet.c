@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AF_INET and AF_INET6 inside the guest: connections to loopback addresses, joined in memory without segments, and datagrams
+ * between them.  There is no other interface, so other destinations are unreachable, as on a host where only lo is up.
+ *
+ * The table has every bound sock by protocol and port.  It holds borrowed pointers that release takes away under inet_lock; a
+ * look-up takes its reference under it.
+ *
+ * Lock order: inet_lock > sock->lock.
+ */
+#include <stdlib.h>
+
+#include "netstack/inet.h"
+#include "netstack/sock_queue.h"
+#include "platform/host/host.h"
+#include "sentry/abi/poll.h"
+
+#define PORT_FIRST 32768
+#define PORT_LAST 60999
+#define PORT_PRIVILEGED 1024
+#define HASH_SIZE 256
+
+static struct mutex inet_lock = MUTEX_INIT;
+static struct list_head inet_bound[2][HASH_SIZE]; /* stream, datagram; by port */
+
+static struct list_head *inet_bucket(const struct sock *sk, uint16_t port)
+{
+	struct list_head *h = &inet_bound[sk->type == LINUX_SOCK_DGRAM][port % HASH_SIZE];
+
+	if (!h->next)
+		list_init(h);
+	return h;
+}
+
+static const struct sock_ops inet_ops;
+
+static struct sock *inet_alloc(int family, int type, int protocol)
+{
+	struct inet_sock *in = calloc(1, sizeof(*in));
+	struct sock *sk = in ? sock_alloc(family, type, protocol, &inet_ops) : NULL;
+
+	if (!sk) {
+		free(in);
+		return NULL;
+	}
+	in->sk = sk;
+	in->ttl = 64;
+	in->keepidle = 7200;
+	in->keepintvl = 75;
+	in->keepcnt = 9;
+	list_init(&in->link);
+	if (family == LINUX_AF_INET)
+		inet_set_v4(&in->local, 0);
+	if (type == LINUX_SOCK_STREAM) {
+		sk->sndbuf = 2626560; /* what tcp_wmem's autotuning reaches on loopback */
+		sk->rcvbuf = 131072;
+	}
+	sk->proto = in;
+	return sk;
+}
+
+struct sock *inet_create(int family, int type, int protocol)
+{
+	struct sock *sk;
+
+	if (type == LINUX_SOCK_STREAM && (!protocol || protocol == LINUX_IPPROTO_TCP))
+		sk = inet_alloc(family, type, LINUX_IPPROTO_TCP);
+	else if (type == LINUX_SOCK_DGRAM && (!protocol || protocol == LINUX_IPPROTO_UDP))
+		sk = inet_alloc(family, type, LINUX_IPPROTO_UDP);
+	else if (type == LINUX_SOCK_RAW)
+		return ERR_PTR(!capable(CAP_NET_RAW) ? -LINUX_EPERM : -LINUX_EPROTONOSUPPORT);
+	else if (type == LINUX_SOCK_STREAM || type == LINUX_SOCK_DGRAM)
+		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
+	else
+		return ERR_PTR(-LINUX_ESOCKTNOSUPPORT);
+	return sk ? sk : ERR_PTR(-LINUX_ENOMEM);
+}
+
+/* --- binding --- */
+
+/* Whether two names of the same protocol and port cannot both be bound. */
+static bool inet_overlap(const struct sock *a, const struct inet_name *x, const struct sock *b, const struct inet_name *y)
+{
+	if (inet_is_any(x) && inet_is_any(y)) /* :: and 0.0.0.0 meet unless an IPv6 one keeps to itself */
+		return inet_is_v4(x) == inet_is_v4(y) || !(inet_sk(inet_is_v4(x) ? b : a)->v6only);
+	if (inet_is_any(x) || inet_is_any(y)) {
+		const struct inet_name *any = inet_is_any(x) ? x : y, *one = inet_is_any(x) ? y : x;
+		const struct sock *any_sk = inet_is_any(x) ? a : b;
+
+		if (inet_is_v4(any))
+			return inet_is_v4(one);
+		return !inet_is_v4(one) || !inet_sk(any_sk)->v6only;
+	}
+	return inet_same_addr(x, y);
+}
+
+static bool inet_conflict_locked(struct sock *sk, const struct inet_name *name)
+{
+	struct inet_sock *in;
+
+	list_for_each_entry(in, inet_bucket(sk, name->port), link) {
+		struct sock *other = in->sk;
+
+		if (other == sk || in->local.port != name->port || !inet_overlap(sk, name, other, &in->local))
+			continue;
+		if (sk->reuseport && other->reuseport && sk->cred.uid == other->cred.uid)
+			continue;
+		if (sk->reuseaddr && other->reuseaddr &&
+		    (sk->type == LINUX_SOCK_DGRAM || READ_ONCE(other->state) != SS_LISTENING))
+			continue;
+		return true;
+	}
+	return false;
+}
+
+static void inet_insert_locked(struct sock *sk, const struct inet_name *name)
+{
+	struct inet_sock *in = inet_sk(sk);
+
+	in->local = *name;
+	list_add_tail(&in->link, inet_bucket(sk, name->port));
+}
+
+/* Binds to @name with any free port. */
+static int inet_bind_ephemeral_locked(struct sock *sk, struct inet_name *name)
+{
+	const unsigned n = PORT_LAST - PORT_FIRST + 1;
+	uint32_t start = 0;
+
+	host_getrandom(&start, sizeof(start));
+	for (unsigned i = 0; i < n; i++) {
+		name->port = PORT_FIRST + (start + i) % n;
+		if (!inet_conflict_locked(sk, name)) {
+			inet_insert_locked(sk, name);
+			return 0;
+		}
+	}
+	return -LINUX_EADDRINUSE;
+}
+
+static bool inet_local_ok(const struct sock *sk, const struct inet_name *n)
+{
+	return inet_is_any(n) || inet_is_loopback(n) || (sk->type == LINUX_SOCK_DGRAM && inet_is_multicast(n));
+}
+
+static int inet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned len)
+{
+	struct inet_name name;
+	int err = inet_from_sockaddr(sk->family, addr, len, &name);
+
+	if (err)
+		return err;
+	if (!inet_local_ok(sk, &name) && !inet_sk(sk)->freebind)
+		return -LINUX_EADDRNOTAVAIL;
+	if (sk->family == LINUX_AF_INET6 && inet_is_v4(&name) && inet_sk(sk)->v6only)
+		return -LINUX_EINVAL;
+	if (name.port && name.port < PORT_PRIVILEGED && !capable(CAP_NET_BIND_SERVICE))
+		return -LINUX_EACCES;
+	MUTEX_GUARD(&inet_lock);
+	if (!list_empty(&inet_sk(sk)->link) || sk->state != SS_UNCONNECTED)
+		return -LINUX_EINVAL;
+	if (!name.port)
+		return inet_bind_ephemeral_locked(sk, &name);
+	if (inet_conflict_locked(sk, &name))
+		return -LINUX_EADDRINUSE;
+	inet_insert_locked(sk, &name);
+	return 0;
+}
+
+/* A socket that was not bound gets a port before it speaks. */
+static int inet_autobind(struct sock *sk)
+{
+	struct inet_name name = inet_sk(sk)->local;
+	MUTEX_GUARD(&inet_lock);
+
+	return list_empty(&inet_sk(sk)->link) ? inet_bind_ephemeral_locked(sk, &name) : 0;
+}
+
+static void inet_unbind(struct sock *sk)
+{
+	MUTEX_GUARD(&inet_lock);
+
+	list_del(&inet_sk(sk)->link);
+}
+
+/* --- finding a receiver --- */
+
+/* How well @in matches a packet to @to from @from: the exact before the general, the connected before all; < 0: not at all. */
+static int inet_match_score(const struct inet_sock *in, const struct inet_name *to, const struct inet_name *from)
+{
+	int score = 0;
+
+	if (in->local.port != to->port)
+		return -1;
+	if (!inet_is_any(&in->local)) {
+		if (!inet_same_addr(&in->local, to))
+			return -1;
+		score += 2;
+	} else if (inet_is_v4(&in->local) != inet_is_v4(to) && (inet_is_v4(&in->local) || in->v6only)) {
+		return -1;
+	} else if (inet_is_v4(&in->local) == inet_is_v4(to)) {
+		score += 1;
+	}
+	if (in->remote.port) {
+		if (!from || in->remote.port != from->port || !inet_same_addr(&in->remote, from))
+			return -1;
+		score += 4;
+	}
+	return score;
+}
+
+/* The best bound sock for @to, with a reference, or NULL.  Streams: only listeners. */
+static struct sock *inet_find(struct sock *sk, const struct inet_name *to, const struct inet_name *from)
+{
+	struct inet_sock *in, *best = NULL;
+	int best_score = -1;
+	MUTEX_GUARD(&inet_lock);
+
+	list_for_each_entry(in, inet_bucket(sk, to->port), link) {
+		int score;
+
+		if (sk->type == LINUX_SOCK_STREAM && READ_ONCE(in->sk->state) != SS_LISTENING)
+			continue;
+		score = inet_match_score(in, to, from);
+		if (score > best_score) {
+			best = in;
+			best_score = score;
+		}
+	}
+	return best && ref_get_unless_zero(&best->sk->ref) ? best->sk : NULL;
+}
+
+/* A destination: "any" means this host; what is not loopback has no route. */
+static int inet_resolve_dest(struct sock *sk, struct inet_name *to)
+{
+	if (inet_is_any(to)) {
+		if (inet_is_v4(to))
+			to->addr[12] = 127, to->addr[15] = 1;
+		else
+			to->addr[15] = 1;
+		return 0;
+	}
+	if (inet_is_loopback(to))
+		return sk->family == LINUX_AF_INET6 && inet_is_v4(to) && inet_sk(sk)->v6only ? -LINUX_ENETUNREACH : 0;
+	if (inet_is_v4(to) && to->addr[12] == 255 && !sk->broadcast)
+		return -LINUX_EACCES;
+	return -LINUX_ENETUNREACH;
+}
+
+/* The source address that goes with a destination, where the socket is bound to "any". */
+static void inet_pick_source(struct sock *sk, const struct inet_name *to)
+{
+	struct inet_sock *in = inet_sk(sk);
+
+	if (inet_is_any(&in->local)) {
+		uint16_t port = in->local.port;
+
+		in->local = *to;
+		in->local.port = port;
+	}
+}
+
+/* --- connections --- */
+
+int inet_listen(struct sock *sk, int backlog)
+{
+	int err;
+
+	if (sk->type != LINUX_SOCK_STREAM)
+		return -LINUX_EOPNOTSUPP;
+	if (sk->state != SS_UNCONNECTED && sk->state != SS_LISTENING)
+		return -LINUX_EINVAL;
+	err = inet_autobind(sk);
+	if (err)
+		return err;
+	MUTEX_GUARD(&inet_lock);
+	if (sk->state != SS_LISTENING) {
+		struct inet_sock *in;
+
+		/* Two sockets that share a name by SO_REUSEADDR cannot both listen. */
+		list_for_each_entry(in, inet_bucket(sk, inet_sk(sk)->local.port), link)
+			if (in->sk != sk && in->local.port == inet_sk(sk)->local.port && READ_ONCE(in->sk->state) == SS_LISTENING &&
+			    inet_overlap(sk, &inet_sk(sk)->local, in->sk, &in->local) && !(sk->reuseport && in->sk->reuseport))
+				return -LINUX_EADDRINUSE;
+	}
+	mutex_lock(&sk->lock);
+	sk->backlog = MIN((unsigned)MAX(backlog, 0), 4096u);
+	sk->state = SS_LISTENING;
+	mutex_unlock(&sk->lock);
+	return 0;
+}
+
+static struct sock *inet_child_new(struct sock *listener, struct sock *client, const struct inet_name *to)
+{
+	struct sock *child = inet_alloc(listener->family, listener->type, listener->protocol);
+	struct inet_sock *in;
+
+	if (!child)
+		return NULL;
+	in = inet_sk(child);
+	in->local = *to;
+	in->remote = inet_sk(client)->local;
+	in->nodelay = inet_sk(listener)->nodelay;
+	in->v6only = inet_sk(listener)->v6only;
+	child->sndbuf = listener->sndbuf;
+	child->rcvbuf = listener->rcvbuf;
+	child->reuseaddr = listener->reuseaddr;
+	child->reuseport = listener->reuseport;
+	child->keepalive = listener->keepalive;
+	child->linger = listener->linger;
+	child->oobinline = listener->oobinline;
+	return child;
+}
+
+static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonblock)
+{
+	struct sock *listener _cleanup_sock_ = NULL, *child _cleanup_sock_ = NULL;
+	struct inet_name old;
+	int err;
+
+	mutex_lock(&sk->lock);
+	err = sk->state == SS_CONNECTED ? -LINUX_EISCONN : sk->state == SS_LISTENING ? -LINUX_EISCONN :
+	      sk->state == SS_DISCONNECTED ? -LINUX_EISCONN : 0;
+	mutex_unlock(&sk->lock);
+	if (!err)
+		err = inet_resolve_dest(sk, to);
+	if (!err)
+		err = inet_autobind(sk);
+	if (err)
+		return err;
+	if (!to->port)
+		return -LINUX_ECONNREFUSED;
+	listener = inet_find(sk, to, NULL);
+	if (!listener)
+		return -LINUX_ECONNREFUSED;
+	old = inet_sk(sk)->local;
+	inet_pick_source(sk, to);
+	child = inet_child_new(listener, sk, to);
+	if (!child)
+		return -LINUX_ENOMEM;
+	inet_sk(sk)->remote = *to;
+	sock_join(sk, child);
+	/* Linux answers from the SYN queue: a connection is made though nobody has accepted yet. */
+	err = sock_enqueue_child(listener, child, nonblock, sk->sndtimeo);
+	if (!err) {
+		sock_wake(sk, 0);
+		return 0;
+	}
+	sock_set_peer(sk, NULL);
+	sock_set_peer(child, NULL);
+	WRITE_ONCE(sk->state, SS_UNCONNECTED);
+	inet_sk(sk)->local = old;
+	inet_sk(sk)->remote.port = 0;
+	sock_close(child);
+	return err == -LINUX_EAGAIN ? -LINUX_ETIMEDOUT : err;
+}
+
+static int inet_connect(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, bool nonblock)
+{
+	struct inet_name to;
+	int err;
+
+	if (len < 2)
+		return -LINUX_EINVAL;
+	if (addr->family == LINUX_AF_UNSPEC) {
+		if (sk->type == LINUX_SOCK_STREAM)
+			return sk->state == SS_UNCONNECTED ? 0 : -LINUX_EINVAL;
+		inet_sk(sk)->remote.port = 0;
+		WRITE_ONCE(sk->state, SS_UNCONNECTED);
+		return 0;
+	}
+	err = inet_from_sockaddr(sk->family, addr, len, &to);
+	if (err)
+		return err;
+	if (sk->type == LINUX_SOCK_STREAM)
+		return inet_connect_stream(sk, &to, nonblock);
+	err = inet_resolve_dest(sk, &to);
+	if (!err)
+		err = inet_autobind(sk);
+	if (err)
+		return err;
+	mutex_lock(&inet_lock);
+	inet_pick_source(sk, &to);
+	inet_sk(sk)->remote = to;
+	mutex_unlock(&inet_lock);
+	WRITE_ONCE(sk->state, SS_CONNECTED);
+	return 0;
+}
+
+static int inet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len)
+{
+	struct inet_sock *in = inet_sk(sk);
+	struct inet_name n = peer ? in->remote : in->local;
+
+	if (peer && (!n.port || sk->state == SS_UNCONNECTED || sk->state == SS_DISCONNECTED))
+		return -LINUX_ENOTCONN;
+	*ret_len = inet_to_sockaddr(sk->family, &n, ret);
+	return 0;
+}
+
+/* --- datagrams --- */
+
+/* The receiver of a datagram; NULL when it goes nowhere but counts as sent. */
+static struct sock *inet_route(struct sock *sk, const struct msg *msg)
+{
+	struct inet_name to = inet_sk(sk)->remote, from;
+	struct sock *found;
+	int err;
+
+	if (msg->addr_len) {
+		err = inet_from_sockaddr(sk->family, &msg->addr, msg->addr_len, &to);
+		if (err)
+			return ERR_PTR(err);
+		if (!to.port)
+			return ERR_PTR(-LINUX_EINVAL);
+	} else if (!to.port) {
+		return ERR_PTR(-LINUX_EDESTADDRREQ);
+	}
+	err = inet_resolve_dest(sk, &to);
+	if (!err)
+		err = inet_autobind(sk);
+	if (err)
+		return ERR_PTR(err);
+	from = inet_sk(sk)->local;
+	if (inet_is_any(&from)) {
+		from = to;
+		from.port = inet_sk(sk)->local.port;
+	}
+	found = inet_find(sk, &to, &from);
+	/* Nobody there: ICMP port unreachable, which a connected socket hears of. */
+	if (!found && inet_sk(sk)->remote.port) {
+		atomic_store(&sk->err, LINUX_ECONNREFUSED);
+		sock_wake(sk, LINUX_EPOLLERR);
+	}
+	return found;
+}
+
+/* What recvfrom shows: the source address in the receiver's family, "any" replaced by the address it was reached at. */
+static unsigned inet_source(struct sock *sk, struct sock *to, struct linux_sockaddr *ret)
+{
+	struct inet_name from = inet_sk(sk)->local;
+
+	if (inet_is_any(&from)) {
+		uint16_t port = from.port;
+
+		from = inet_sk(to)->local;
+		if (inet_is_any(&from)) {
+			if (inet_is_v4(&inet_sk(sk)->local))
+				inet_set_v4(&from, __builtin_bswap32(0x7f000001));
+			else
+				from.addr[15] = 1;
+		}
+		from.port = port;
+	}
+	return inet_to_sockaddr(to->family, &from, ret);
+}
+
+static void inet_free(struct sock *sk)
+{
+	if (!list_empty(&inet_sk(sk)->link))
+		inet_unbind(sk);
+	free(inet_sk(sk));
+}
+
+static const struct sock_ops inet_ops = {
+	.bind = inet_bind,
+	.connect = inet_connect,
+	.listen = inet_listen,
+	.getname = inet_getname,
+	.route = inet_route,
+	.source = inet_source,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.release = inet_unbind,
+	.free = inet_free,
+};
+
+/* --- /proc/net --- */
+
+void inet_for_each(bool dgram, void (*fn)(struct inet_sock *in, void *arg), void *arg)
+{
+	MUTEX_GUARD(&inet_lock);
+
+	for (unsigned i = 0; i < HASH_SIZE; i++) {
+		struct inet_sock *in;
+
+		if (!inet_bound[dgram][i].next)
+			continue;
+		list_for_each_entry(in, &inet_bound[dgram][i], link)
+			fn(in, arg);
+	}
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options of ip(7), ipv6(7), tcp(7), and the tables of /proc/net/tcp and udp.
+ */
+#include <string.h>
+
+#include "netstack/inet.h"
+#include "vfs/proc/proc_net.h"
+
+/* A plain integer option: where it is kept, its bounds. */
+struct inet_option {
+	int level, name;
+	size_t off;
+	bool is_bool;
+	int min, max;
+	int type; /* LINUX_SOCK_STREAM only, or 0 */
+};
+
+#define OPT_INT(l, n, f, lo, hi, t) { l, n, offsetof(struct inet_sock, f), false, lo, hi, t }
+#define OPT_BOOL(l, n, f, t) { l, n, offsetof(struct inet_sock, f), true, 0, 1, t }
+
+static const struct inet_option inet_options[] = {
+	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_TOS, tos, 0, 255, 0),
+	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_TTL, ttl, 1, 255, 0),
+	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_MTU_DISCOVER, mtu_discover, 0, 5, 0),
+	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_RECVERR, recverr, 0),
+	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_PKTINFO, pktinfo, 0),
+	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_FREEBIND, freebind, 0),
+	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_MULTICAST_LOOP, mcast_loop, 0),
+	OPT_INT(LINUX_IPPROTO_IPV6, LINUX_IPV6_UNICAST_HOPS, ttl, -1, 255, 0),
+	OPT_INT(LINUX_IPPROTO_IPV6, LINUX_IPV6_TCLASS, tos, -1, 255, 0),
+	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVERR, recverr, 0),
+	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVPKTINFO, pktinfo, 0),
+	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_MULTICAST_LOOP, mcast_loop, 0),
+	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
+	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_CORK, cork, LINUX_SOCK_STREAM),
+	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_QUICKACK, quickack, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPIDLE, keepidle, 1, 32767, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPINTVL, keepintvl, 1, 32767, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPCNT, keepcnt, 1, 127, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_USER_TIMEOUT, user_timeout, 0, INT32_MAX, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_LINGER2, linger2, INT32_MIN, INT32_MAX, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_DEFER_ACCEPT, defer_accept, INT32_MIN, INT32_MAX, LINUX_SOCK_STREAM),
+	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_MAXSEG, maxseg, 88, 32767, LINUX_SOCK_STREAM),
+};
+
+static const struct inet_option *inet_option_find(const struct sock *sk, int level, int name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(inet_options); i++) {
+		const struct inet_option *o = &inet_options[i];
+
+		if (o->level == level && o->name == name && (!o->type || o->type == sk->type) &&
+		    (level != LINUX_IPPROTO_IPV6 || sk->family == LINUX_AF_INET6))
+			return o;
+	}
+	return NULL;
+}
+
+/* IP options may be given as one byte. */
+static int inet_opt_value(int level, const void *val, unsigned len, int *ret)
+{
+	if (len >= sizeof(int)) {
+		memcpy(ret, val, sizeof(int));
+		return 0;
+	}
+	if (level == LINUX_IPPROTO_IP && len >= 1) {
+		*ret = *(const uint8_t *)val;
+		return 0;
+	}
+	return -LINUX_EINVAL;
+}
+
+int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
+{
+	const struct inet_option *o;
+	int v, err;
+
+	if (level != LINUX_IPPROTO_IP && level != LINUX_IPPROTO_IPV6 && level != sk->protocol)
+		return -LINUX_ENOPROTOOPT;
+	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_CONGESTION)
+		return len && (!strncmp(val, "cubic", len) || !strncmp(val, "reno", len)) ? 0 : -LINUX_ENOENT;
+	err = inet_opt_value(level, val, len, &v);
+	if (err)
+		return err;
+	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY && sk->family == LINUX_AF_INET6) {
+		if (inet_sk(sk)->local.port)
+			return -LINUX_EINVAL;
+		inet_sk(sk)->v6only = v;
+		return 0;
+	}
+	o = inet_option_find(sk, level, name);
+	if (!o)
+		return -LINUX_ENOPROTOOPT;
+	if (!o->is_bool && (v < o->min || v > o->max))
+		return -LINUX_EINVAL;
+	if (o->is_bool)
+		*(bool *)((char *)inet_sk(sk) + o->off) = v;
+	else
+		*(int *)((char *)inet_sk(sk) + o->off) = v;
+	return 0;
+}
+
+int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len)
+{
+	const struct inet_option *o;
+	int v;
+
+	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_CONGESTION && sk->protocol == LINUX_IPPROTO_TCP) {
+		*len = MIN(*len, 16u);
+		strncpy(val, "cubic", *len);
+		return 0;
+	}
+	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_INFO && sk->protocol == LINUX_IPPROTO_TCP) {
+		*len = MIN(*len, 104u);
+		memset(val, 0, *len);
+		if (*len)
+			*(uint8_t *)val = sk->state == SS_CONNECTED ? 1 : sk->state == SS_LISTENING ? 10 : 7;
+		return 0;
+	}
+	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY && sk->family == LINUX_AF_INET6) {
+		v = inet_sk(sk)->v6only;
+	} else {
+		o = inet_option_find(sk, level, name);
+		if (!o)
+			return level == LINUX_IPPROTO_IP || level == LINUX_IPPROTO_IPV6 || level == sk->protocol ?
+				       -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
+		v = o->is_bool ? *(bool *)((char *)inet_sk(sk) + o->off) : *(int *)((char *)inet_sk(sk) + o->off);
+	}
+	*len = MIN(*len, sizeof(v));
+	memcpy(val, &v, *len);
+	return 0;
+}
+
+/* --- /proc/net/tcp and its kind --- */
+
+struct inet_show {
+	struct strbuf *sb;
+	int family;
+	unsigned row;
+};
+
+static void inet_show_name(struct strbuf *sb, int family, const struct inet_name *n)
+{
+	struct linux_sockaddr sa;
+	uint32_t words[4];
+
+	inet_to_sockaddr(family, n, &sa);
+	memcpy(words, family == LINUX_AF_INET ? (void *)&sa.in.sin_addr : (void *)sa.in6.sin6_addr, family == LINUX_AF_INET ? 4 : 16);
+	for (int i = 0; i < (family == LINUX_AF_INET ? 1 : 4); i++)
+		strbuf_addf(sb, "%08X", words[i]);
+	strbuf_addf(sb, ":%04X", n->port);
+}
+
+static void inet_show_one(struct inet_sock *in, void *arg)
+{
+	struct inet_show *s = arg;
+	struct sock *sk = in->sk;
+	unsigned st = sk->type == LINUX_SOCK_DGRAM ? 7 : sk->state == SS_LISTENING ? 10 : sk->state == SS_CONNECTED ? 1 : 7;
+
+	if (sk->family != s->family)
+		return;
+	strbuf_addf(s->sb, "%4u: ", s->row++);
+	inet_show_name(s->sb, s->family, &in->local);
+	strbuf_addc(s->sb, ' ');
+	inet_show_name(s->sb, s->family, &in->remote);
+	strbuf_addf(s->sb, " %02X %08X:%08X %02X:%08X %08X %5u %8d %llu %d 0000000000000000 100 0 0 10 0\n", st, 0,
+		    (unsigned)sk->rcvq_bytes, 0, 0, 0, sk->cred.uid, 0, (unsigned long long)sk->ino, ref_read(&sk->ref));
+}
+
+static void inet_show(struct strbuf *sb, int family, bool dgram)
+{
+	struct inet_show s = { sb, family, 0 };
+
+	if (family == LINUX_AF_INET)
+		strbuf_addf(sb, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
+	else
+		strbuf_addf(sb, "  sl  local_address                         remote_address                        st tx_queue "
+				"rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
+	inet_for_each(dgram, inet_show_one, &s);
+}
+
+static void tcp_show(struct strbuf *sb)
+{
+	inet_show(sb, LINUX_AF_INET, false);
+}
+
+static void tcp6_show(struct strbuf *sb)
+{
+	inet_show(sb, LINUX_AF_INET6, false);
+}
+
+static void udp_show(struct strbuf *sb)
+{
+	inet_show(sb, LINUX_AF_INET, true);
+}
+
+static void udp6_show(struct strbuf *sb)
+{
+	inet_show(sb, LINUX_AF_INET6, true);
+}
+
+void inet_init(void)
+{
+	proc_net_register("tcp", tcp_show);
+	proc_net_register("tcp6", tcp6_show);
+	proc_net_register("udp", udp_show);
+	proc_net_register("udp6", udp6_show);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a sock: storage, joining, closing, readiness.
+ *
+ *     UNCONNECTED --listen--> LISTENING
+ *          |  ^                   | a client's connect makes a CONNECTED child, queued until accept
+ *       connect  |AF_UNSPEC (datagrams)
+ *          v  |
+ *      CONNECTED --the other end goes, shutdown both--> DISCONNECTED
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/sock_queue.h"
+#include "sentry/abi/poll.h"
+
+struct sock *sock_alloc(int family, int type, int protocol, const struct sock_ops *ops)
+{
+	struct sock *sk = calloc(1, sizeof(*sk));
+
+	if (!sk)
+		return NULL;
+	ref_init(&sk->ref);
+	sk->ops = ops;
+	sk->family = family;
+	sk->type = type;
+	sk->protocol = protocol;
+	waitq_init(&sk->wait);
+	mutex_init(&sk->lock);
+	mutex_init(&sk->iolock);
+	mutex_init(&sk->rcvq_lock);
+	list_init(&sk->accept_queue);
+	list_init(&sk->accept_link);
+	list_init(&sk->rcvq);
+	sk->sndbuf = sk->rcvbuf = 212992;
+	sk->rcvlowat = 1;
+	sk->rcvtimeo = sk->sndtimeo = -1;
+	sk->cred = (struct linux_ucred){ kernel_current_tgid(), current_cred->euid, current_cred->egid };
+	sk->peer_cred = (struct linux_ucred){ 0, UINT32_MAX, UINT32_MAX };
+	return sk;
+}
+
+void sock_put(struct sock *sk)
+{
+	if (!ref_put(&sk->ref))
+		return;
+	BUG_ON(!list_empty(&sk->rcvq) || sk->peer);
+	if (sk->ops->free)
+		sk->ops->free(sk);
+	waitq_fini(&sk->wait);
+	mutex_fini(&sk->lock);
+	mutex_fini(&sk->iolock);
+	mutex_fini(&sk->rcvq_lock);
+	free(sk);
+}
+
+void scm_fini(struct scm *scm)
+{
+	for (unsigned i = 0; i < scm->nr_files; i++)
+		fput(scm->files[i]);
+	free(scm->files);
+	*scm = (struct scm){ 0 };
+}
+
+/* What Linux's truesize would be: small messages cost more than their bytes. */
+static size_t skb_charge(size_t len)
+{
+	return ALIGN_UP(len + 320, 512) + 256;
+}
+
+struct skb *skb_new(struct sock *from, size_t len)
+{
+	struct skb *skb = malloc(sizeof(*skb) + len);
+
+	if (!skb)
+		return NULL;
+	memset(skb, 0, sizeof(*skb));
+	list_init(&skb->link);
+	skb->from = sock_get(from);
+	skb->len = len;
+	skb->charge = skb_charge(len);
+	atomic_fetch_add(&from->wmem, skb->charge);
+	return skb;
+}
+
+void skb_free(struct skb *skb)
+{
+	struct sock *from = skb->from;
+
+	atomic_fetch_sub(&from->wmem, skb->charge);
+	sock_wake(from, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLWRBAND);
+	sock_put(from);
+	scm_fini(&skb->scm);
+	free(skb);
+}
+
+void sock_wake(struct sock *sk, unsigned events)
+{
+	if (waitq_active(&sk->wait))
+		waitq_wake(&sk->wait, events);
+}
+
+deadline_t sock_deadline(int64_t timeo)
+{
+	return timeo < 0 ? NO_DEADLINE : deadline_after(timeo);
+}
+
+void sock_set_peer(struct sock *sk, struct sock *peer)
+{
+	struct sock *old;
+
+	mutex_lock(&sk->lock);
+	old = sk->peer;
+	sk->peer = peer ? sock_get(peer) : NULL;
+	mutex_unlock(&sk->lock);
+	if (old)
+		sock_put(old);
+}
+
+struct sock *sock_peer_get(struct sock *sk)
+{
+	MUTEX_GUARD(&sk->lock);
+
+	return sk->peer ? sock_get(sk->peer) : NULL;
+}
+
+void sock_join(struct sock *a, struct sock *b)
+{
+	struct sock *ends[2] = { a, b };
+
+	for (int i = 0; i < 2; i++) {
+		mutex_lock(&ends[i]->lock);
+		ends[i]->peer = sock_get(ends[!i]);
+		ends[i]->peer_cred = ends[!i]->cred;
+		ends[i]->state = SS_CONNECTED;
+		mutex_unlock(&ends[i]->lock);
+	}
+}
+
+/* --- closing --- */
+
+/* Takes all messages off @sk; true when there was unread data. */
+static bool sock_flush(struct sock *sk)
+{
+	struct list_head all = LIST_HEAD_INIT(all);
+	struct skb *skb, *tmp;
+	bool unread;
+
+	mutex_lock(&sk->rcvq_lock);
+	sk->closed = true;
+	unread = !list_empty(&sk->rcvq);
+	list_splice_tail(&sk->rcvq, &all);
+	sk->rcvq_bytes = 0;
+	mutex_unlock(&sk->rcvq_lock);
+	list_for_each_entry_safe(skb, tmp, &all, link) {
+		list_del(&skb->link);
+		skb_free(skb);
+	}
+	return unread;
+}
+
+/* @peer's other end is gone.  @reset: with data of @peer's unread, or by an aborting close. */
+static void sock_peer_gone(struct sock *peer, bool reset)
+{
+	bool full = peer->family == LINUX_AF_UNIX || reset;
+
+	mutex_lock(&peer->lock);
+	peer->shutdown |= SHUT_BIT_RCV | (full ? SHUT_BIT_SND : 0);
+	if (full)
+		peer->state = SS_DISCONNECTED;
+	mutex_unlock(&peer->lock);
+	if (reset)
+		atomic_store(&peer->err, LINUX_ECONNRESET);
+	sock_wake(peer, 0);
+}
+
+/* A listener's children that nobody accepted are closed like any other end. */
+static void sock_flush_children(struct sock *sk)
+{
+	for (;;) {
+		struct sock *child;
+
+		mutex_lock(&sk->lock);
+		child = list_first_entry_or_null(&sk->accept_queue, struct sock, accept_link);
+		if (child) {
+			list_del(&child->accept_link);
+			sk->nr_accept--;
+		}
+		mutex_unlock(&sk->lock);
+		if (!child)
+			return;
+		sock_close(child);
+		sock_put(child);
+	}
+}
+
+void sock_close(struct sock *sk)
+{
+	bool reset, listener;
+	struct sock *peer;
+
+	if (sk->ops->release)
+		sk->ops->release(sk);
+	mutex_lock(&sk->lock);
+	peer = sk->peer;
+	sk->peer = NULL;
+	listener = sk->state == SS_LISTENING;
+	sk->state = SS_DISCONNECTED;
+	sk->shutdown = SHUT_BIT_RCV | SHUT_BIT_SND;
+	sk->file = NULL;
+	mutex_unlock(&sk->lock);
+	reset = sock_flush(sk);
+	reset |= sk->linger.l_onoff && !sk->linger.l_linger && sk->family != LINUX_AF_UNIX;
+	if (listener)
+		sock_flush_children(sk);
+	if (peer) {
+		if (sock_is_connection(sk))
+			sock_peer_gone(peer, reset);
+		else
+			sock_peer_detach(peer, sk);
+		sock_put(peer);
+	}
+	sock_wake(sk, 0);
+}
+
+/* A datagram socket that was the peer of @peer is gone: AF_UNIX tells a socket connected to it. */
+void sock_peer_detach(struct sock *peer, struct sock *gone)
+{
+	bool was = false;
+
+	mutex_lock(&peer->lock);
+	if (peer->peer == gone) {
+		peer->peer = NULL;
+		was = true;
+	}
+	mutex_unlock(&peer->lock);
+	if (!was)
+		return;
+	atomic_store(&peer->err, LINUX_ECONNRESET);
+	sock_put(gone);
+	sock_wake(peer, 0);
+}
+
+int sock_shutdown(struct sock *sk, int how)
+{
+	unsigned bits = (how == LINUX_SHUT_RD ? SHUT_BIT_RCV : how == LINUX_SHUT_WR ? SHUT_BIT_SND :
+			 SHUT_BIT_RCV | SHUT_BIT_SND);
+	struct sock *peer _cleanup_sock_ = NULL;
+	bool listener;
+
+	if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
+		return -LINUX_EINVAL;
+	mutex_lock(&sk->lock);
+	listener = sk->state == SS_LISTENING;
+	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED) {
+		mutex_unlock(&sk->lock);
+		return -LINUX_ENOTCONN;
+	}
+	sk->shutdown |= bits;
+	peer = sk->peer ? sock_get(sk->peer) : NULL;
+	mutex_unlock(&sk->lock);
+	if (peer && sock_is_connection(sk)) {
+		unsigned mirror = (bits & SHUT_BIT_SND ? SHUT_BIT_RCV : 0) |
+				  (bits & SHUT_BIT_RCV && sk->family == LINUX_AF_UNIX ? SHUT_BIT_SND : 0);
+
+		mutex_lock(&peer->lock);
+		peer->shutdown |= mirror;
+		mutex_unlock(&peer->lock);
+		sock_wake(peer, 0);
+	}
+	sock_wake(sk, 0);
+	return 0;
+}
+
+/* --- listening --- */
+
+static bool sock_has_room_locked(struct sock *listener)
+{
+	return listener->nr_accept <= listener->backlog;
+}
+
+int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout)
+{
+	int err = 0;
+
+	mutex_lock(&listener->lock);
+	if (listener->state == SS_LISTENING && !sock_has_room_locked(listener))
+		err = nonblock ? -LINUX_EAGAIN :
+		      waitq_wait_locked(&listener->wait, &listener->lock,
+					listener->state != SS_LISTENING || sock_has_room_locked(listener),
+					SLEEP_INTERRUPTIBLE, sock_deadline(timeout));
+	if (!err && (listener->state != SS_LISTENING || (listener->shutdown & SHUT_BIT_RCV)))
+		err = -LINUX_ECONNREFUSED;
+	if (!err) {
+		list_add_tail(&sock_get(child)->accept_link, &listener->accept_queue);
+		listener->nr_accept++;
+	}
+	mutex_unlock(&listener->lock);
+	if (!err)
+		sock_wake(listener, LINUX_EPOLLIN | LINUX_EPOLLRDNORM);
+	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+}
+
+struct sock *sock_accept(struct sock *sk, bool nonblock)
+{
+	struct sock *child;
+	int err = 0;
+
+	if (!sock_is_connection(sk))
+		return ERR_PTR(-LINUX_EOPNOTSUPP);
+	mutex_lock(&sk->lock);
+	if (sk->state != SS_LISTENING) {
+		mutex_unlock(&sk->lock);
+		return ERR_PTR(-LINUX_EINVAL);
+	}
+	if (list_empty(&sk->accept_queue))
+		err = nonblock ? -LINUX_EAGAIN :
+		      waitq_wait_locked(&sk->wait, &sk->lock,
+					!list_empty(&sk->accept_queue) || sk->state != SS_LISTENING ||
+						(sk->shutdown & SHUT_BIT_RCV),
+					SLEEP_INTERRUPTIBLE, sock_deadline(sk->rcvtimeo));
+	child = err ? NULL : list_first_entry_or_null(&sk->accept_queue, struct sock, accept_link);
+	if (child) {
+		list_del(&child->accept_link);
+		sk->nr_accept--;
+	}
+	mutex_unlock(&sk->lock);
+	if (!child)
+		return ERR_PTR(err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err ? err : -LINUX_EINVAL);
+	sock_wake(sk, LINUX_EPOLLOUT); /* room for another */
+	return child;
+}
+
+/* --- readiness --- */
+
+static unsigned sock_poll_receive(struct sock *sk)
+{
+	unsigned mask = 0;
+
+	mutex_lock(&sk->rcvq_lock);
+	if (!list_empty(&sk->rcvq))
+		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	mutex_unlock(&sk->rcvq_lock);
+	return mask;
+}
+
+bool sock_writable(const struct sock *sk)
+{
+	return atomic_load(&((struct sock *)sk)->wmem) * 4 <= (unsigned long)sk->sndbuf;
+}
+
+unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt)
+{
+	const unsigned out = LINUX_EPOLLOUT | LINUX_EPOLLWRNORM |
+			     (sk->family == LINUX_AF_UNIX ? LINUX_EPOLLWRBAND : 0);
+	unsigned mask = 0, shutdown;
+	enum sock_state state;
+	bool children;
+
+	poll_wait(f, &sk->wait, pt);
+	mutex_lock(&sk->lock);
+	state = sk->state;
+	shutdown = sk->shutdown;
+	children = !list_empty(&sk->accept_queue);
+	mutex_unlock(&sk->lock);
+	if (state == SS_LISTENING)
+		return (children ? LINUX_EPOLLIN | LINUX_EPOLLRDNORM : 0) |
+		       (shutdown & SHUT_BIT_RCV ? LINUX_EPOLLHUP | LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLRDHUP : 0);
+	mask = sock_poll_receive(sk);
+	if (atomic_load(&sk->err))
+		mask |= LINUX_EPOLLERR;
+	if (shutdown == (SHUT_BIT_RCV | SHUT_BIT_SND))
+		mask |= LINUX_EPOLLHUP;
+	if (shutdown & SHUT_BIT_RCV)
+		mask |= LINUX_EPOLLRDHUP | LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	if (sock_is_connection(sk) && state == SS_UNCONNECTED)
+		mask |= LINUX_EPOLLHUP;
+	if (state != SS_CONNECTING && (sock_writable(sk) || (shutdown & SHUT_BIT_SND)))
+		mask |= out;
+	return mask;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets as files.
+ */
+#include <string.h>
+
+#include "netstack/sock_queue.h"
+#include "sentry/abi/fcntl.h"
+#include "sentry/abi/ioctl.h"
+
+static bool sock_file_nonblock(struct file *f)
+{
+	return atomic_load(&f->flags) & LINUX_O_NONBLOCK;
+}
+
+static int64_t sock_file_read(struct file *f, struct iov_iter *to, uint64_t *pos __unused)
+{
+	struct sock *sk = f->private_data;
+	struct msg msg = { .iter = to };
+	int64_t ret;
+
+	if (!to->count && sock_is_stream(sk))
+		return 0;
+	ret = sock_recvmsg(sk, &msg, sock_file_nonblock(f));
+	scm_fini(&msg.scm); /* read(2) has no place for descriptors: they are closed */
+	return ret;
+}
+
+static int64_t sock_file_write(struct file *f, struct iov_iter *from, uint64_t *pos __unused)
+{
+	struct msg msg = { .iter = from };
+
+	return sock_sendmsg(f->private_data, &msg, sock_file_nonblock(f));
+}
+
+static unsigned sock_file_poll(struct file *f, struct poll_table *pt)
+{
+	return sock_poll(f->private_data, f, pt);
+}
+
+/* FIONREAD: bytes of a stream, or of the next message. */
+static int sock_inq(struct sock *sk)
+{
+	struct skb *skb;
+	MUTEX_GUARD(&sk->rcvq_lock);
+
+	if (sock_is_stream(sk) || sk->type == LINUX_SOCK_SEQPACKET)
+		return (int)sk->rcvq_bytes - (int)(list_empty(&sk->rcvq) ? 0 : list_first_entry(&sk->rcvq, struct skb, link)->off);
+	skb = list_first_entry_or_null(&sk->rcvq, struct skb, link);
+	return skb ? (int)skb->len : 0;
+}
+
+static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+	struct sock *sk = f->private_data;
+
+	switch (cmd) {
+	case LINUX_FIONREAD:
+		if (READ_ONCE(sk->state) == SS_LISTENING)
+			return -LINUX_EINVAL;
+		return put_user(sock_inq(sk), arg, int32_t);
+	case LINUX_TIOCOUTQ:
+		if (READ_ONCE(sk->state) == SS_LISTENING)
+			return -LINUX_EINVAL;
+		return put_user((int32_t)atomic_load(&sk->wmem), arg, int32_t);
+	case LINUX_SIOCATMARK:
+		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTTY : put_user(0, arg, int32_t);
+	default:
+		return netdev_ioctl(cmd, arg);
+	}
+}
+
+static void sock_file_release(struct file *f)
+{
+	struct sock *sk = f->private_data;
+
+	sock_close(sk);
+	sock_put(sk);
+}
+
+static const struct file_ops sock_file_ops = {
+	.read = sock_file_read,
+	.write = sock_file_write,
+	.poll = sock_file_poll,
+	.ioctl = sock_file_ioctl,
+	.release = sock_file_release,
+};
+
+struct file *sock_file_new(struct sock *sk, unsigned flags)
+{
+	struct file *f = anon_file_new("socket:[", LINUX_S_IFSOCK | 0777, &sock_file_ops,
+				       LINUX_O_RDWR | (flags & LINUX_SOCK_NONBLOCK), sk);
+
+	if (IS_ERR(f)) {
+		sock_close(sk);
+		sock_put(sk);
+		return f;
+	}
+	sk->file = f;
+	sk->ino = f->inode->ino;
+	return f;
+}
+
+struct sock *file_sock(struct file *f)
+{
+	return f->ops == &sock_file_ops ? f->private_data : NULL;
+}

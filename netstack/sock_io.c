@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sending and receiving, for every family and type.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/sock_queue.h"
+#include "sentry/abi/poll.h"
+#include "sentry/abi/signal.h"
+
+#define STREAM_CHUNK 32768
+#define DGRAM_QLEN 512 /* net.unix.max_dgram_qlen */
+
+static int sock_take_err(struct sock *sk)
+{
+	return -atomic_exchange(&sk->err, 0);
+}
+
+/* --- sending --- */
+
+static bool sock_has_space(struct sock *sk)
+{
+	return atomic_load(&sk->wmem) < (unsigned long)sk->sndbuf;
+}
+
+static bool sock_send_over(struct sock *sk)
+{
+	return READ_ONCE(sk->shutdown) & SHUT_BIT_SND || atomic_load(&sk->err);
+}
+
+static int sock_wait_space(struct sock *sk, bool nonblock, deadline_t deadline)
+{
+	int err;
+
+	if (sock_has_space(sk))
+		return 0;
+	if (nonblock)
+		return -LINUX_EAGAIN;
+	err = waitq_wait(&sk->wait, sock_has_space(sk) || sock_send_over(sk), SLEEP_INTERRUPTIBLE, deadline);
+	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+}
+
+/* A message with @len bytes of @msg.  Its sender's address and, with the first, the ancillary data go along. */
+static struct skb *sock_make_skb(struct sock *sk, struct sock *to, struct msg *msg, size_t len)
+{
+	struct skb *skb = skb_new(sk, len);
+	size_t n;
+
+	if (!skb)
+		return ERR_PTR(-LINUX_ENOMEM);
+	n = iov_iter_copy_from(msg->iter, skb->data, len);
+	if (n != len) {
+		iov_iter_revert(msg->iter, n);
+		skb_free(skb);
+		return ERR_PTR(-LINUX_EFAULT);
+	}
+	if (sk->ops->source && to)
+		skb->addr_len = sk->ops->source(sk, to, &skb->addr);
+	else if (sk->ops->getname(sk, false, &skb->addr, &skb->addr_len))
+		skb->addr_len = 0;
+	skb->scm = msg->scm;
+	msg->scm.files = NULL;
+	msg->scm.nr_files = 0;
+	if (!skb->scm.has_cred && sk->family == LINUX_AF_UNIX) {
+		skb->scm.cred = (struct linux_ucred){ kernel_current_tgid(), current_cred->uid, current_cred->gid };
+		skb->scm.has_cred = true;
+	}
+	return skb;
+}
+
+/* Puts @skb (taken on success) on @to's queue; -EPIPE when its reader is gone. */
+static int sock_deliver(struct sock *to, struct skb *skb)
+{
+	mutex_lock(&to->rcvq_lock);
+	if (to->closed) {
+		mutex_unlock(&to->rcvq_lock);
+		return -LINUX_EPIPE;
+	}
+	list_add_tail(&skb->link, &to->rcvq);
+	to->rcvq_bytes += skb->len;
+	mutex_unlock(&to->rcvq_lock);
+	sock_wake(to, LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLRDBAND);
+	return 0;
+}
+
+static int sock_check_send(struct sock *sk, struct sock **ret_peer)
+{
+	int err = sock_take_err(sk);
+
+	if (err)
+		return err;
+	MUTEX_GUARD(&sk->lock);
+	if (sk->shutdown & SHUT_BIT_SND)
+		return -LINUX_EPIPE;
+	if (!sk->peer)
+		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTCONN : -LINUX_EPIPE;
+	*ret_peer = sock_get(sk->peer);
+	return 0;
+}
+
+/* A TCP peer that closed answers the first data with a reset, which the next call sees. */
+static int64_t sock_send_to_closed(struct sock *sk, size_t len)
+{
+	if (sk->family == LINUX_AF_UNIX)
+		return -LINUX_EPIPE;
+	mutex_lock(&sk->lock);
+	sk->shutdown |= SHUT_BIT_SND | SHUT_BIT_RCV;
+	sk->state = SS_DISCONNECTED;
+	mutex_unlock(&sk->lock);
+	atomic_store(&sk->err, LINUX_EPIPE);
+	sock_wake(sk, 0);
+	return len;
+}
+
+static int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	deadline_t deadline = sock_deadline(sk->sndtimeo);
+	struct sock *peer _cleanup_sock_ = NULL;
+	int64_t done = 0;
+	int err = sock_check_send(sk, &peer);
+
+	while (!err && msg->iter->count) {
+		size_t len = MIN(msg->iter->count, STREAM_CHUNK);
+		struct skb *skb;
+
+		err = sock_wait_space(sk, nonblock, deadline);
+		if (!err && (READ_ONCE(sk->shutdown) & SHUT_BIT_SND))
+			err = -LINUX_EPIPE;
+		if (!err && !done)
+			err = sock_take_err(sk);
+		if (err)
+			break;
+		skb = sock_make_skb(sk, peer, msg, len);
+		if (IS_ERR(skb))
+			return done ? done : (int64_t)PTR_ERR(skb);
+		if (sock_deliver(peer, skb)) {
+			skb_free(skb);
+			done += MAX(sock_send_to_closed(sk, len), 0);
+			err = -LINUX_EPIPE;
+			break;
+		}
+		done += len;
+	}
+	return done ? done : err;
+}
+
+/* One message to @to, or to whom the protocol routes it. */
+static bool sock_queue_full(struct sock *to)
+{
+	unsigned n = 0;
+	struct skb *skb;
+	MUTEX_GUARD(&to->rcvq_lock);
+
+	if (to->closed)
+		return false;
+	if (to->family != LINUX_AF_UNIX)
+		return to->rcvq_bytes >= (size_t)to->rcvbuf;
+	list_for_each_entry(skb, &to->rcvq, link)
+		if (++n > DGRAM_QLEN)
+			return true;
+	return false;
+}
+
+static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	deadline_t deadline = sock_deadline(sk->sndtimeo);
+	struct sock *to _cleanup_sock_ = NULL;
+	size_t len = msg->iter->count;
+	struct skb *skb;
+	int err = 0;
+
+	if (sock_is_connection(sk)) {
+		err = sock_check_send(sk, &to);
+	} else {
+		if (READ_ONCE(sk->shutdown) & SHUT_BIT_SND)
+			return -LINUX_EPIPE;
+		err = sock_take_err(sk);
+		if (!err) {
+			to = sk->ops->route(sk, msg);
+			if (IS_ERR(to)) {
+				err = (int)PTR_ERR(to);
+				to = NULL;
+			}
+		}
+	}
+	if (!err && len > (size_t)sk->sndbuf - 32)
+		err = -LINUX_EMSGSIZE;
+	if (!err)
+		err = sock_wait_space(sk, nonblock, deadline);
+	if (err)
+		return err;
+	skb = sock_make_skb(sk, to, msg, len);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+	if (!to) { /* nobody there: a datagram is lost, and counts as sent */
+		skb_free(skb);
+		return len;
+	}
+	if (sock_queue_full(to)) {
+		if (sk->family != LINUX_AF_UNIX) {
+			skb_free(skb);
+			return len;
+		}
+		err = nonblock ? -LINUX_EAGAIN : waitq_wait(&to->wait, !sock_queue_full(to), SLEEP_INTERRUPTIBLE, deadline);
+	}
+	if (!err && (READ_ONCE(to->shutdown) & SHUT_BIT_RCV) && !sock_is_connection(sk) && sk->family == LINUX_AF_UNIX)
+		err = -LINUX_EPIPE;
+	if (!err)
+		err = sock_deliver(to, skb);
+	if (!err)
+		return len;
+	skb_free(skb);
+	if (err == -LINUX_EPIPE && !sock_is_connection(sk))
+		err = -LINUX_ECONNREFUSED;
+	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+}
+
+int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	int64_t ret;
+
+	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
+	if (msg->flags & LINUX_MSG_OOB)
+		return -LINUX_EOPNOTSUPP;
+	if (sock_is_stream(sk)) {
+		if (sk->family == LINUX_AF_UNIX && msg->addr_len)
+			return READ_ONCE(sk->state) == SS_CONNECTED ? -LINUX_EISCONN : -LINUX_EOPNOTSUPP;
+		ret = sock_send_stream(sk, msg, nonblock);
+	} else {
+		ret = sock_send_packet(sk, msg, nonblock);
+	}
+	if (ret == -LINUX_EPIPE && sock_is_connection(sk) && !(msg->flags & LINUX_MSG_NOSIGNAL))
+		kernel_signal_self(LINUX_SIGPIPE);
+	return ret;
+}
+
+/* --- receiving --- */
+
+static bool sock_readable(struct sock *sk)
+{
+	bool data;
+
+	mutex_lock(&sk->rcvq_lock);
+	data = !list_empty(&sk->rcvq);
+	mutex_unlock(&sk->rcvq_lock);
+	return data || (READ_ONCE(sk->shutdown) & SHUT_BIT_RCV) || atomic_load(&sk->err);
+}
+
+/*
+ * Waits for the first message; called with iolock held, which is dropped while asleep.  NULL and *ret_err: 0 at the end of the
+ * stream.
+ */
+static struct skb *sock_first(struct sock *sk, bool nonblock, deadline_t deadline, int *ret_err)
+{
+	for (;;) {
+		struct skb *skb;
+
+		mutex_lock(&sk->rcvq_lock);
+		skb = list_first_entry_or_null(&sk->rcvq, struct skb, link);
+		mutex_unlock(&sk->rcvq_lock);
+		if (skb)
+			return skb;
+		*ret_err = sock_take_err(sk);
+		if (*ret_err)
+			return NULL;
+		if (READ_ONCE(sk->shutdown) & SHUT_BIT_RCV)
+			return NULL;
+		*ret_err = -LINUX_EAGAIN;
+		if (nonblock)
+			return NULL;
+		mutex_unlock(&sk->iolock);
+		*ret_err = waitq_wait(&sk->wait, sock_readable(sk), SLEEP_INTERRUPTIBLE, deadline);
+		mutex_lock(&sk->iolock);
+		if (*ret_err) {
+			if (*ret_err == -LINUX_ETIMEDOUT)
+				*ret_err = -LINUX_EAGAIN;
+			return NULL;
+		}
+	}
+}
+
+/* iolock held: @skb is still first. */
+static void sock_consume(struct sock *sk, struct skb *skb, size_t n, bool whole)
+{
+	bool gone;
+
+	mutex_lock(&sk->rcvq_lock);
+	if (list_first_entry_or_null(&sk->rcvq, struct skb, link) != skb) { /* closed meanwhile: flushed */
+		mutex_unlock(&sk->rcvq_lock);
+		return;
+	}
+	skb->off += n;
+	gone = whole || skb->off == skb->len;
+	sk->rcvq_bytes -= gone ? n + (skb->len - skb->off) : n;
+	if (gone)
+		list_del(&skb->link);
+	mutex_unlock(&sk->rcvq_lock);
+	if (!gone)
+		return;
+	skb_free(skb);
+	if (!sock_is_connection(sk))
+		sock_wake(sk, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM); /* senders that found the queue full */
+}
+
+/* Ancillary data goes to the first receiver; one that peeks gets copies. */
+static int sock_take_scm(struct skb *skb, struct msg *msg)
+{
+	struct scm *s = &skb->scm;
+
+	msg->scm.has_cred = s->has_cred;
+	msg->scm.cred = s->cred;
+	if (!s->nr_files)
+		return 0;
+	if (!(msg->flags & LINUX_MSG_PEEK)) {
+		msg->scm.files = s->files;
+		msg->scm.nr_files = s->nr_files;
+		s->files = NULL;
+		s->nr_files = 0;
+		return 0;
+	}
+	msg->scm.files = malloc(s->nr_files * sizeof(*s->files));
+	if (!msg->scm.files)
+		return -LINUX_ENOMEM;
+	for (unsigned i = 0; i < s->nr_files; i++)
+		msg->scm.files[i] = file_get(s->files[i]);
+	msg->scm.nr_files = s->nr_files;
+	return 0;
+}
+
+static void sock_take_addr(struct skb *skb, struct msg *msg)
+{
+	msg->addr = skb->addr;
+	msg->addr_len = skb->addr_len;
+}
+
+static int64_t sock_recv_packet(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	struct skb *skb;
+	size_t n, len;
+	int err = 0;
+
+	mutex_lock(&sk->iolock);
+	skb = sock_first(sk, nonblock, sock_deadline(sk->rcvtimeo), &err);
+	if (!skb) {
+		mutex_unlock(&sk->iolock);
+		return err;
+	}
+	len = skb->len;
+	n = iov_iter_copy_to(msg->iter, skb->data, MIN(len, msg->iter->count));
+	if (n < len) {
+		if (msg->iter->count) {
+			err = -LINUX_EFAULT;
+			goto out;
+		}
+		msg->out_flags |= LINUX_MSG_TRUNC;
+	}
+	sock_take_addr(skb, msg);
+	err = sock_take_scm(skb, msg);
+out:
+	if (!(msg->flags & LINUX_MSG_PEEK))
+		sock_consume(sk, skb, len, true);
+	mutex_unlock(&sk->iolock);
+	if (err)
+		return err;
+	return msg->flags & LINUX_MSG_TRUNC ? len : n;
+}
+
+/* Whether a stream read that has some bytes already goes on into @skb. */
+static bool stream_may_join(const struct skb *skb, const struct msg *msg, bool passcred)
+{
+	if (msg->scm.nr_files)
+		return false;
+	if (skb->scm.nr_files)
+		return false;
+	return !passcred || !msg->scm.has_cred || !memcmp(&skb->scm.cred, &msg->scm.cred, sizeof(skb->scm.cred));
+}
+
+static struct skb *stream_next(struct sock *sk, struct skb *skb)
+{
+	MUTEX_GUARD(&sk->rcvq_lock);
+
+	return skb->link.next == &sk->rcvq ? NULL : list_next_entry(skb, link);
+}
+
+/* Looks at what is queued without taking it. */
+static int64_t sock_peek_stream(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	int64_t done = 0;
+	struct skb *skb;
+	int err = 0;
+
+	mutex_lock(&sk->iolock);
+	skb = sock_first(sk, nonblock, sock_deadline(sk->rcvtimeo), &err);
+	while (skb && msg->iter->count) {
+		size_t want = MIN(skb->len - skb->off, msg->iter->count);
+		size_t n = iov_iter_copy_to(msg->iter, skb->data + skb->off, want);
+
+		if (!done) {
+			sock_take_addr(skb, msg);
+			err = sock_take_scm(skb, msg);
+		}
+		done += n;
+		if (n < want || err) {
+			if (!done)
+				err = -LINUX_EFAULT;
+			break;
+		}
+		skb = stream_next(sk, skb);
+		if (skb && !stream_may_join(skb, msg, sk->passcred))
+			break;
+	}
+	mutex_unlock(&sk->iolock);
+	return done ? done : err;
+}
+
+static int64_t sock_recv_stream(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	size_t target = msg->flags & LINUX_MSG_WAITALL ? msg->iter->count : MIN((size_t)sk->rcvlowat, msg->iter->count);
+	deadline_t deadline = sock_deadline(sk->rcvtimeo);
+	int64_t done = 0;
+	int err = 0;
+
+	mutex_lock(&sk->iolock);
+	while (msg->iter->count) {
+		bool enough = done && done >= (int64_t)target;
+		struct skb *skb = sock_first(sk, nonblock || enough, deadline, &err);
+		size_t want, n;
+
+		if (!skb || (done && !stream_may_join(skb, msg, sk->passcred)))
+			break;
+		want = MIN(skb->len - skb->off, msg->iter->count);
+		n = iov_iter_copy_to(msg->iter, skb->data + skb->off, want);
+		if (!n) {
+			err = -LINUX_EFAULT;
+			break;
+		}
+		if (!done)
+			sock_take_addr(skb, msg);
+		if (!done || !msg->scm.has_cred)
+			sock_take_scm(skb, msg);
+		done += n;
+		sock_consume(sk, skb, n, false);
+		if (n < want || msg->scm.nr_files)
+			break;
+	}
+	mutex_unlock(&sk->iolock);
+	if (done)
+		return done;
+	return err;
+}
+
+int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	enum sock_state state = READ_ONCE(sk->state);
+	int64_t ret;
+
+	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
+	if (msg->flags & LINUX_MSG_ERRQUEUE)
+		return -LINUX_EAGAIN;
+	if (msg->flags & LINUX_MSG_OOB)
+		return sk->family == LINUX_AF_UNIX ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
+	if (sock_is_connection(sk) && (state == SS_UNCONNECTED || state == SS_LISTENING)) {
+		if (sk->family == LINUX_AF_UNIX)
+			return sk->type == LINUX_SOCK_STREAM ? -LINUX_EINVAL : -LINUX_ENOTCONN;
+		return -LINUX_ENOTCONN;
+	}
+	if (!sock_is_stream(sk))
+		ret = sock_recv_packet(sk, msg, nonblock);
+	else if (msg->flags & LINUX_MSG_PEEK)
+		ret = sock_peek_stream(sk, msg, nonblock);
+	else
+		ret = sock_recv_stream(sk, msg, nonblock);
+	if (ret < 0)
+		scm_fini(&msg->scm);
+	return ret;
+}

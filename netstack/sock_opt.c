@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * socket(7) options: the SOL_SOCKET level, for all families.
+ */
+#include <string.h>
+
+#include "netstack/socket.h"
+#include "sentry/abi/time.h"
+
+#define SOCK_MIN_RCVBUF 2304
+#define SOCK_MIN_SNDBUF 4608
+#define SOCK_MAX_BUF 212992 /* net.core.{r,w}mem_max */
+
+static int opt_int(const void *val, unsigned len, int *ret)
+{
+	if (len < sizeof(int))
+		return -LINUX_EINVAL;
+	memcpy(ret, val, sizeof(int));
+	return 0;
+}
+
+static int opt_timeout(const void *val, unsigned len, int64_t *ret)
+{
+	struct linux_timeval tv;
+
+	if (len < sizeof(tv))
+		return -LINUX_EINVAL;
+	memcpy(&tv, val, sizeof(tv));
+	if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+		return -LINUX_EDOM;
+	if (tv.tv_sec < 0)
+		*ret = 0;
+	else if (!tv.tv_sec && !tv.tv_usec)
+		*ret = -1;
+	else if (tv.tv_sec >= INT64_MAX / 1000000000 - 1)
+		*ret = -1;
+	else
+		*ret = tv.tv_sec * 1000000000 + tv.tv_usec * 1000;
+	return 0;
+}
+
+/* Linux doubles what is asked, to pay for its bookkeeping, and shows the double. */
+static int sock_bufsize(int val, int min, bool force)
+{
+	if (!force)
+		val = (int)MIN((unsigned)val, (unsigned)SOCK_MAX_BUF);
+	return MAX((int)MIN((unsigned)val, INT32_MAX / 2u) * 2, min);
+}
+
+static int sock_set_socket(struct sock *sk, int name, int v, const void *val, unsigned len)
+{
+	struct linux_linger l;
+
+	switch (name) {
+	case LINUX_SO_DEBUG:
+		return v && !capable(CAP_NET_ADMIN) ? -LINUX_EACCES : 0;
+	case LINUX_SO_REUSEADDR:
+		sk->reuseaddr = v;
+		return 0;
+	case LINUX_SO_REUSEPORT:
+		sk->reuseport = v;
+		return 0;
+	case LINUX_SO_TYPE:
+	case LINUX_SO_PROTOCOL:
+	case LINUX_SO_DOMAIN:
+	case LINUX_SO_ERROR:
+	case LINUX_SO_ACCEPTCONN:
+		return -LINUX_ENOPROTOOPT;
+	case LINUX_SO_DONTROUTE:
+		sk->dontroute = v;
+		return 0;
+	case LINUX_SO_BROADCAST:
+		sk->broadcast = v;
+		return 0;
+	case LINUX_SO_SNDBUF:
+		sk->sndbuf = sock_bufsize(v, SOCK_MIN_SNDBUF, false);
+		sock_wake(sk, 0);
+		return 0;
+	case LINUX_SO_SNDBUFFORCE:
+	case LINUX_SO_RCVBUFFORCE:
+		if (!capable(CAP_NET_ADMIN))
+			return -LINUX_EPERM;
+		*(name == LINUX_SO_SNDBUFFORCE ? &sk->sndbuf : &sk->rcvbuf) = sock_bufsize(v, SOCK_MIN_RCVBUF, true);
+		return 0;
+	case LINUX_SO_RCVBUF:
+		sk->rcvbuf = sock_bufsize(v, SOCK_MIN_RCVBUF, false);
+		return 0;
+	case LINUX_SO_KEEPALIVE:
+		sk->keepalive = v;
+		return 0;
+	case LINUX_SO_OOBINLINE:
+		sk->oobinline = v;
+		return 0;
+	case LINUX_SO_NO_CHECK:
+	case LINUX_SO_BUSY_POLL:
+		return 0;
+	case LINUX_SO_PRIORITY:
+		if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN))
+			return -LINUX_EPERM;
+		sk->priority = v;
+		return 0;
+	case LINUX_SO_MARK:
+		if (!capable(CAP_NET_ADMIN))
+			return -LINUX_EPERM;
+		sk->mark = v;
+		return 0;
+	case LINUX_SO_LINGER:
+		if (len < sizeof(l))
+			return -LINUX_EINVAL;
+		memcpy(&l, val, sizeof(l));
+		sk->linger = (struct linux_linger){ !!l.l_onoff, l.l_linger };
+		return 0;
+	case LINUX_SO_PASSCRED:
+		if (sk->family != LINUX_AF_UNIX)
+			return -LINUX_EOPNOTSUPP;
+		sk->passcred = v;
+		return 0;
+	case LINUX_SO_TIMESTAMP:
+		sk->timestamp = v;
+		return 0;
+	case LINUX_SO_TIMESTAMPNS:
+		sk->timestampns = v;
+		return 0;
+	case LINUX_SO_RCVLOWAT:
+		sk->rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
+		return 0;
+	case LINUX_SO_BINDTODEVICE:
+		return -LINUX_EPERM;
+	default:
+		return -LINUX_ENOPROTOOPT;
+	}
+}
+
+int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
+{
+	int v = 0, err;
+
+	if (level != LINUX_SOL_SOCKET)
+		return sk->ops->setsockopt ? sk->ops->setsockopt(sk, level, name, val, len) : -LINUX_EOPNOTSUPP;
+	if (name == LINUX_SO_RCVTIMEO)
+		return opt_timeout(val, len, &sk->rcvtimeo);
+	if (name == LINUX_SO_SNDTIMEO)
+		return opt_timeout(val, len, &sk->sndtimeo);
+	if (name == LINUX_SO_BINDTODEVICE)
+		return len ? -LINUX_EPERM : 0;
+	err = opt_int(val, len, &v);
+	if (err)
+		return err;
+	return sock_set_socket(sk, name, v, val, len);
+}
+
+static int get_int(void *val, unsigned *len, int v)
+{
+	*len = MIN(*len, sizeof(v));
+	memcpy(val, &v, *len);
+	return 0;
+}
+
+static int get_bytes(void *val, unsigned *len, const void *src, unsigned size)
+{
+	*len = MIN(*len, size);
+	memcpy(val, src, *len);
+	return 0;
+}
+
+static int get_timeout(void *val, unsigned *len, int64_t ns)
+{
+	struct linux_timeval tv = { 0 };
+
+	if (ns >= 0)
+		tv = (struct linux_timeval){ ns / 1000000000, ns % 1000000000 / 1000 };
+	return get_bytes(val, len, &tv, sizeof(tv));
+}
+
+static int get_peername(struct sock *sk, void *val, unsigned *len)
+{
+	struct linux_sockaddr addr;
+	unsigned alen;
+	int err = sk->ops->getname(sk, true, &addr, &alen);
+
+	if (err)
+		return -LINUX_ENOTCONN;
+	if (alen < *len)
+		return -LINUX_EINVAL;
+	return get_bytes(val, len, &addr, *len);
+}
+
+static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
+{
+	switch (name) {
+	case LINUX_SO_DEBUG:
+		return get_int(val, len, 0);
+	case LINUX_SO_REUSEADDR:
+		return get_int(val, len, sk->reuseaddr);
+	case LINUX_SO_REUSEPORT:
+		return get_int(val, len, sk->reuseport);
+	case LINUX_SO_TYPE:
+		return get_int(val, len, sk->type);
+	case LINUX_SO_PROTOCOL:
+		return get_int(val, len, sk->protocol);
+	case LINUX_SO_DOMAIN:
+		return get_int(val, len, sk->family);
+	case LINUX_SO_ERROR:
+		return get_int(val, len, atomic_exchange(&sk->err, 0));
+	case LINUX_SO_ACCEPTCONN:
+		return get_int(val, len, READ_ONCE(sk->state) == SS_LISTENING);
+	case LINUX_SO_DONTROUTE:
+		return get_int(val, len, sk->dontroute);
+	case LINUX_SO_BROADCAST:
+		return get_int(val, len, sk->broadcast);
+	case LINUX_SO_SNDBUF:
+		return get_int(val, len, sk->sndbuf);
+	case LINUX_SO_RCVBUF:
+		return get_int(val, len, sk->rcvbuf);
+	case LINUX_SO_KEEPALIVE:
+		return get_int(val, len, sk->keepalive);
+	case LINUX_SO_OOBINLINE:
+		return get_int(val, len, sk->oobinline);
+	case LINUX_SO_NO_CHECK:
+	case LINUX_SO_BUSY_POLL:
+	case LINUX_SO_INCOMING_CPU:
+		return get_int(val, len, 0);
+	case LINUX_SO_PRIORITY:
+		return get_int(val, len, sk->priority);
+	case LINUX_SO_MARK:
+		return get_int(val, len, sk->mark);
+	case LINUX_SO_LINGER:
+		return get_bytes(val, len, &sk->linger, sizeof(sk->linger));
+	case LINUX_SO_PASSCRED:
+		return sk->family == LINUX_AF_UNIX ? get_int(val, len, sk->passcred) : -LINUX_EOPNOTSUPP;
+	case LINUX_SO_PEERCRED:
+		return get_bytes(val, len, &sk->peer_cred, sizeof(sk->peer_cred));
+	case LINUX_SO_PEERNAME:
+		return get_peername(sk, val, len);
+	case LINUX_SO_PEERSEC:
+		return -LINUX_ENOPROTOOPT;
+	case LINUX_SO_TIMESTAMP:
+		return get_int(val, len, sk->timestamp);
+	case LINUX_SO_TIMESTAMPNS:
+		return get_int(val, len, sk->timestampns);
+	case LINUX_SO_RCVLOWAT:
+		return get_int(val, len, sk->rcvlowat);
+	case LINUX_SO_SNDLOWAT:
+		return get_int(val, len, 1);
+	case LINUX_SO_RCVTIMEO:
+		return get_timeout(val, len, sk->rcvtimeo);
+	case LINUX_SO_SNDTIMEO:
+		return get_timeout(val, len, sk->sndtimeo);
+	case LINUX_SO_BINDTODEVICE:
+		*len = 0;
+		return 0;
+	case LINUX_SO_COOKIE:
+		if (*len < 8)
+			return -LINUX_EINVAL;
+		return get_bytes(val, len, &sk->ino, 8);
+	default:
+		return -LINUX_ENOPROTOOPT;
+	}
+}
+
+int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len)
+{
+	if (level == LINUX_SOL_SOCKET)
+		return sock_get_socket(sk, name, val, len);
+	return sk->ops->getsockopt ? sk->ops->getsockopt(sk, level, name, val, len) : -LINUX_EOPNOTSUPP;
+}

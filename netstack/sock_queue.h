@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages and closing, for the generic socket code and the protocols.
+ */
+#ifndef SENTRY_NETSTACK_SOCK_QUEUE_H
+#define SENTRY_NETSTACK_SOCK_QUEUE_H
+
+#include "netstack/socket.h"
+
+/* A message charged to @from, with room for @len bytes; NULL: no memory. */
+struct skb *skb_new(struct sock *from, size_t len);
+void skb_free(struct skb *skb);
+/* The peer with a reference, or NULL. */
+struct sock *sock_peer_get(struct sock *sk);
+void sock_peer_detach(struct sock *peer, struct sock *gone);
+/* Ends a sock: what release of its file does; also for children that were never accepted. */
+void sock_close(struct sock *sk);
+bool sock_writable(const struct sock *sk);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets: the layer between the syscalls and the protocols.
+ *
+ * A struct sock is one end of a conversation; a protocol fills struct sock_ops.  Data travels in messages (struct skb): a stream is a
+ * queue of messages whose boundaries readers do not see.  AF_UNIX and connections inside the guest (loopback) put messages
+ * straight on the peer's receive queue; no segments are made.
+ *
+ * One path for all kinds: sock_recvmsg() serves every type from `rcvq`, sock_poll() derives readiness from the same state, and the
+ * protocols only differ in how they find the peer and name addresses.
+ *
+ * Locks: sock->lock guards state, peer and options; it is never held together with another sock's but for listener > child.
+ * sock->rcvq_lock guards the receive queue and its counters and is a leaf but for waitq locks.  Buffer accounting is atomic.
+ * Neither is held while copying to or from the guest.
+ */
+#ifndef SENTRY_NETSTACK_SOCKET_H
+#define SENTRY_NETSTACK_SOCKET_H
+
+#include "sentry/abi/socket.h"
+#include "vfs/vfs.h"
+
+struct sock;
+
+/* Ancillary data. */
+struct scm {
+	struct file **files; /* references; malloc */
+	unsigned nr_files;
+	bool has_cred;
+	struct linux_ucred cred;
+};
+void scm_fini(struct scm *scm);
+
+struct skb {
+	struct list_head link;
+	struct sock *from;	/* reference: whose send buffer it occupies; NULL */
+	size_t len, off;	/* bytes in data, bytes read already */
+	size_t charge;		/* what it counts in from->wmem */
+	struct linux_sockaddr addr; /* sender, for recvfrom */
+	unsigned addr_len;
+	struct scm scm;
+	char data[];
+};
+
+struct msg {
+	struct iov_iter *iter;
+	struct linux_sockaddr addr;
+	unsigned addr_len;	/* send: given; receive: out */
+	bool has_addr;		/* receive: the caller wants it */
+	struct scm scm;		/* send: taken by the protocol on success; receive: out */
+	unsigned flags;		/* in: LINUX_MSG_*; receive out: TRUNC, CTRUNC... in out_flags */
+	unsigned out_flags;
+};
+
+enum sock_state { SS_UNCONNECTED, SS_CONNECTING, SS_LISTENING, SS_CONNECTED, SS_DISCONNECTED };
+
+struct sock_ops {
+	int (*bind)(struct sock *sk, const struct linux_sockaddr *addr, unsigned len);
+	int (*connect)(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, bool nonblock);
+	int (*listen)(struct sock *sk, int backlog);
+	/* Own name, or with @peer the other's.  -LINUX_ENOTCONN. */
+	int (*getname)(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len);
+	/* Datagrams: finds the receiver of @msg, with a reference, or ERR_PTR.  Streams: NULL, sk->peer is used. */
+	struct sock *(*route)(struct sock *sk, const struct msg *msg);
+	/* The name of @sk that a receiver of its message is shown; length.  NULL: getname. */
+	unsigned (*source)(struct sock *sk, struct sock *to, struct linux_sockaddr *ret);
+	int (*setsockopt)(struct sock *sk, int level, int name, const void *val, unsigned len); /* -LINUX_ENOPROTOOPT */
+	int (*getsockopt)(struct sock *sk, int level, int name, void *val, unsigned *len);
+	/* The file is being closed: leave name tables.  NULL: nothing to do. */
+	void (*release)(struct sock *sk);
+	void (*free)(struct sock *sk); /* protocol's own data */
+};
+
+struct sock {
+	struct ref ref;
+	const struct sock_ops *ops;
+	int family, type, protocol;
+	struct file *file;	/* borrowed; NULL before accept and after close */
+	uint64_t ino;		/* of the file; for /proc/net */
+	struct waitq wait;	/* every change of readiness */
+
+	struct mutex lock;
+	enum sock_state state;	/* lock; READ_ONCE for hints */
+	struct sock *peer;	/* lock; reference; connected streams and pairs, connected datagram sockets */
+	unsigned shutdown;	/* lock; bit 0: receive, bit 1: send */
+	atomic_int err;		/* pending SO_ERROR */
+	struct linux_ucred peer_cred; /* at connect or listen */
+	unsigned peer_groups;
+	struct linux_ucred cred;
+	/* listeners; lock */
+	struct list_head accept_queue; /* children by accept_link, with a reference each */
+	unsigned nr_accept, backlog;
+	struct list_head accept_link;
+
+	struct mutex iolock;	/* one receiver at a time; held while copying to the guest, not while waiting; outside all locks */
+	struct mutex rcvq_lock;
+	struct list_head rcvq;	/* rcvq_lock, as below */
+	size_t rcvq_bytes;	/* unread */
+	bool rcv_eof;		/* the sender is done */
+	bool closed;		/* its file is gone: nothing may be queued */
+
+	atomic_ulong wmem;	/* bytes of this sock's messages that sit in receivers' queues */
+	int sndbuf, rcvbuf, rcvlowat; /* as set, doubled as Linux does */
+	int64_t rcvtimeo, sndtimeo; /* ns; -1: none */
+	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
+	int priority, mark;
+	struct linux_linger linger;
+	void *proto;		/* protocol's data */
+};
+
+struct sock *sock_alloc(int family, int type, int protocol, const struct sock_ops *ops); /* or NULL */
+static inline struct sock *sock_get(struct sock *sk)
+{
+	ref_get(&sk->ref);
+	return sk;
+}
+void sock_put(struct sock *sk);
+static inline void sock_put_cleanup(struct sock **sk)
+{
+	if (*sk && !IS_ERR(*sk))
+		sock_put(*sk);
+}
+#define _cleanup_sock_ __cleanup(sock_put_cleanup)
+
+/* Makes a socket of a family: unix_create, inet_create. Taken by the file.  The sock or ERR_PTR. */
+struct sock *unix_create(int type, int protocol);
+struct sock *inet_create(int family, int type, int protocol);
+/* socketpair(2); two new socks of unix_create. */
+int unix_pair(struct sock *a, struct sock *b);
+/* Registers what /proc/net shows; once at start-up. */
+void unix_init(void);
+void inet_init(void);
+/* netdevice(7) ioctls; -LINUX_ENOTTY for others. */
+int64_t netdev_ioctl(unsigned cmd, uint64_t arg);
+
+/* A file over @sk (taken in every case).  @flags: O_NONBLOCK. */
+struct file *sock_file_new(struct sock *sk, unsigned flags);
+/* The sock behind a file, borrowed; NULL when it is none. */
+struct sock *file_sock(struct file *f);
+
+/* --- generic bodies, used by syscalls and file operations --- */
+
+int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock);
+int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock);
+unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt);
+int sock_shutdown(struct sock *sk, int how);
+/* The next connection of a listener, with the queue's reference. */
+struct sock *sock_accept(struct sock *sk, bool nonblock);
+int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len);
+int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len);
+
+/* --- for protocols --- */
+
+/*
+ * Joins two streams that nobody else sees yet (each takes a reference on the other).  sk->lock of neither held.
+ */
+void sock_join(struct sock *a, struct sock *b);
+/* Puts @child on @listener's accept queue, waiting while it is full.  The queue takes a reference.  0, -ECONNREFUSED... */
+int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout);
+/* Wakes those who wait for @sk. */
+void sock_wake(struct sock *sk, unsigned events);
+/* Drops a connected datagram socket's peer. */
+void sock_set_peer(struct sock *sk, struct sock *peer);
+deadline_t sock_deadline(int64_t timeo);
+
+static inline bool sock_is_stream(const struct sock *sk)
+{
+	return sk->type == LINUX_SOCK_STREAM;
+}
+static inline bool sock_is_connection(const struct sock *sk)
+{
+	return sk->type == LINUX_SOCK_STREAM || sk->type == LINUX_SOCK_SEQPACKET;
+}
+
+#define SHUT_BIT_RCV 1
+#define SHUT_BIT_SND 2
+
+#endif
