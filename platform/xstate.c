@@ -24,7 +24,7 @@ void xstate_init(void *buf, size_t size)
 	memcpy((char *)buf + XSTATE_HEADER_OFFSET, &header, sizeof(header));
 }
 
-void xstate_set_sw_bytes(void *buf, size_t size, uint64_t features)
+void xstate_to_frame(void *buf, size_t size, uint64_t features)
 {
 	struct xstate_sw_bytes sw = {
 		.magic1 = XSTATE_FP_MAGIC1,
@@ -34,6 +34,7 @@ void xstate_set_sw_bytes(void *buf, size_t size, uint64_t features)
 	};
 
 	memcpy((char *)buf + XSTATE_SW_OFFSET, &sw, sizeof(sw));
+	*((uint8_t *)buf + XSTATE_HEADER_OFFSET) |= XFEATURE_MASK_FP | XFEATURE_MASK_SSE;
 }
 
 void xstate_sanitise(void *buf, uint64_t features, uint32_t mxcsr_mask)

@@ -37,8 +37,11 @@ static_assert(sizeof(struct xstate_header) == 64, "struct xstate_header");
 
 /* The processor's state after reset, as Linux gives it to a new program. */
 void xstate_init(void *buf, size_t size);
-/* Writes the software bytes for a state with @features (XCR0) and @size. */
-void xstate_set_sw_bytes(void *buf, size_t size, uint64_t features);
+/*
+ * Completes a state that the processor saved to what a signal frame holds: the software bytes for @features (XCR0) and @size,
+ * and x87 and SSE marked as present, so that a handler's changes to them count.
+ */
+void xstate_to_frame(void *buf, size_t size, uint64_t features);
 /*
  * Makes what a guest supplied acceptable to XRSTOR and to the host's checks: unknown components off, reserved fields 0,
  * standard format, MXCSR within @mxcsr_mask.

@@ -237,20 +237,43 @@ static bool range_is_valid(uaddr_t addr, size_t len)
 	return !PAGE_OFFSET(addr | len) && len && addr < GUEST_TASK_SIZE && len <= GUEST_TASK_SIZE - addr;
 }
 
+/* Stubs have the backings that were there when they were made. */
+static bool op_is_possible(const struct ptrace_aspace *as, const struct stub_op *op)
+{
+	return !as->stub || !op_is_map(op) || op->arg[4] < STUB_FD_BACKING + as->stub->nr_backings;
+}
+
+static void queue_add_locked(struct ptrace_aspace *as, const struct stub_op *op)
+{
+	if (queue_merge(as, op))
+		return;
+	queue_reserve_locked(as, 1);
+	as->op[as->nr_ops++] = *op;
+}
+
+/* The guest maps over the vDSO data or changes it.  The host does not let it be split: it goes as a whole. */
+static void vvar_lose_locked(struct ptrace_aspace *as)
+{
+	struct stub_op op = op_unmap(as->vvar, as->vvar + vvar_size());
+
+	as->vvar = 0;
+	if (!as->stub)
+		return;
+	as->vvar_lost = true;
+	queue_add_locked(as, &op);
+}
+
 static int aspace_queue(struct platform_aspace *pas, const struct stub_op *op)
 {
 	struct ptrace_aspace *as = ptrace_aspace(pas);
 	uaddr_t addr = op->arg[0], end = addr + op->arg[1];
 
 	MUTEX_GUARD(&as->lock);
-	if (as->vvar && addr < as->vvar + vvar_size() && end > as->vvar && op->nr != SYS_mprotect) {
-		as->vvar = 0;
-		as->vvar_lost = as->stub != NULL;
-	}
-	if (!queue_merge(as, op)) {
-		queue_reserve_locked(as, 1);
-		as->op[as->nr_ops++] = *op;
-	}
+	if (!op_is_possible(as, op))
+		return -LINUX_EBADF;
+	if (as->vvar && addr < as->vvar + vvar_size() && end > as->vvar)
+		vvar_lose_locked(as);
+	queue_add_locked(as, op);
 	queue_flush_locked(as);
 	return 0;
 }

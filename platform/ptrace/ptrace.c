@@ -289,7 +289,7 @@ static int ptrace_get_xstate(struct platform_ctx *pctx, void *buf)
 		memcpy(buf, ctx->xstate ? ctx->xstate : xstate.init, size);
 	if (err || size != xstate.size)
 		return -LINUX_EIO;
-	xstate_set_sw_bytes(buf, size, xstate.features);
+	xstate_to_frame(buf, size, xstate.features);
 	return 0;
 }
 

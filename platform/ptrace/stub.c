@@ -408,6 +408,17 @@ bool stubs_backing_exists(int id)
 	return id > 0 && (unsigned)id <= READ_ONCE(stubs.nr_backings);
 }
 
+static void idle_destroy_locked(void)
+{
+	struct stub *stub, *tmp;
+
+	list_for_each_entry_safe(stub, tmp, &stubs.idle, link) {
+		list_del(&stub->link);
+		stub_destroy(stub);
+	}
+	stubs.nr_idle = 0;
+}
+
 int stubs_backing_add(int fd)
 {
 	int high;
@@ -419,6 +430,7 @@ int stubs_backing_add(int fd)
 	if (high < 0)
 		return high;
 	stubs.backing_fd[stubs.nr_backings++] = high;
+	idle_destroy_locked();
 	return (int)stubs.nr_backings;
 }
 
@@ -477,13 +489,9 @@ static void close_fd(int *fd)
 
 void stubs_fini(void)
 {
-	struct stub *stub, *tmp;
-
-	list_for_each_entry_safe(stub, tmp, &stubs.idle, link) {
-		list_del(&stub->link);
-		stub_destroy(stub);
-	}
-	stubs.nr_idle = 0;
+	mutex_lock(&stubs_lock);
+	idle_destroy_locked();
+	mutex_unlock(&stubs_lock);
 	for (unsigned i = 0; i < stubs.nr_backings; i++)
 		close_fd(&stubs.backing_fd[i]);
 	stubs.nr_backings = 0;
