@@ -48,8 +48,6 @@ void kernel_kill_all(void);
 void kernel_utsname(struct linux_utsname *ret);
 int kernel_set_hostname(const char *name, size_t len);	 /* -LINUX_EINVAL */
 int kernel_set_domainname(const char *name, size_t len);
-/* Seconds since boot as the guest sees it are the host's CLOCK_BOOTTIME, because the vDSO reads it too. */
-int64_t boottime_ns(void);
 
 /* For /proc/loadavg and /proc/stat. */
 struct kernel_counts {

@@ -31,7 +31,7 @@ struct pid;
 struct user;
 struct posix_timer;
 
-/* One pending instance.  Counted against its sender's RLIMIT_SIGPENDING, but for the one a timer owns. */
+/* One pending instance.  Counted against its receiver's RLIMIT_SIGPENDING. */
 struct sigqueue {
 	struct list_head link;	   /* pending list; empty while not queued */
 	struct linux_siginfo info;
@@ -91,6 +91,8 @@ static inline struct sighand *sighand_get(struct sighand *sh)
 	return sh;
 }
 void sighand_put(struct sighand *sh);
+/* exec: handlers to default. */
+void sighand_reset(struct sighand *sh);
 struct linux_sigaction sighand_action(struct sighand *sh, int sig);
 
 /* --- pending queues --- */
@@ -102,14 +104,18 @@ void sigpending_flush(struct sigpending *p);
 void sigpending_flush_mask(struct sigpending *p, linux_sigset_t mask);
 /* The signal to take first out of those not in @blocked: synchronous ones, then by number; 0 for none. */
 int sigpending_next(const struct sigpending *p, linux_sigset_t blocked);
-/* Takes one instance of @sig off @p into *ret.  Returns the queue entry's timer, if a timer owned it. */
+/* Takes one instance of @sig off @p into *ret.  Returns the timer that owned the entry, or NULL. */
 struct posix_timer *sigpending_collect(struct sigpending *p, int sig, struct linux_siginfo *ret);
 /*
- * Adds @sig.  @limit: most queued instances for @user (RLIMIT_SIGPENDING).  0; -LINUX_EAGAIN when a real-time signal with a
- * queued payload found no room (@must_queue); otherwise without room the signal is set without its siginfo.
+ * Adds info->si_signo.  A standard signal that is pending already is dropped.  @limit: the most queued instances for @user
+ * (RLIMIT_SIGPENDING); what the kernel sends and kill(2) of a standard signal pass it.  0, or -LINUX_EAGAIN when a
+ * real-time signal with a payload found no room; without one, it is set without its siginfo.
  */
-int sigpending_add(struct sigpending *p, int sig, const struct linux_siginfo *info, struct user *user, uint64_t limit,
-		   bool must_queue);
+int sigpending_add(struct sigpending *p, const struct linux_siginfo *info, struct user *user, uint64_t limit);
+/* Adds an entry that its owner (a timer) keeps; no effect while it is queued. */
+void sigpending_add_owned(struct sigpending *p, struct sigqueue *q);
+/* Takes such an entry back, if it is on @p. */
+void sigpending_remove(struct sigpending *p, struct sigqueue *q);
 
 /* --- sending.  Any thread; none of these checks permissions. --- */
 
@@ -128,6 +134,10 @@ int signal_send_tgroup(struct tgroup *tg, const struct linux_siginfo *info, unsi
 int signal_send_pgrp_locked(struct pid *pgrp, const struct linux_siginfo *info, unsigned flags);
 /* The same with siglock held: @tg == t->tg; @type PIDTYPE_PID for the thread, else shared. */
 int signal_send_locked(struct task *t, const struct linux_siginfo *info, bool shared, unsigned flags);
+/* The same for a timer's own entry.  False: ignored, not queued. */
+bool signal_send_owned_locked(struct task *t, struct sigqueue *q, bool shared);
+/* @t stops looking at @mask (it blocks it, or exits): other threads of its process take over what is pending.  siglock. */
+void signal_retarget_locked(struct task *t, linux_sigset_t mask);
 /* Sends @sig as the kernel does (SI_KERNEL). */
 void signal_kernel_tgroup(struct tgroup *tg, int sig);
 void signal_kernel_pgrp_locked(struct pid *pgrp, int sig);
@@ -166,8 +176,8 @@ bool signal_fatal_pending(void);
 /* Makes @t look: sets interrupted (and killed), wakes it, takes it out of the guest.  siglock held. */
 void signal_wake_up(struct task *t, bool kill);
 
-/* Takes a pending signal out of @wanted: for sigtimedwait and signalfd.  Signal number or 0; siglock held. */
-int signal_dequeue_locked(struct task *t, linux_sigset_t wanted, struct linux_siginfo *ret);
+/* Takes a pending signal not in @blocked, the task's own first.  Signal number or 0; siglock held, @t is current. */
+int signal_dequeue_locked(struct task *t, linux_sigset_t blocked, struct linux_siginfo *ret);
 
 /* --- acting --- */
 

@@ -40,6 +40,7 @@ struct user;
 struct task;
 
 #define TASK_COMM_LEN 16
+#define NO_SYSCALL UINT64_MAX
 
 enum task_exit_state { EXIT_NONE, EXIT_ZOMBIE, EXIT_DEAD };
 
@@ -48,6 +49,7 @@ enum task_jobctl {
 	JOBCTL_STOP_SIGMASK = 0xff,	 /* the signal of the group stop */
 	JOBCTL_STOP_PENDING = 0x100,	 /* to stop */
 	JOBCTL_STOP_CONSUME = 0x200,	 /* counts in group_stop_count */
+	JOBCTL_STOP_DEQUEUED = 0x4000,	 /* took a stop signal; SIGCONT in the meantime cancels it */
 	JOBCTL_STOPPED = 0x400,		 /* is stopped, or about to sleep as such */
 	JOBCTL_TRACED = 0x800,		 /* stopped for its tracer */
 	JOBCTL_TRAP_STOP = 0x1000,	 /* PTRACE_EVENT_STOP to come */
@@ -63,7 +65,6 @@ enum tgroup_flags {
 	TG_NOTIFY_CONTINUED = 0x10,
 	TG_UNKILLABLE = 0x20,	 /* PID 1 where it's protected: default actions from inside have no effect */
 	TG_SUBREAPER = 0x40,	 /* PR_SET_CHILD_SUBREAPER */
-	TG_STOP_DEQUEUED = 0x80, /* a stop signal was dequeued: SIGCONT cancels it */
 	TG_FORKED_NOEXEC = 0x100, /* has not called exec since fork: setpgid by the parent is allowed */
 };
 
@@ -101,7 +102,6 @@ struct syscall_record {
 };
 #define TASK_RECENT_SYSCALLS 8
 
-struct posix_timers; /* posix_timer.c */
 struct futex_pi_state;
 
 /* A process. */
@@ -127,6 +127,7 @@ struct tgroup {
 	int group_exit_code;		/* siglock */
 	int group_stop_count;		/* siglock; threads that are still to stop */
 	struct task *group_exec_task;	/* siglock; the thread that calls exec and waits for the others */
+	struct waitq exec_wait;		/* where it waits */
 	struct task *curr_target;	/* siglock; where the last process signal went */
 
 	struct mutex rlim_lock;
@@ -135,17 +136,17 @@ struct tgroup {
 	/* ITIMER_*; siglock */
 	struct timer itimer_real;
 	int64_t itimer_real_interval;	/* ns */
+	deadline_t itimer_real_expired;	/* when it fired last */
 	struct {
 		uint64_t expires;	/* CPU time in ns; 0: off */
 		int64_t interval;
 	} itimer_cpu[2];		/* VIRTUAL (user time), PROF (user and system time) */
-	struct timer cpu_timer;		/* looks at the CPU clocks while any of them, or RLIMIT_CPU, is armed */
-	uint64_t rlim_cpu_next;		/* next SIGXCPU at this many seconds */
-	struct posix_timers *posix_timers; /* siglock; NULL until the first */
+	struct timer cpu_timer;		/* looks at the CPU clocks while any of them, a CPU-time POSIX timer or RLIMIT_CPU is armed */
+	struct list_head posix_timers;	/* siglock */
+	int next_timer_id;		/* siglock */
 
 	struct rusage_acct acct;	/* siglock; of threads that are gone */
 	struct rusage_acct cacct;	/* siglock; of children that were waited for, and theirs */
-	bool acct_no_new_stime;
 
 	int oom_score_adj;		/* atomic access */
 	bool dumpable_changed;
@@ -156,6 +157,7 @@ struct tgroup {
 struct task {
 	struct ref ref;
 	struct pid *pid;		/* pids_lock to change (a thread that calls exec takes the leader's); reference */
+	int tid;			/* pid->nr; pids_lock to change, read without */
 	struct tgroup *tg;		/* immutable; reference */
 	struct list_head thread_link;	/* see tgroup.threads */
 
@@ -202,7 +204,7 @@ struct task {
 	int last_siginfo_sig;
 
 	/* Things to tell others at exit or exec */
-	uaddr_t clear_child_tid;
+	uaddr_t clear_child_tid, set_child_tid;
 	uaddr_t robust_list;
 	struct list_head pi_state_list;	/* futex_pi.c; PI futexes held or waited for through the sentry */
 	struct futex_pi_state *pi_blocked_on; /* futex_pi.c's lock */
@@ -228,7 +230,7 @@ struct task {
 	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw, read_bytes, write_bytes;
 
 	/* Crash reports and /proc/pid/syscall */
-	uint64_t syscall_nr;		/* of the syscall in progress; -1 outside */
+	uint64_t syscall_nr;		/* of the syscall in progress; NO_SYSCALL outside */
 	struct syscall_record recent[TASK_RECENT_SYSCALLS];
 	unsigned nr_recent;
 
@@ -275,7 +277,7 @@ static inline void tgroup_put_cleanup(struct tgroup **tg)
 
 static inline int task_tid(const struct task *t)
 {
-	return pid_nr(READ_ONCE(t->pid));
+	return READ_ONCE(t->tid);
 }
 static inline int task_tgid(const struct task *t)
 {
@@ -324,6 +326,8 @@ struct task_signals { /* /proc/pid/status */
 	uint64_t nr_queued, limit; /* SigQ */
 };
 void task_signals(struct task *t, struct task_signals *ret);
+/* CLOCK_BOOTTIME; the guest's is the host's, because the vDSO reads it too. */
+int64_t boottime_ns(void);
 /* CPU time so far, ns. */
 void task_cputime(struct task *t, uint64_t *ret_utime, uint64_t *ret_stime);
 /* Of all threads, gone ones too. */
@@ -331,6 +335,11 @@ void tgroup_cputime(struct tgroup *tg, uint64_t *ret_utime, uint64_t *ret_stime)
 /* The same with faults and switches; @ret_children: waited-for children; either may be NULL. */
 void tgroup_rusage(struct tgroup *tg, struct rusage_acct *ret_self, struct rusage_acct *ret_children);
 void task_rusage(struct task *t, struct rusage_acct *ret);
+void task_cputime_locked(struct task *t, uint64_t *ret_utime, uint64_t *ret_stime);	  /* siglock */
+void tgroup_cputime_locked(struct tgroup *tg, uint64_t *ret_utime, uint64_t *ret_stime); /* siglock */
+void acct_add(struct rusage_acct *sum, const struct rusage_acct *a);
+void acct_thread_exit_locked(struct task *t); /* the thread leaves its process; siglock */
+void acct_thread_end(struct task *t);	      /* current's sentry thread is about to end */
 /* Registers of a task that is not running the guest now (stopped, in a syscall); false otherwise. */
 bool task_regs(struct task *t, struct guest_regs *ret);
 /* The call in progress for /proc/pid/syscall: false while running. */
@@ -400,6 +409,8 @@ void tgroup_exit_request(int status);
 void do_exit(int status);
 /* The parent stops waiting in vfork. */
 void task_vfork_done(struct task *t);
+/* current leaves its address space (exit, exec): robust futexes, clear_child_tid, vfork. */
+void task_mm_release(struct task *t);
 /* Starts the sentry thread of a new task.  0 or -LINUX_EAGAIN. */
 int task_start_thread(struct task *t);
 /* The body of a task's sentry thread. */

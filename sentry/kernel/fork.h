@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clone shares with unshare(2), setns(2) and the process syscalls. */
+#ifndef SENTRY_KERNEL_FORK_H
+#define SENTRY_KERNEL_FORK_H
+
+#include "sentry/base/types.h"
+
+struct tgroup;
+struct pid;
+
+#define CPU_MASK_SIZE 128 /* bytes of task->cpus_allowed: 1024 processors */
+
+/* Namespaces: -LINUX_EPERM or -LINUX_EINVAL when @flags ask for one, else 0. */
+int clone_check_namespaces(uint64_t flags);
+/* Tasks ever made: /proc/stat's "processes". */
+uint64_t fork_count(void);
+
+/* Moves @tg; pids_lock held. */
+void tgroup_set_pgrp_locked(struct tgroup *tg, struct pid *pgrp);
+void tgroup_set_session_locked(struct tgroup *tg, struct pid *session);
+
+#endif

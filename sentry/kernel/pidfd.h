@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File descriptors that name processes: pidfd_open(2), CLONE_PIDFD. */
+#ifndef SENTRY_KERNEL_PIDFD_H
+#define SENTRY_KERNEL_PIDFD_H
+
+#include "vfs/vfs.h"
+
+struct pid;
+
+/* A new descriptor (close-on-exec) for @pid (borrowed); @flags: LINUX_O_NONBLOCK or 0.  Or -errno. */
+int pidfd_new(struct pid *pid, uint32_t flags);
+/* The number a descriptor names, with a reference, or ERR_PTR(-LINUX_EBADF). */
+struct pid *pidfd_get_pid(int fd, uint32_t *ret_flags);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A task's sentry thread: runs the guest, and serves what stops it.
+ *
+ *     for (;;) {
+ *             signals, stops, death       signal_deliver
+ *             platform->run               the guest, until ...
+ *             syscall / fault / exception
+ *     }
+ */
+#include <stdlib.h>
+
+#include "sentry/base/log.h"
+#include "sentry/base/trace.h"
+#include "sentry/kernel/kernel.h"
+#include "sentry/kernel/task.h"
+#include "sentry/mm/uaccess.h"
+#include "sentry/sys/syscall.h"
+
+#define TASK_STACK_SIZE (256UL << 10)
+
+#define X86_TRAP_PF 14
+#define X86_PF_PROT 1
+#define X86_PF_WRITE 2
+#define X86_PF_USER 4
+#define X86_PF_INSTR 16
+
+/* This often the same instruction may fault at the same address, although each time mm says that the page is there. */
+#define MAX_SAME_FAULT 1000
+
+#define VSYSCALL_ADDR 0xffffffffff600000UL
+#define VSYSCALL_STEP 0x400
+
+/* --- the guest --- */
+
+static void task_enter_guest(struct task *t, struct platform_stop *stop)
+{
+	int64_t begin, end;
+
+	t->in_syscall = false;
+	atomic_store(&t->in_guest, true);
+	/* signal_wake_up sets the flag, then looks at in_guest. */
+	if (unlikely(atomic_load(&t->sleeper.interrupted))) {
+		atomic_store(&t->in_guest, false);
+		stop->kind = STOP_INTERRUPTED;
+		return;
+	}
+	begin = monotonic_ns();
+	atomic_store_explicit(&t->run_since, begin, memory_order_relaxed);
+	trace_guest_enter();
+	platform->run(t->ctx, stop);
+	trace_guest_stop(stop->kind, t->ctx->regs.rip);
+	end = monotonic_ns();
+	atomic_store_explicit(&t->run_since, 0, memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->utime, (uint64_t)(end - begin), memory_order_relaxed);
+	atomic_store(&t->in_guest, false);
+}
+
+/* --- syscalls --- */
+
+static void task_record_syscall(struct task *t, uint64_t nr, int64_t ret)
+{
+	t->recent[t->nr_recent++ % TASK_RECENT_SYSCALLS] = (struct syscall_record){ nr, ret };
+}
+
+static bool is_restart(int64_t ret)
+{
+	return ret <= -LINUX_ERESTARTSYS && ret >= -LINUX_ERESTART_RESTARTBLOCK;
+}
+
+static void task_syscall_stop(struct task *t)
+{
+	struct guest_regs *r = &t->ctx->regs;
+	uint64_t nr = (uint32_t)r->orig_rax, args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	int64_t ret;
+
+	t->in_syscall = true;
+	t->syscall_nr = nr;
+	ret = syscall_dispatch(nr, args);
+	/* exec has made a new context. */
+	t->ctx->regs.rax = (uint64_t)ret;
+	t->ctx->regs_dirty = true;
+	task_record_syscall(t, nr, ret);
+	/* Before the call is forgotten: it may have to be made again. */
+	if (unlikely(is_restart(ret) || t->restore_sigmask) && !t->must_exit)
+		signal_deliver();
+	t->syscall_nr = NO_SYSCALL;
+}
+
+/* --- faults --- */
+
+/*
+ * The three calls of the old vsyscall page, which isn't mapped: executing one of its entries is the call and a return.
+ */
+static bool task_vsyscall(struct task *t, const struct platform_stop *stop)
+{
+	static const uint16_t nrs[] = { 96 /* gettimeofday */, 201 /* time */, 309 /* getcpu */ };
+	struct guest_regs *r = &t->ctx->regs;
+	uint64_t args[6] = { r->rdi, r->rsi, r->rdx }, i = (r->rip - VSYSCALL_ADDR) / VSYSCALL_STEP;
+	uint64_t ret_addr;
+	int64_t ret;
+
+	if (stop->addr != r->rip || r->rip < VSYSCALL_ADDR || (r->rip - VSYSCALL_ADDR) % VSYSCALL_STEP ||
+	    i >= ARRAY_SIZE(nrs))
+		return false;
+	if (get_user(&ret_addr, r->rsp))
+		return false;
+	ret = syscall_dispatch(nrs[i], args);
+	if (ret == -LINUX_EFAULT) {
+		signal_force_fault(LINUX_SIGSEGV, LINUX_SEGV_MAPERR, r->rdi);
+		return true;
+	}
+	r->rax = (uint64_t)ret;
+	r->rip = ret_addr;
+	r->rsp += 8;
+	t->ctx->regs_dirty = true;
+	return true;
+}
+
+/* Whether a fault that mm resolved is one too many of the same kind. */
+static bool task_fault_stuck(struct task *t, uaddr_t addr, uaddr_t ip)
+{
+	if (t->same_fault.addr != addr || t->same_fault.ip != ip) {
+		t->same_fault.addr = addr;
+		t->same_fault.ip = ip;
+		t->same_fault.count = 0;
+		return false;
+	}
+	return ++t->same_fault.count >= MAX_SAME_FAULT;
+}
+
+static void task_fault_signal(struct task *t, const struct mm_fault *f)
+{
+	t->cr2 = f->addr;
+	t->trapno = X86_TRAP_PF;
+	t->error_code = X86_PF_USER;
+	if (f->access == ACCESS_WRITE)
+		t->error_code |= X86_PF_WRITE;
+	if (f->access == ACCESS_EXEC)
+		t->error_code |= X86_PF_INSTR;
+	/* Above the guest's half Linux always says "protection", so that its own layout stays secret. */
+	if (f->si_code == LINUX_SEGV_ACCERR || f->addr >= GUEST_TASK_SIZE)
+		t->error_code |= X86_PF_PROT;
+	signal_force_fault(f->signo, f->si_code, f->addr);
+}
+
+static void task_fault(struct task *t, const struct platform_stop *stop)
+{
+	struct guest_regs *r = &t->ctx->regs;
+	struct mm_fault f = {
+		.addr = stop->addr, .access = stop->access, .present = stop->present, .ip = r->rip, .sp = r->rsp,
+	};
+	int err;
+
+	if (unlikely(stop->addr >= VSYSCALL_ADDR) && task_vsyscall(t, stop))
+		return;
+	err = mm_fault(t->mm, &f);
+	trace_fault(f.addr, f.ip, f.access, f.present, err ? -f.signo : 0, err ? f.si_code : 0, f.what);
+	atomic_fetch_add_explicit(&t->min_flt, 1, memory_order_relaxed);
+	if (!err && likely(!task_fault_stuck(t, f.addr, f.ip)))
+		return;
+	if (!err) {
+		log_error("process %d (%s): the instruction at %#lx faults for ever at %#lx", task_tgid(t), t->comm, f.ip,
+			  f.addr);
+		f.signo = LINUX_SIGSEGV;
+		f.si_code = LINUX_SEGV_ACCERR;
+	}
+	if (f.signo)
+		task_fault_signal(t, &f);
+	else
+		oom_kill();
+}
+
+/* Another exception; si_addr as arch/x86/kernel/traps.c gives it. */
+static void task_exception(struct task *t, const struct platform_stop *stop)
+{
+	struct linux_siginfo info;
+
+	t->trapno = stop->trapno;
+	t->error_code = stop->err;
+	siginfo_init(&info, stop->signo, stop->si_code);
+	if (stop->si_code != LINUX_SI_KERNEL) {
+		if (stop->signo == LINUX_SIGBUS || stop->signo == LINUX_SIGSEGV)
+			info.fault.addr = stop->addr;
+		else
+			info.fault.addr = t->ctx->regs.rip;
+	}
+	signal_force(&info);
+}
+
+static void task_vehicle_dead(struct task *t)
+{
+	log_error("process %d (%s): its stub process on the host is gone; killing the process", task_tgid(t), t->comm);
+	signal_kill_tgroup(t->tg);
+}
+
+static void task_handle_stop(struct task *t, const struct platform_stop *stop)
+{
+	if (stop->kind != STOP_FAULT)
+		t->same_fault.ip = 0;
+	switch (stop->kind) {
+	case STOP_SYSCALL:
+		task_syscall_stop(t);
+		break;
+	case STOP_FAULT:
+		task_fault(t, stop);
+		break;
+	case STOP_SIGNAL:
+		task_exception(t, stop);
+		break;
+	case STOP_INTERRUPTED:
+		atomic_fetch_add_explicit(&t->nr_interrupts, 1, memory_order_relaxed);
+		break;
+	case STOP_DEAD:
+		task_vehicle_dead(t);
+		break;
+	}
+}
+
+/* --- the thread --- */
+
+static void task_become_current(struct task *t)
+{
+	current = t;
+	current_mm = t->mm;
+	current_files = t->files;
+	current_fs = t->fs;
+	current_cred = t->cred;
+	sleeper_set_self(&t->sleeper);
+	trace_thread_init(task_tid(t));
+}
+
+static void task_forget_current(void)
+{
+	trace_thread_fini();
+	sleeper_set_self(NULL);
+	current = NULL;
+	current_mm = NULL;
+	current_files = NULL;
+	current_fs = NULL;
+}
+
+/* What the child of a clone does itself: its extended state, its tid in its memory. */
+static void task_first_run(struct task *t)
+{
+	if (t->xstate && platform->set_xstate(t->ctx, t->xstate))
+		signal_kill_tgroup(t->tg);
+	free(t->xstate);
+	t->xstate = NULL;
+	/* As schedule_tail() in Linux: a bad address is ignored. */
+	if (t->set_child_tid && put_user(task_tid(t), t->set_child_tid, int32_t))
+		t->set_child_tid = 0;
+}
+
+void task_run(struct task *t)
+{
+	struct platform_stop stop;
+
+	task_become_current(t);
+	task_first_run(t);
+	while (!t->must_exit) {
+		if (atomic_load(&t->sleeper.interrupted) || t->restore_sigmask) {
+			signal_deliver();
+			continue;
+		}
+		task_enter_guest(t, &stop);
+		task_handle_stop(t, &stop);
+	}
+	do_exit(t->exit_code);
+	acct_thread_end(t);
+	task_forget_current();
+	task_put(t);
+}
+
+static void *task_main(void *arg)
+{
+	task_run(arg);
+	return NULL;
+}
+
+int task_start_thread(struct task *t)
+{
+	pthread_attr_t attr;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, TASK_STACK_SIZE);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* The thread's own reference. */
+	task_get(t);
+	mutex_lock(&t->tg->siglock);
+	err = pthread_create(&t->thread, &attr, task_main, t);
+	t->has_thread = !err;
+	mutex_unlock(&t->tg->siglock);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		return 0;
+	task_put(t);
+	return -LINUX_EAGAIN;
+}
+
+void task_exit_request(int status)
+{
+	if (current->must_exit)
+		return;
+	current->exit_code = status;
+	current->must_exit = true;
+}
+
+void tgroup_exit_request(int status)
+{
+	struct tgroup *tg = current->tg;
+
+	mutex_lock(&tg->siglock);
+	if (tg->flags & TG_EXITING)
+		status = tg->group_exit_code;
+	else if (tg->group_exec_task)
+		status = LINUX_SIGKILL;
+	else
+		tgroup_exit_start_locked(tg, status);
+	mutex_unlock(&tg->siglock);
+	task_exit_request(status);
+}
