@@ -9,22 +9,6 @@
 #include "sentry/abi/poll.h"
 #include "sentry/kernel/signalfd.h"
 
-struct linux_signalfd_siginfo {
-	uint32_t ssi_signo;
-	int32_t ssi_errno, ssi_code;
-	uint32_t ssi_pid, ssi_uid;
-	int32_t ssi_fd;
-	uint32_t ssi_tid, ssi_band, ssi_overrun, ssi_trapno;
-	int32_t ssi_status, ssi_int;
-	uint64_t ssi_ptr, ssi_utime, ssi_stime, ssi_addr;
-	uint16_t ssi_addr_lsb, pad2;
-	int32_t ssi_syscall;
-	uint64_t ssi_call_addr;
-	uint32_t ssi_arch;
-	uint8_t pad[28];
-};
-static_assert(sizeof(struct linux_signalfd_siginfo) == 128, "struct signalfd_siginfo");
-
 struct signalfd_poller {
 	struct signalfd_poller *next;
 	struct tgroup *tg; /* reference */

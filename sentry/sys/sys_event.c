@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entries of pipe(2), eventfd(2), timerfd_create(2) and epoll(7).
+ * Entries of pipe(2), eventfd(2), timerfd_create(2), epoll(7), signalfd(2) and inotify(7).
  */
 #include "sentry/abi/fcntl.h"
 #include "sentry/kernel/signal.h"
+#include "sentry/kernel/signalfd.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/anon/event.h"
 #include "vfs/anon/eventpoll.h"
+#include "vfs/anon/inotify.h"
 #include "vfs/anon/pipe.h"
 
 /* --- pipe --- */
@@ -176,4 +178,75 @@ SYSCALL_DEFINE6(epoll_pwait2, int, epfd, uaddr_t, events, int, max, uaddr_t, uts
 			deadline = ts.tv_sec || ts.tv_nsec ? deadline_after(ts.tv_sec * 1000000000 + ts.tv_nsec) : 0;
 	}
 	return do_epoll_pwait(epfd, events, max, deadline, mask, size);
+}
+
+/* --- signalfd --- */
+
+static int64_t do_signalfd(int fd, uaddr_t umask, size_t size, unsigned flags)
+{
+	linux_sigset_t mask;
+	struct file *f;
+	int err;
+
+	if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK) || size != sizeof(mask))
+		return -LINUX_EINVAL;
+	if (get_user(&mask, umask))
+		return -LINUX_EFAULT;
+	if (fd == -1)
+		return fd_install_or_put(signalfd_file_new(mask, flags), flags & LINUX_O_CLOEXEC);
+	f = fget(fd);
+	if (!f)
+		return -LINUX_EBADF;
+	err = signalfd_set_mask(f, mask);
+	fput(f);
+	return err ? err : fd;
+}
+
+SYSCALL_DEFINE3(signalfd, int, fd, uaddr_t, umask, size_t, size)
+{
+	return do_signalfd(fd, umask, size, 0);
+}
+
+SYSCALL_DEFINE4(signalfd4, int, fd, uaddr_t, umask, size_t, size, unsigned, flags)
+{
+	return do_signalfd(fd, umask, size, flags);
+}
+
+/* --- inotify --- */
+
+SYSCALL_DEFINE0(inotify_init)
+{
+	return fd_install_or_put(inotify_file_new(0), false);
+}
+
+SYSCALL_DEFINE1(inotify_init1, unsigned, flags)
+{
+	return fd_install_or_put(inotify_file_new(flags), flags & LINUX_O_CLOEXEC);
+}
+
+SYSCALL_DEFINE3(inotify_add_watch, int, fd, uaddr_t, upath, uint32_t, mask)
+{
+	struct path path _cleanup_path_ = { 0 };
+	struct file *f _cleanup_fput_ = NULL;
+	unsigned flags = 0;
+	int err;
+
+	if (!(mask & LINUX_IN_ALL_EVENTS) || ((mask & LINUX_IN_MASK_ADD) && (mask & LINUX_IN_MASK_CREATE)))
+		return -LINUX_EINVAL;
+	f = fget(fd);
+	if (!f)
+		return -LINUX_EBADF;
+	flags |= mask & LINUX_IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW;
+	flags |= mask & LINUX_IN_ONLYDIR ? LOOKUP_DIRECTORY : 0;
+	err = user_path_at(LINUX_AT_FDCWD, upath, flags, &path);
+	if (!err)
+		err = inode_permission(path.dentry->inode, MAY_READ);
+	return err ? err : inotify_add_watch(f, path.dentry->inode, mask);
+}
+
+SYSCALL_DEFINE2(inotify_rm_watch, int, fd, int, wd)
+{
+	struct file *f _cleanup_fput_ = fget(fd);
+
+	return f ? inotify_rm_watch(f, wd) : -LINUX_EBADF;
 }
