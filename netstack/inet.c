@@ -262,7 +262,7 @@ static void inet_pick_source(struct sock *sk, const struct inet_name *to)
 
 /* --- connections --- */
 
-int inet_listen(struct sock *sk, int backlog)
+static int inet_listen(struct sock *sk, int backlog)
 {
 	int err;
 

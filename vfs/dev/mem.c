@@ -9,6 +9,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/mman.h"
 #include "sentry/abi/poll.h"
+#include "sentry/base/log.h"
 #include "sentry/mm/mm.h"
 #include "vfs/dev/dev.h"
 #include "vfs/device.h"
