@@ -82,7 +82,7 @@ int main(void)
 		_exit(0);
 	}
 	wait_asleep(pid);
-	CALL(lock(fd, F_SETLK, F_UNLCK, 0, 5));
+	MUST(lock(fd, F_SETLK, F_UNLCK, 0, 5));
 	reap("child", pid);
 	SECTION("deadlock");
 	CALL(lock(fd, F_SETLK, F_WRLCK, 0, 1));
@@ -95,7 +95,7 @@ int main(void)
 	gate_wait(&done);
 	wait_asleep(pid);
 	CALL(lock(fd, F_SETLKW, F_WRLCK, 1, 1));
-	CALL(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	MUST(lock(fd, F_SETLK, F_UNLCK, 0, 0));
 	reap("child", pid);
 	SECTION("OFD locks belong to the open file");
 	other = MUST(open("f", O_RDWR));

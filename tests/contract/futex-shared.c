@@ -45,8 +45,7 @@ int main(void)
 	if (pid == 0) {
 		struct timespec ts = { 0, 100000000 };
 
-		CALL(futex(anon, FUTEX_WAIT, 0, &ts, NULL, 0));
-		_exit(0);
+		_exit(futex(anon, FUTEX_WAIT, 0, &ts, NULL, 0) == -1 && errno == ETIMEDOUT ? 5 : 6);
 	}
 	wait_asleep(pid);
 	CALL(futex(anon, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
@@ -57,8 +56,7 @@ int main(void)
 	if (pid == 0) {
 		struct timespec ts = { 0, 100000000 };
 
-		CALL(futex(priv, FUTEX_WAIT, 0, &ts, NULL, 0));
-		_exit(0);
+		_exit(futex(priv, FUTEX_WAIT, 0, &ts, NULL, 0) == -1 && errno == ETIMEDOUT ? 5 : 6);
 	}
 	wait_asleep(pid);
 	CALL(futex(priv, FUTEX_WAKE, 1, NULL, NULL, 0));

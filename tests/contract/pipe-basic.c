@@ -39,7 +39,7 @@ int main(void)
 	CALL(read(fds[0], buf, 100));
 	CALL(read(fds[0], buf, 0));
 	SHOW(fcntl(fds[0], F_GETPIPE_SZ));
-	while ((r = write(fds[1], buf, 1000)) > 0)
+	while ((r = write(fds[1], buf, 4096)) > 0)
 		n += r;
 	SHOW(n);
 	say("%s", errno_name(errno));
@@ -109,8 +109,8 @@ int main(void)
 			break;
 		total += r;
 	}
-	SHOW(total);
 	reap("writer", pid);
+	SHOW(total);
 	CALL(read(fds[0], buf, 1));
 	SECTION("a blocked writer whose reader goes");
 	MUST(pipe(fds));
