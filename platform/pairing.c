@@ -192,13 +192,17 @@ void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
 
 void cpu_pair_stop(struct cpu_pair *pair)
 {
-	if (!enabled || pair->cpu < 0)
+	bool pinned;
+
+	if (!enabled)
 		return;
 	mutex_lock(&pairing_lock);
+	pinned = pair->cpu >= 0;
 	list_del(&pair->link);
 	pair->cpu = -1;
 	mutex_unlock(&pairing_lock);
-	pairing_release_thread();
+	if (pinned)
+		pairing_release_thread();
 }
 
 void pairing_release_thread(void)

@@ -37,7 +37,7 @@ int pairing_init(void);
 void pairing_fini(void);
 /* The calling thread is the owner.  Pins both. */
 void cpu_pair_start(struct cpu_pair *pair, pid_t runner);
-/* The calling thread is the owner: unpins it. */
+/* The calling thread is the owner, and has started the pair: unpins itself. */
 void cpu_pair_stop(struct cpu_pair *pair);
 /* Gives the calling thread the affinity that the sentry started with. */
 void pairing_release_thread(void);

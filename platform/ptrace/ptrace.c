@@ -124,7 +124,7 @@ struct ptrace_ctx *ptrace_ctx_own_locked(struct ptrace_aspace *as)
 	if (ctx && ctx->ctx.as == &as->as)
 		return ctx->tid && !ctx->dead ? ctx : NULL;
 	list_for_each_entry(ctx, &as->ctxs, link)
-		if (ctx->owner == &self && ctx->tid && !ctx->dead)
+		if (atomic_load_explicit(&ctx->owner, memory_order_relaxed) == &self && ctx->tid && !ctx->dead)
 			return ctx;
 	return NULL;
 }
@@ -211,7 +211,7 @@ static void ptrace_run(struct platform_ctx *pctx, struct platform_stop *stop)
 	struct ptrace_ctx *ctx = ptrace_ctx(pctx);
 	int err, status;
 
-	ctx->owner = &self;
+	atomic_store_explicit(&ctx->owner, &self, memory_order_relaxed);
 	last_ctx = ctx;
 	do {
 		if (ctx_enter(ctx)) {

@@ -152,7 +152,7 @@ void aspace_prepare_thread_locked(struct ptrace_aspace *as, struct ptrace_ctx *c
 struct ptrace_ctx {
 	struct platform_ctx ctx;
 	struct list_head link;	 /* as->lock */
-	const void *owner;	 /* names the thread that first ran it; as->lock */
+	_Atomic(const void *) owner; /* names the thread that ran it; read by anyone */
 	pid_t tid;		 /* the stub thread, 0 before the first run; as->lock to change */
 	pid_t pid;		 /* its stub; the same */
 	bool regs_valid;	 /* the stub thread's registers are ctx.regs as of the last stop */

@@ -221,9 +221,11 @@ struct child_args {
  * Signals that a user or the terminal may send to processes, and that would kill a parked thread: ignored, which exec keeps.
  * A traced thread shows them to its tracer all the same, and that drops them.
  */
-static const uint8_t ignored_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,	SIGUSR2,   SIGPIPE, SIGALRM, SIGTERM,
-					   SIGTSTP, SIGTTIN, SIGTTOU, SIGXCPU,	SIGXFSZ,   SIGVTALRM,
-					   SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT };
+static const uint8_t ignored_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,	SIGUSR1, SIGUSR2,   SIGPIPE,
+					   SIGALRM, SIGTERM, SIGTSTP, SIGTTIN,	SIGTTOU, SIGXCPU,   SIGXFSZ,
+					   SIGIO,   SIGPROF, SIGPWR,  SIGSTKFLT, SIGVTALRM };
+#define FIRST_FREE_RT_SIGNAL 34 /* libc keeps two for itself */
+#define LAST_RT_SIGNAL 64
 
 /* Between vfork and exec: shares the sentry's memory, has its own descriptors and signal actions. */
 static int child_main(void *arg)
@@ -244,6 +246,8 @@ static int child_main(void *arg)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ignored_signals); i++)
 		host_sigaction(ignored_signals[i], SIG_IGN, 0);
+	for (int sig = FIRST_FREE_RT_SIGNAL; sig <= LAST_RT_SIGNAL; sig++)
+		host_sigaction(sig, SIG_IGN, 0);
 	host_setsid();
 	host_setrlimit(4 /* RLIMIT_CORE */, &no_core);
 	/* A fixed layout keeps the stack away from the image; where it is forbidden, the odd collision is retried. */

@@ -187,7 +187,7 @@ Test(platform, faults_of_data)
 	cr_assert_eq(g.stop.err, 7);
 	platform->protect(g.as, DATA, PAGE_SIZE, R | W);
 	assert_syscall(&g);
-	cr_assert_eq(*(uint64_t *)(frame(8) + 0x123), 77);
+	cr_assert_eq(frame(8)[0x123], 77);
 
 	platform->protect(g.as, DATA, PAGE_SIZE, R);
 	guest_goto(&g, wr);
