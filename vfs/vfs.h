@@ -75,9 +75,11 @@ struct super_block {
 	uint64_t magic;
 	uint64_t max_bytes;	/* largest file size */
 	uint32_t blksize;
+	bool fixed_ro;		/* SB_RDONLY can't be taken away */
 	bool no_dcache;		/* dentries are not kept (proc): every lookup asks the filesystem */
 	void *s_private;
 	atomic_ulong next_ino;	/* for filesystems without numbers of their own: inode_new takes one when ino == 0 */
+	struct list_head supers; /* all super blocks; internal to super.c */
 };
 
 struct fs_type {
@@ -106,7 +108,7 @@ struct kstat { /* what getattr fills; stat and statx are made of it */
 
 enum iattr_valid {
 	ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8, ATTR_ATIME = 0x10, ATTR_MTIME = 0x20, ATTR_CTIME = 0x40,
-	ATTR_KILL_PRIV = 0x80, /* drop set-id bits, as a write or chown does */
+	ATTR_KILL_PRIV = 0x80, /* drop file capabilities, as a write or chown does; done by the VFS */
 };
 
 struct iattr {
@@ -140,7 +142,7 @@ struct inode_ops {
 	int (*readlink)(struct inode *inode, struct strbuf *ret);
 	/* Magic links of proc: the object itself instead of a path.  NULL: readlink is followed. */
 	int (*get_link)(struct inode *inode, struct path *ret);
-	/* Whether a cached dentry of this directory still holds: proc's pid entries, hostfs.  NULL: always. */
+	/* Whether a cached dentry of this directory still holds (@inode NULL: a negative one): hostfs.  NULL: always. */
 	bool (*revalidate)(struct inode *dir, const char *name, struct inode *inode);
 
 	/* NULL: generic_getattr. */
@@ -165,6 +167,7 @@ struct inode {
 	struct super_block *sb; /* borrowed: a mounted or referenced sb outlives its inodes */
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what open gives; devices, fifos and sockets are redirected by mode */
+	bool own_special;	/* ... but not this one: it stands for a descriptor of the host */
 	uint64_t ino;
 	uint32_t mode;		/* i_lock; type bits immutable */
 	uint32_t uid, gid;	/* i_lock */
@@ -185,8 +188,16 @@ struct inode {
 	struct list_head s_link;	/* filesystem's own list or hash */
 	uint64_t generation;
 	unsigned attr_flags;		/* FS_IOC_GETFLAGS: immutable, append */
+	unsigned seals;			/* F_GET_SEALS, or SEALS_NONE for what can't be sealed; i_rwsem */
+	bool dead;			/* a removed directory: nothing is made in it any more; i_rwsem */
+	bool linkable;			/* O_TMPFILE without O_EXCL: link(2) may give it a name; i_rwsem */
+	atomic_uchar acl_state;		/* enum acl_state: what generic_permission knows of ACLs */
+	atomic_bool nosec;		/* known to have no file capabilities (S_NOSEC) */
+	_Atomic(char *) link;		/* a symlink's target, once read; freed by inode_fini */
 	void *i_private;		/* filesystem's */
 };
+
+#define SEALS_NONE (~0U)
 
 /*
  * A new inode with one reference, attributes zero, times now, i_rwsem and mapping initialised.  Filesystems that need
@@ -215,19 +226,28 @@ int generic_getattr(struct inode *inode, struct kstat *ret);
 /* Applies to the in-memory inode, with truncation of the page cache for ATTR_SIZE. */
 int simple_setattr(struct inode *inode, const struct iattr *attr);
 bool inode_owner_or_capable(const struct inode *inode);
+/* Takes over what @attr says, but for the size; for setattr operations. */
+void setattr_copy(struct inode *inode, const struct iattr *attr);
+/* While a program runs from it: nobody opens the file for writing.  0 or -LINUX_ETXTBSY. */
+int inode_deny_write(struct inode *inode);
+void inode_allow_write(struct inode *inode);
 
 /* --- dentry and path --- */
 
 struct dentry {
 	struct ref ref;
 	struct dentry *parent;	/* dcache_lock; itself at a root */
-	char *name;		/* dcache_lock */
+	char *name;		/* dcache_lock; iname or malloc */
 	uint32_t name_len, hash;
 	struct inode *inode;	/* NULL: negative.  Set once from negative to positive; cleared by unlink of the last user */
 	struct super_block *sb;
-	struct list_head hash_link, children, child_link, lru; /* dcache_lock */
+	struct dentry *hash_next, **hash_pprev; /* dcache_lock; hash_pprev NULL: not in the hash */
+	struct list_head children, child_link, lru; /* dcache_lock; children: those in the hash */
+	atomic_bool referenced;	/* looked up since reclaim last came by */
 	bool unhashed;		/* unlinked, or never hashed (pipes): shown as " (deleted)" */
-	unsigned nr_mounts;	/* something is mounted here in some namespace; namespace_lock */
+	bool anon;		/* dentry_new_anon: the name is the whole text */
+	unsigned nr_mounts;	/* something is mounted here in some namespace; namespace_lock and dcache_lock */
+	char iname[32];
 };
 
 struct path {
@@ -248,7 +268,7 @@ struct dentry *dentry_new_root(struct super_block *sb, struct inode *root);
 struct dentry *dentry_new_anon(struct super_block *sb, const char *name, struct inode *inode);
 /* Drops cached children of a directory that changed behind our back (hostfs, proc). */
 void dentry_invalidate(struct dentry *d);
-/* Appends the path of @p as seen from @root (d_path): " (deleted)" behind it, "(unreachable)" in front as Linux does. */
+/* Appends the path of @p as seen from @root (d_path), with " (deleted)" behind it when its name was removed. */
 int path_format(const struct path *p, const struct path *root, struct strbuf *ret);
 
 /* --- mounts --- */
@@ -263,6 +283,9 @@ struct mount {
 	int id;
 	struct mnt_namespace *ns; /* borrowed */
 	struct list_head ns_link, children, child_link; /* namespace_lock */
+	struct mount *hash_next, **hash_pprev; /* by (parent, mountpoint); dcache_lock */
+	bool detached;		/* lazily unmounted; namespace_lock */
+	atomic_int writers;	/* files open for writing */
 };
 struct mnt_namespace;
 /* The initial namespace and its root mount. */
@@ -283,12 +306,19 @@ struct fs_struct {
 	struct path root, pwd;	/* lock */
 	uint32_t umask;		/* lock; atomic read */
 	struct mnt_namespace *mnt_ns; /* borrowed while there is one namespace */
+	struct list_head link;	/* fs_struct.c */
 };
 extern _Thread_local struct fs_struct *current_fs;
 struct fs_struct *fs_struct_new(const struct path *root, const struct path *pwd);
 struct fs_struct *fs_struct_copy(struct fs_struct *fs);
 struct fs_struct *fs_struct_get(struct fs_struct *fs);
 void fs_struct_put(struct fs_struct *fs);
+/* The calling task's root and working directory, with references; service threads have the first task's root. */
+void fs_get_root(struct path *ret);
+void fs_get_pwd(struct path *ret);
+/* Takes over the references of @path. */
+void fs_set_root(struct fs_struct *fs, const struct path *path);
+void fs_set_pwd(struct fs_struct *fs, const struct path *path);
 
 /* --- name lookup (namei.c) --- */
 
@@ -316,8 +346,20 @@ struct file *filp_open(const char *name, uint32_t flags, uint32_t mode);
 struct file *dentry_open(const struct path *path, uint32_t flags, const struct cred *cred);
 
 int vfs_getattr(const struct path *path, struct kstat *ret);
-int vfs_setattr(const struct path *path, const struct iattr *attr); /* after permission checks (notify_change) */
+int vfs_setattr(const struct path *path, const struct iattr *attr); /* notify_change: takes i_rwsem, checks permission */
+int vfs_chmod(const struct path *path, uint32_t mode);
+int vfs_chown(const struct path *path, uint32_t uid, uint32_t gid); /* UINT32_MAX: unchanged */
+/* NULL @times: now.  nsec may be LINUX_UTIME_NOW or LINUX_UTIME_OMIT. */
+int vfs_utimes(const struct path *path, const struct timespec64 *times);
 int vfs_truncate(const struct path *path, uint64_t size);
+int file_truncate(struct file *f, int64_t size); /* ftruncate(2) */
+/* RLIMIT_FSIZE (with its signal) and the filesystem's limit for a file that is to have @size bytes. */
+int inode_size_ok(struct inode *inode, uint64_t size);
+/* Extended attributes by full name, with the checks of fs/xattr.c. */
+int64_t vfs_getxattr(const struct path *path, const char *name, void *buf, size_t size);
+int vfs_setxattr(const struct path *path, const char *name, const void *value, size_t size, int flags);
+int vfs_removexattr(const struct path *path, const char *name);
+int vfs_listxattr(const struct path *path, struct strbuf *ret);
 int do_mknodat(int dfd, const char *name, uint32_t mode, uint64_t rdev);
 int do_mkdirat(int dfd, const char *name, uint32_t mode);
 int do_unlinkat(int dfd, const char *name);
@@ -367,6 +409,8 @@ enum fmode {
 	FMODE_STREAM = 0x80,	/* no position */
 	FMODE_ATOMIC_POS = 0x100, /* regular files and directories: pos_lock held across read, write, lseek, getdents */
 	FMODE_NONOTIFY = 0x200,
+	FMODE_UNSIGNED_POS = 0x800, /* positions may have the top bit set: /proc/pid/mem */
+	FMODE_WRITER = 0x400,	/* counted in inode->writecount and mnt->writers */
 };
 
 struct file {
@@ -388,6 +432,11 @@ struct file {
 	void *private_data;
 };
 
+/*
+ * An open file made by hand, for the anonymous filesystem and the like: nothing is opened, no permission is looked at.
+ * Borrows @path.  fmode from @flags.
+ */
+struct file *file_new_on(const struct path *path, const struct file_ops *ops, uint32_t flags, void *private_data);
 /* A file on @path (both references taken, on failure too).  ops from the inode; calls ops->open. */
 struct file *file_open_path(struct path *path, uint32_t flags, const struct cred *cred);
 /*
@@ -410,6 +459,7 @@ static inline struct file *file_get(struct file *f)
 	return f;
 }
 void fput(struct file *f);
+uint64_t files_count(void); /* open files, for /proc/sys/fs/file-nr */
 static inline void fput_cleanup(struct file **f)
 {
 	if (*f && !IS_ERR(*f))
@@ -423,6 +473,14 @@ static inline void path_put_cleanup(struct path *p)
 }
 #define _cleanup_path_ __cleanup(path_put_cleanup)
 
+/* RWF_* of the preadv2 or pwritev2 under way in this thread, else 0. */
+extern _Thread_local unsigned current_rwf;
+/* Whether this call must not wait: O_NONBLOCK or RWF_NOWAIT. */
+static inline bool vfs_nonblock(const struct file *f)
+{
+	return (atomic_load_explicit(&((struct file *)f)->flags, memory_order_relaxed) & 04000) || (current_rwf & 8);
+}
+
 /* read(2)/write(2) bodies: mode and range checks, pos handling, SIGXFSZ limits, notify. */
 int64_t vfs_read(struct file *f, struct iov_iter *to, uint64_t *pos);
 int64_t vfs_write(struct file *f, struct iov_iter *from, uint64_t *pos);
@@ -431,6 +489,7 @@ int64_t kernel_write(struct file *f, const void *buf, size_t len, uint64_t pos);
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
 unsigned vfs_poll(struct file *f, struct poll_table *pt);
 int vfs_fsync(struct file *f, bool datasync);
+int vfs_fsync_range(struct file *f, uint64_t start, uint64_t end, bool datasync);
 int vfs_fallocate(struct file *f, int mode, uint64_t off, uint64_t len);
 bool dir_emit_dots(struct file *f, struct dir_context *ctx); /* positions 0 and 1 */
 
@@ -440,6 +499,8 @@ int64_t generic_file_read(struct file *f, struct iov_iter *to, uint64_t *pos);
 int64_t generic_file_write(struct file *f, struct iov_iter *from, uint64_t *pos);
 int64_t generic_file_llseek(struct file *f, int64_t off, int whence);
 int generic_file_mmap(struct file *f, struct mmap_args *a);
+/* lseek(2) for directories whose positions are plain numbers. */
+int64_t generic_dir_llseek(struct file *f, int64_t off, int whence);
 
 /* --- poll --- */
 
@@ -461,6 +522,8 @@ extern _Thread_local struct files_struct *current_files;
 struct files_struct *files_new(void);
 struct files_struct *files_copy(struct files_struct *files); /* fork; or ERR_PTR */
 struct files_struct *files_get(struct files_struct *files);
+/* Whether another task, or /proc, holds the table too. */
+bool files_shared(const struct files_struct *files);
 void files_put(struct files_struct *files); /* the last put closes all */
 /* The file at @fd with a reference, or NULL (fget: also NULL for O_PATH; fget_raw: any). */
 struct file *fget(int fd);
@@ -491,6 +554,11 @@ void kernel_signal_pid(int32_t pid, int sig, int si_code, int si_fd, int si_band
 uint64_t kernel_rlimit(int resource);
 /* A signal is waiting for the calling task. */
 bool kernel_signal_pending(void);
+/* The calling task is to die: a long transfer may stop where it is. */
+static inline bool kernel_signal_killed(void)
+{
+	return atomic_load_explicit(&sleeper_self()->killed, memory_order_relaxed);
+}
 /* tgid of the calling task, 0 in service threads (lock owners, credentials). */
 int32_t kernel_current_tgid(void);
 
