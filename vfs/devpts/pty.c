@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pseudo-terminals: the master and the slave as files around a line discipline.
+ *
+ *     open(/dev/ptmx) --> pty, locked --TIOCSPTLCK 0--> slave may be opened, any number of times
+ *     the master closes: the slave hangs up (reads end, writes fail with EIO, SIGHUP to the session)
+ *     the last slave closes: the master reads what is left, then EIO, until a slave is opened again
+ */
+#include "vfs/devpts/pty.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentry/abi/fcntl.h"
+#include "sentry/abi/ioctl.h"
+#include "sentry/abi/poll.h"
+#include "vfs/device.h"
+
+#define TTY_GID 5
+#define CHUNK 1024
+
+static struct mutex pty_table_lock = MUTEX_INIT;
+static struct pty *pty_table[PTY_MAX]; /* pty_table_lock; borrowed: the master's file holds the reference */
+
+static const struct file_ops master_ops, slave_ops;
+
+/* --- storage --- */
+
+static void pty_free(struct tty *tty)
+{
+	struct pty *pty = tty_pty(tty);
+
+	waitq_fini(&pty->wait);
+	tty_fini(tty);
+	free(pty);
+}
+
+static void pty_wake(struct pty *pty)
+{
+	if (waitq_active(&pty->wait))
+		waitq_wake(&pty->wait, 0);
+}
+
+static void pty_hangup(struct tty *tty)
+{
+	struct pty *pty = tty_pty(tty);
+
+	mutex_lock(&tty->lock);
+	pty->hung_up = true;
+	mutex_unlock(&tty->lock);
+	pty_wake(pty);
+}
+
+static const struct tty_ops pty_tty_ops = { .free = pty_free, .hangup = pty_hangup };
+
+bool tty_is_pty(const struct tty *tty)
+{
+	return tty->ops == &pty_tty_ops;
+}
+
+struct pty *pty_find_get(unsigned index)
+{
+	struct pty *pty;
+	MUTEX_GUARD(&pty_table_lock);
+
+	pty = index < PTY_MAX ? pty_table[index] : NULL;
+	if (pty)
+		tty_get(&pty->tty);
+	return pty;
+}
+
+int pty_next_index(unsigned from)
+{
+	MUTEX_GUARD(&pty_table_lock);
+
+	for (; from < PTY_MAX; from++)
+		if (pty_table[from])
+			return (int)from;
+	return -1;
+}
+
+static struct pty *pty_new(void)
+{
+	struct pty *pty = calloc(1, sizeof(*pty));
+	unsigned i;
+
+	if (!pty)
+		return ERR_PTR(-LINUX_ENOMEM);
+	mutex_lock(&pty_table_lock);
+	for (i = 0; i < PTY_MAX && pty_table[i]; i++)
+		;
+	if (i < PTY_MAX)
+		pty_table[i] = pty;
+	mutex_unlock(&pty_table_lock);
+	if (i == PTY_MAX) {
+		free(pty);
+		return ERR_PTR(-LINUX_ENOSPC);
+	}
+	tty_init(&pty->tty, &pty_tty_ops, LINUX_MKDEV(PTY_MAJOR, i));
+	waitq_init(&pty->wait);
+	ntty_init(&pty->line, &pty->tty.termios);
+	pty->index = i;
+	pty->locked = pty->master_open = true;
+	pty->mode = LINUX_S_IFCHR | 0620;
+	pty->uid = current_cred->fsuid;
+	pty->gid = TTY_GID;
+	return pty;
+}
+
+/* --- what a change of the line asks for, done without tty->lock --- */
+
+static void pty_apply(struct pty *pty, const struct ntty_result *res)
+{
+	for (unsigned i = 0; i < res->nr_signals; i++)
+		tty_signal_foreground(&pty->tty, res->signals[i]);
+	pty_wake(pty);
+}
+
+static void pty_note_locked(struct pty *pty, const struct ntty_result *res)
+{
+	if (!pty->packet)
+		return;
+	pty->packet_events |= (res->flushed_input ? LINUX_TIOCPKT_FLUSHREAD : 0) |
+			      (res->flushed_output ? LINUX_TIOCPKT_FLUSHWRITE : 0) | (res->stopped ? LINUX_TIOCPKT_STOP : 0) |
+			      (res->started ? LINUX_TIOCPKT_START : 0);
+}
+
+static bool pty_nonblock(struct file *f)
+{
+	return atomic_load(&f->flags) & LINUX_O_NONBLOCK;
+}
+
+/* --- master --- */
+
+static bool master_has_data(struct pty *pty)
+{
+	return pty->packet_events || (ntty_output_pending(&pty->line) && !pty->line.stopped);
+}
+
+static int64_t master_read(struct file *f, struct iov_iter *to, uint64_t *pos __unused)
+{
+	struct pty *pty = f->private_data;
+	uint8_t buf[CHUNK];
+	size_t n = 0;
+	int err = 0;
+
+	if (!to->count)
+		return 0;
+	mutex_lock(&pty->tty.lock);
+	if (!master_has_data(pty) && (pty->nr_slaves || !pty->was_open))
+		err = pty_nonblock(f) ? -LINUX_EAGAIN :
+		      waitq_wait_locked(&pty->wait, &pty->tty.lock, master_has_data(pty) || (!pty->nr_slaves && pty->was_open),
+					SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+	if (!err && !master_has_data(pty))
+		err = -LINUX_EIO;
+	if (!err && pty->packet) {
+		buf[n++] = pty->packet_events;
+		if (!pty->packet_events)
+			n += ntty_take_output(&pty->line, buf + 1, MIN(to->count - 1, sizeof(buf) - 1));
+		pty->packet_events = 0;
+	} else if (!err) {
+		n = ntty_take_output(&pty->line, buf, MIN(to->count, sizeof(buf)));
+	}
+	mutex_unlock(&pty->tty.lock);
+	if (err)
+		return err;
+	pty_wake(pty);
+	return iov_iter_copy_to(to, buf, n) == n ? (int64_t)n : -LINUX_EFAULT;
+}
+
+/* One piece into the line; -EAGAIN when it takes nothing now. */
+static int64_t master_write_some(struct pty *pty, const uint8_t *buf, size_t len)
+{
+	struct ntty_result res = { 0 };
+	size_t n;
+
+	mutex_lock(&pty->tty.lock);
+	n = ntty_receive(&pty->line, buf, len, &res);
+	pty_note_locked(pty, &res);
+	mutex_unlock(&pty->tty.lock);
+	pty_apply(pty, &res);
+	return n ? (int64_t)n : -LINUX_EAGAIN;
+}
+
+static bool master_writable(struct pty *pty)
+{
+	MUTEX_GUARD(&pty->tty.lock);
+
+	return ntty_room(&pty->line) || !pty->nr_slaves;
+}
+
+static int64_t master_write(struct file *f, struct iov_iter *from, uint64_t *pos __unused)
+{
+	struct pty *pty = f->private_data;
+	int64_t done = 0;
+
+	while (from->count) {
+		uint8_t buf[CHUNK];
+		size_t want = MIN(from->count, sizeof(buf)), n = iov_iter_copy_from(from, buf, want), off = 0;
+
+		if (!n)
+			return done ? done : -LINUX_EFAULT;
+		while (off < n) {
+			int64_t k = master_write_some(pty, buf + off, n - off);
+			int err;
+
+			if (k > 0) {
+				off += k;
+				continue;
+			}
+			err = pty_nonblock(f) ? -LINUX_EAGAIN :
+			      waitq_wait(&pty->wait, master_writable(pty), SLEEP_INTERRUPTIBLE, NO_DEADLINE);
+			if (err) {
+				iov_iter_revert(from, n - off);
+				done += off;
+				return done ? done : err;
+			}
+		}
+		done += n;
+	}
+	return done;
+}
+
+static unsigned master_poll(struct file *f, struct poll_table *pt)
+{
+	struct pty *pty = f->private_data;
+	unsigned mask = 0;
+
+	poll_wait(f, &pty->wait, pt);
+	MUTEX_GUARD(&pty->tty.lock);
+	if (master_has_data(pty))
+		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	if (pty->packet_events)
+		mask |= LINUX_EPOLLPRI;
+	if (!pty->nr_slaves && pty->was_open)
+		mask |= LINUX_EPOLLHUP;
+	if (ntty_room(&pty->line))
+		mask |= LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
+	return mask;
+}
+
+static void master_release(struct file *f)
+{
+	struct pty *pty = f->private_data;
+
+	mutex_lock(&pty_table_lock);
+	pty_table[pty->index] = NULL;
+	mutex_unlock(&pty_table_lock);
+	mutex_lock(&pty->tty.lock);
+	pty->master_open = false;
+	pty->hung_up = true;
+	mutex_unlock(&pty->tty.lock);
+	tty_vhangup(&pty->tty);
+	pty_wake(pty);
+	tty_put(&pty->tty);
+}
+
+/* --- slave --- */
+
+static bool slave_read_ready_locked(struct pty *pty)
+{
+	if (pty->tty.termios.c_lflag & LINUX_ICANON)
+		return ntty_has_line(&pty->line);
+	return ntty_readable(&pty->line) >= MAX(pty->tty.termios.c_cc[LINUX_VMIN], 1);
+}
+
+/* How long a raw read waits: VMIN and VTIME as in termios(3). */
+static deadline_t slave_read_deadline_locked(struct pty *pty, size_t have)
+{
+	const uint8_t *cc = pty->tty.termios.c_cc;
+
+	if ((pty->tty.termios.c_lflag & LINUX_ICANON) || !cc[LINUX_VTIME])
+		return (pty->tty.termios.c_lflag & LINUX_ICANON) || cc[LINUX_VMIN] ? NO_DEADLINE : 0;
+	return cc[LINUX_VMIN] && !have ? NO_DEADLINE : deadline_after(cc[LINUX_VTIME] * 100000000LL);
+}
+
+static int slave_wait_locked(struct pty *pty, bool nonblock)
+{
+	for (;;) {
+		size_t have = ntty_readable(&pty->line);
+		deadline_t deadline = slave_read_deadline_locked(pty, have);
+		int err;
+
+		if (slave_read_ready_locked(pty) || pty->hung_up)
+			return 0;
+		if (!deadline)
+			return 0;
+		if (nonblock)
+			return have && !(pty->tty.termios.c_lflag & LINUX_ICANON) ? 0 : -LINUX_EAGAIN;
+		err = waitq_wait_locked(&pty->wait, &pty->tty.lock,
+					slave_read_ready_locked(pty) || pty->hung_up || ntty_readable(&pty->line) != have,
+					SLEEP_INTERRUPTIBLE, deadline);
+		if (err == -LINUX_ETIMEDOUT)
+			return 0;
+		if (err)
+			return err;
+	}
+}
+
+static int64_t slave_read(struct file *f, struct iov_iter *to, uint64_t *pos __unused)
+{
+	struct pty *pty = f->private_data;
+	bool eof = false, canon = true;
+	int64_t done = 0;
+	int err = tty_check_change(&pty->tty, LINUX_SIGTTIN);
+
+	if (err || !to->count)
+		return err;
+	do {
+		uint8_t buf[CHUNK];
+		size_t n = 0;
+
+		mutex_lock(&pty->tty.lock);
+		if (!done)
+			err = slave_wait_locked(pty, pty_nonblock(f));
+		canon = pty->tty.termios.c_lflag & LINUX_ICANON;
+		if (!err)
+			n = ntty_read(&pty->line, buf, MIN(to->count, sizeof(buf)), &eof);
+		mutex_unlock(&pty->tty.lock);
+		if (err || !n)
+			break;
+		if (iov_iter_copy_to(to, buf, n) != n)
+			return done ? done : -LINUX_EFAULT;
+		done += n;
+		if (canon && n < sizeof(buf))
+			break;
+	} while (to->count && !eof);
+	pty_wake(pty);
+	return done ? done : err;
+}
+
+static int slave_wait_output_locked(struct pty *pty, bool nonblock)
+{
+	if (pty->hung_up)
+		return -LINUX_EIO;
+	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 8)
+		return 0;
+	if (nonblock)
+		return -LINUX_EAGAIN;
+	return waitq_wait_locked(&pty->wait, &pty->tty.lock,
+				 pty->hung_up || (!pty->line.stopped && ntty_output_room(&pty->line) >= 8), SLEEP_INTERRUPTIBLE,
+				 NO_DEADLINE);
+}
+
+static int64_t slave_write(struct file *f, struct iov_iter *from, uint64_t *pos __unused)
+{
+	struct pty *pty = f->private_data;
+	int64_t done = 0;
+	int err = 0;
+
+	if (READ_ONCE(pty->tty.termios.c_lflag) & LINUX_TOSTOP)
+		err = tty_check_change(&pty->tty, LINUX_SIGTTOU);
+	while (!err && from->count) {
+		uint8_t buf[CHUNK];
+		size_t n = iov_iter_copy_from(from, buf, MIN(from->count, sizeof(buf))), took;
+
+		if (!n)
+			return done ? done : -LINUX_EFAULT;
+		mutex_lock(&pty->tty.lock);
+		err = slave_wait_output_locked(pty, pty_nonblock(f));
+		if (!err && pty->hung_up)
+			err = -LINUX_EIO;
+		took = err ? 0 : ntty_output(&pty->line, buf, n);
+		mutex_unlock(&pty->tty.lock);
+		iov_iter_revert(from, n - took);
+		done += took;
+		pty_wake(pty);
+	}
+	return done ? done : err;
+}
+
+static unsigned slave_poll(struct file *f, struct poll_table *pt)
+{
+	struct pty *pty = f->private_data;
+	unsigned mask = 0;
+
+	poll_wait(f, &pty->wait, pt);
+	MUTEX_GUARD(&pty->tty.lock);
+	if (slave_read_ready_locked(pty) || pty->hung_up)
+		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	if (pty->hung_up)
+		mask |= LINUX_EPOLLHUP;
+	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 256)
+		mask |= LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
+	return mask;
+}
+
+static void slave_release(struct file *f)
+{
+	struct pty *pty = f->private_data;
+
+	mutex_lock(&pty->tty.lock);
+	pty->nr_slaves--;
+	mutex_unlock(&pty->tty.lock);
+	pty_wake(pty);
+	tty_put(&pty->tty);
+}
+
+int pty_open_slave(struct pty *pty, struct file *f)
+{
+	int err = 0;
+
+	mutex_lock(&pty->tty.lock);
+	if (pty->locked || pty->hung_up || !pty->master_open)
+		err = -LINUX_EIO;
+	else if (pty->exclusive && !capable(CAP_SYS_ADMIN))
+		err = -LINUX_EBUSY;
+	if (!err) {
+		pty->nr_slaves++;
+		pty->was_open = true;
+	}
+	mutex_unlock(&pty->tty.lock);
+	if (err)
+		return err;
+	tty_get(&pty->tty);
+	f->ops = &slave_ops;
+	f->private_data = pty;
+	f->fmode |= FMODE_STREAM;
+	if (!(atomic_load(&f->flags) & LINUX_O_NOCTTY))
+		tty_open_controlling(&pty->tty);
+	return 0;
+}
+
+static int slave_open(struct inode *inode, struct file *f)
+{
+	struct pty *pty = pty_find_get(LINUX_MINOR(inode->rdev));
+	int err;
+
+	if (!pty)
+		return -LINUX_EIO;
+	err = pty_open_slave(pty, f);
+	tty_put(&pty->tty);
+	return err;
+}
+
+static int master_open(struct inode *inode __unused, struct file *f)
+{
+	struct pty *pty = pty_new();
+
+	if (IS_ERR(pty))
+		return (int)PTR_ERR(pty);
+	f->private_data = pty;
+	f->fmode |= FMODE_STREAM;
+	return 0;
+}
+
+/* --- ioctls --- */
+
+static int64_t pty_get_termios(struct pty *pty, unsigned cmd, uint64_t arg)
+{
+	struct linux_termios2 t;
+
+	mutex_lock(&pty->tty.lock);
+	t = pty->tty.termios;
+	mutex_unlock(&pty->tty.lock);
+	return copy_to_user(arg, &t, cmd == LINUX_TCGETS ? sizeof(struct linux_termios) : sizeof(t));
+}
+
+static bool pty_drained(struct pty *pty)
+{
+	MUTEX_GUARD(&pty->tty.lock);
+
+	return !ntty_output_pending(&pty->line) || pty->hung_up;
+}
+
+static int64_t pty_set_termios(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
+{
+	bool two = cmd == LINUX_TCSETS2 || cmd == LINUX_TCSETSW2 || cmd == LINUX_TCSETSF2;
+	struct linux_termios2 t, old;
+	int err = real ? tty_check_change(&pty->tty, LINUX_SIGTTOU) : 0;
+
+	if (err)
+		return err;
+	mutex_lock(&pty->tty.lock);
+	t = pty->tty.termios;
+	mutex_unlock(&pty->tty.lock);
+	if (copy_from_user(&t, arg, two ? sizeof(t) : sizeof(struct linux_termios)))
+		return -LINUX_EFAULT;
+	t.c_cflag = (t.c_cflag & ~(LINUX_CSIZE | LINUX_PARENB)) | LINUX_CS8 | LINUX_CREAD; /* pty_set_termios in Linux */
+	mutex_lock(&pty->tty.lock);
+	old = pty->tty.termios;
+	pty->tty.termios = t;
+	if (cmd == LINUX_TCSETSF || cmd == LINUX_TCSETSF2)
+		ntty_flush_input(&pty->line);
+	ntty_set_termios(&pty->line, &old);
+	if (pty->packet && real) {
+		bool was = (old.c_iflag & LINUX_IXON) && old.c_cc[LINUX_VSTOP] == 19 && old.c_cc[LINUX_VSTART] == 17;
+		bool is = (t.c_iflag & LINUX_IXON) && t.c_cc[LINUX_VSTOP] == 19 && t.c_cc[LINUX_VSTART] == 17;
+
+		if (was != is)
+			pty->packet_events |= is ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP;
+	}
+	mutex_unlock(&pty->tty.lock);
+	pty_wake(pty);
+	return 0;
+}
+
+static int64_t pty_flush(struct pty *pty, struct tty *real, uint64_t which)
+{
+	bool in = which == LINUX_TCIFLUSH || which == LINUX_TCIOFLUSH, out = which == LINUX_TCOFLUSH || which == LINUX_TCIOFLUSH;
+	int err = real ? tty_check_change(&pty->tty, LINUX_SIGTTOU) : 0;
+
+	if (err)
+		return err;
+	if (which > LINUX_TCIOFLUSH)
+		return -LINUX_EINVAL;
+	mutex_lock(&pty->tty.lock);
+	if (in)
+		ntty_flush_input(&pty->line);
+	if (out)
+		ntty_flush_output(&pty->line);
+	if (pty->packet)
+		pty->packet_events |= (in ? LINUX_TIOCPKT_FLUSHREAD : 0) | (out ? LINUX_TIOCPKT_FLUSHWRITE : 0);
+	mutex_unlock(&pty->tty.lock);
+	pty_wake(pty);
+	return 0;
+}
+
+static int64_t pty_flow(struct pty *pty, uint64_t action)
+{
+	if (action > 3)
+		return -LINUX_EINVAL;
+	mutex_lock(&pty->tty.lock);
+	if (action == LINUX_TCOOFF || action == LINUX_TCOON)
+		pty->line.stopped = action == LINUX_TCOOFF;
+	mutex_unlock(&pty->tty.lock);
+	pty_wake(pty);
+	return 0;
+}
+
+static int64_t pty_count(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
+{
+	int32_t n;
+
+	mutex_lock(&pty->tty.lock);
+	if (cmd == LINUX_TIOCOUTQ)
+		n = 0;
+	else
+		n = (int32_t)(real ? ntty_readable(&pty->line) : ntty_output_pending(&pty->line));
+	mutex_unlock(&pty->tty.lock);
+	return put_user(n, arg, int32_t);
+}
+
+/* What both ends answer.  @real: the tty when called on the slave. */
+static int64_t pty_ioctl(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
+{
+	switch (cmd) {
+	case LINUX_TCGETS:
+	case LINUX_TCGETS2:
+		return pty_get_termios(pty, cmd, arg);
+	case LINUX_TCSETSW:
+	case LINUX_TCSETSF:
+	case LINUX_TCSETSW2:
+	case LINUX_TCSETSF2:
+	case LINUX_TCSETS:
+	case LINUX_TCSETS2:
+		return pty_set_termios(pty, real, cmd, arg);
+	case LINUX_TCFLSH:
+		return pty_flush(pty, real, arg);
+	case LINUX_TCXONC:
+		return pty_flow(pty, arg);
+	case LINUX_TCSBRK:
+	case LINUX_TCSBRKP:
+		return real && arg ? waitq_wait(&pty->wait, pty_drained(pty), SLEEP_INTERRUPTIBLE, NO_DEADLINE) : 0;
+	case LINUX_FIONREAD:
+	case LINUX_TIOCOUTQ:
+		return pty_count(pty, real, cmd, arg);
+	case LINUX_TIOCGETD:
+		return put_user(0, arg, int32_t);
+	case LINUX_TIOCEXCL:
+	case LINUX_TIOCNXCL:
+		pty->exclusive = cmd == LINUX_TIOCEXCL;
+		return 0;
+	case LINUX_TIOCGEXCL:
+		return put_user(pty->exclusive, arg, int32_t);
+	default:
+		return tty_ctrl_ioctl(&pty->tty, real, cmd, arg);
+	}
+}
+
+static int64_t slave_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+	struct pty *pty = f->private_data;
+
+	if (READ_ONCE(pty->hung_up))
+		return -LINUX_EIO;
+	return pty_ioctl(pty, &pty->tty, cmd, arg);
+}
+
+/* Opens the slave without a path: TIOCGPTPEER. */
+static int64_t master_open_peer(struct file *f, uint64_t flags)
+{
+	struct pty *pty = f->private_data;
+	char name[32];
+	struct file *peer;
+
+	snprintf(name, sizeof(name), "/dev/pts/%u", pty->index);
+	peer = filp_open(name, (uint32_t)flags, 0);
+	return fd_install_or_put(peer, flags & LINUX_O_CLOEXEC);
+}
+
+static int64_t master_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+	struct pty *pty = f->private_data;
+	int32_t v;
+
+	switch (cmd) {
+	case LINUX_TIOCGPTN:
+		return put_user(pty->index, arg, uint32_t);
+	case LINUX_TIOCSPTLCK:
+		if (get_user(&v, arg))
+			return -LINUX_EFAULT;
+		pty->locked = v;
+		return 0;
+	case LINUX_TIOCGPTLCK:
+		return put_user(pty->locked, arg, int32_t);
+	case LINUX_TIOCPKT:
+		if (get_user(&v, arg))
+			return -LINUX_EFAULT;
+		mutex_lock(&pty->tty.lock);
+		pty->packet = v;
+		pty->packet_events = 0;
+		mutex_unlock(&pty->tty.lock);
+		return 0;
+	case LINUX_TIOCGPKT:
+		return put_user(pty->packet, arg, int32_t);
+	case LINUX_TIOCSIG:
+		if (arg < 1 || arg > LINUX_NSIG)
+			return -LINUX_EINVAL;
+		tty_signal_foreground(&pty->tty, (int)arg);
+		return 0;
+	case LINUX_TIOCGPTPEER:
+		return master_open_peer(f, arg);
+	default:
+		return pty_ioctl(pty, NULL, cmd, arg);
+	}
+}
+
+static const struct file_ops master_ops = {
+	.open = master_open, .read = master_read, .write = master_write, .poll = master_poll, .ioctl = master_ioctl,
+	.release = master_release };
+static const struct file_ops slave_ops = {
+	.open = slave_open, .read = slave_read, .write = slave_write, .poll = slave_poll, .ioctl = slave_ioctl,
+	.release = slave_release };
+
+int pty_init(void)
+{
+	int err = chrdev_register(5, 2, 1, &master_ops);
+
+	return err ? err : chrdev_register(PTY_MAJOR, 0, PTY_MAX, &slave_ops);
+}
