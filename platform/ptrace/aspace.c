@@ -12,6 +12,7 @@
 #define _GNU_SOURCE 1
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -23,10 +24,13 @@
 #define ATTACH_TRIES 3
 
 /*
- * Ranges up to this are mapped with their pages: filling in a page table entry costs a tenth of the fault it saves.  Larger ones
- * are probably not used whole.
+ * Ranges up to this are mapped with their pages: filling in a page table entry costs an eighth of the fault it saves.  Larger
+ * ones are probably not used whole.
  */
-#define POPULATE_MAX (64 * PAGE_SIZE)
+#define POPULATE_MAX (512 * PAGE_SIZE)
+
+/* An address space that mapped more than this is emptied when it is left, not when its stub is used again. */
+#define LAZY_CLEAN_MAX (128UL << 20)
 
 static size_t vvar_size(void)
 {
@@ -62,47 +66,49 @@ static unsigned add_vvar_moves(struct stub_op *op, unsigned nr, uaddr_t from, ua
 	return nr;
 }
 
-/* Appends what empties the guest's range but for the vDSO data at @vvar, if that is inside. */
-static unsigned add_reset(struct stub_op *op, unsigned nr, uaddr_t vvar)
+/* The most calls that reset_make makes: the page, two moves of the vDSO data, two ranges. */
+#define RESET_MAX (3 + 2 * VDSO_MAX_PIECES)
+
+/*
+ * The calls that turn a stub in whatever state into an empty one, with the vDSO data where @vvar says (0: at home), and the
+ * shared page read-only.  Their number.  The data goes home first when it has to go elsewhere: pieces must not overlap.
+ */
+static unsigned reset_make(const struct stub *stub, uaddr_t vvar, struct stub_op *op)
 {
-	if (!vvar || vvar >= GUEST_TASK_SIZE) {
-		op[nr++] = op_unmap(0, GUEST_TASK_SIZE);
-		return nr;
+	uaddr_t now = stub->vvar, to = vvar ? vvar : STUB_VVAR;
+	unsigned nr = 0;
+
+	if (!stub->sealed)
+		op[nr++] = (struct stub_op){ .nr = SYS_mprotect, .arg = { STUB_PAGE, STUB_PAGE_SIZE, PROT_READ } };
+	if (now && now != STUB_VVAR && now != to) {
+		nr = add_vvar_moves(op, nr, now, STUB_VVAR);
+		now = STUB_VVAR;
 	}
-	op[nr++] = op_unmap(0, vvar);
-	if (vvar + vvar_size() < GUEST_TASK_SIZE)
-		op[nr++] = op_unmap(vvar + vvar_size(), GUEST_TASK_SIZE);
+	if (!now || now == STUB_VVAR) {
+		op[nr++] = op_unmap(0, GUEST_TASK_SIZE);
+	} else {
+		op[nr++] = op_unmap(0, now);
+		if (now + vvar_size() < GUEST_TASK_SIZE)
+			op[nr++] = op_unmap(now + vvar_size(), GUEST_TASK_SIZE);
+	}
+	if (now && now != to)
+		nr = add_vvar_moves(op, nr, now, to);
 	return nr;
 }
 
-/* Replaces the queue by a reset.  The vDSO data goes home first when it has to go elsewhere: pieces must not overlap. */
+/* Replaces the queue by a reset. */
 static void queue_collapse(struct ptrace_aspace *as)
 {
-	uaddr_t now = as->stub ? as->stub->vvar : 0;
-	unsigned nr = 0;
-
 	as->nr_ops = 0;
 	if (!as->stub)
 		return;
-	if (!as->vvar_lost && now != as->vvar && now != STUB_VVAR && now) {
-		nr = add_vvar_moves(as->op, nr, now, STUB_VVAR);
-		now = STUB_VVAR;
-	}
-	nr = add_reset(as->op, nr, as->vvar_lost ? 0 : now);
-	if (!as->vvar_lost && as->vvar && now != as->vvar)
-		nr = add_vvar_moves(as->op, nr, now, as->vvar);
-	as->nr_ops = nr;
+	if (as->vvar_lost)
+		as->stub->vvar = 0; /* goes with the rest */
+	as->nr_ops = reset_make(as->stub, as->vvar, as->op);
 }
 
 /* --- making them --- */
 
-/* The stub can't be trusted to have what we think it has: no guest code may run in it any more. */
-static int stub_fail(struct stub *stub)
-{
-	stub->dead = true;
-	host_kill(stub->pid, SIGKILL);
-	return -LINUX_ESRCH;
-}
 
 /*
  * A protect that meets a hole, because mappings were dropped, is as well served by unmapping.  When the host has no more
@@ -134,6 +140,7 @@ static int aspace_make_calls(struct ptrace_aspace *as, pid_t tid)
 		}
 	}
 	as->stub->vvar = as->vvar_lost ? 0 : as->vvar ? as->vvar : stubs_have_vvar() ? STUB_VVAR : 0;
+	as->stub->sealed = true;
 	return 0;
 }
 
@@ -271,6 +278,8 @@ static int aspace_queue(struct platform_aspace *pas, const struct stub_op *op)
 	MUTEX_GUARD(&as->lock);
 	if (!op_is_possible(as, op))
 		return -LINUX_EBADF;
+	if (op_is_map(op))
+		as->mapped += op->arg[1];
 	if (as->vvar && addr < as->vvar + vvar_size() && end > as->vvar)
 		vvar_lose_locked(as);
 	queue_add_locked(as, op);
@@ -423,26 +432,20 @@ static int stub_attach(struct stub *stub, struct ptrace_ctx *ctx)
 	return 0;
 }
 
-/* A stub's first thread: closes the shared page for the stub, and brings the vDSO data to where the guest has it. */
-static int aspace_bind(struct ptrace_aspace *as, pid_t tid)
+/*
+ * A stub is new to the aspace: before anything that is queued, what its last user left is taken away.  A full queue makes
+ * room by being forgotten, as nothing of it is mapped yet.
+ */
+static void queue_begin(struct ptrace_aspace *as)
 {
-	struct stub_op op[1 + VDSO_MAX_PIECES];
-	struct stub *stub = as->stub;
-	unsigned nr = 0, done;
-	int64_t result;
+	struct stub_op op[RESET_MAX];
+	unsigned nr = reset_make(as->stub, as->vvar, op);
 
-	if (!stub->sealed)
-		op[nr++] = (struct stub_op){ .nr = SYS_mprotect, .arg = { STUB_PAGE, STUB_PAGE_SIZE, PROT_READ } };
-	if (as->vvar)
-		nr = add_vvar_moves(op, nr, STUB_VVAR, as->vvar);
-	if (!nr)
-		return 0;
-	if (tracee_call(stub, tid, op, nr, &done, &result) || done < nr)
-		return stub_fail(stub);
-	stub->sealed = true;
-	if (as->vvar)
-		stub->vvar = as->vvar;
-	return 0;
+	if (as->nr_ops + nr > ASPACE_MAX_OPS)
+		as->nr_ops = 0;
+	memmove(as->op + nr, as->op, as->nr_ops * sizeof(*op));
+	memcpy(as->op, op, nr * sizeof(*op));
+	as->nr_ops += nr;
 }
 
 int aspace_attach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
@@ -471,26 +474,18 @@ int aspace_attach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	if (err)
 		return err;
 	as->nr_new--;
-	return as->stub->nr_attached == 1 ? aspace_bind(as, ctx->tid) : 0;
+	if (as->stub->nr_attached == 1)
+		queue_begin(as);
+	return 0;
 }
 
-/* Empties the stub so that it can serve another aspace; false when it can't. */
-static bool stub_clean(struct ptrace_aspace *as, pid_t tid)
+/* Empties the stub now; queue_begin does what is needed anyway, but a large one would keep much of the host's memory till then. */
+static void aspace_clean(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 {
-	struct stub_op op[VDSO_MAX_PIECES + 2];
-	struct stub *stub = as->stub;
-	unsigned nr = 0, done;
-	int64_t result;
-
-	if (stub->dead || (stubs_have_vvar() && !stub->vvar))
-		return false;
-	if (stub->vvar && stub->vvar != STUB_VVAR)
-		nr = add_vvar_moves(op, nr, stub->vvar, STUB_VVAR);
-	nr = add_reset(op, nr, 0);
-	if (tracee_call(stub, tid, op, nr, &done, &result) || done < nr)
-		return false;
-	stub->vvar = stub->vvar ? STUB_VVAR : 0;
-	return true;
+	if (as->mapped <= LAZY_CLEAN_MAX || as->stub->dead)
+		return;
+	queue_collapse(as);
+	aspace_drain_locked(as, ctx);
 }
 
 /* Lets the thread go: to sleep, or away when enough of them sleep. */
@@ -511,8 +506,8 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	struct stub *stub = as->stub;
 	bool last = --stub->nr_attached == 0;
 
-	if (last && !stub_clean(as, ctx->tid))
-		stub_fail(stub);
+	if (last)
+		aspace_clean(as, ctx);
 	cpu_pair_stop(&ctx->pair);
 	stub_release_thread(stub, ctx->tid);
 	ctx->tid = 0;
@@ -520,6 +515,7 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 		return;
 	as->stub = NULL;
 	as->nr_ops = 0;
+	as->mapped = 0;
 	as->vvar_lost = false;
 	stub_put(stub);
 }

@@ -180,6 +180,8 @@ static void ctx_leave(struct ptrace_ctx *ctx)
 	MUTEX_GUARD(&as->lock);
 	atomic_store(&ctx->in_guest, false);
 	as->nr_in_guest--;
+	if (unlikely(ctx->dead))
+		stub_fail(as->stub);
 	if (likely(!as->nr_waiters))
 		return;
 	if (as->nr_in_guest && as->nr_ops && !ctx->dead)

@@ -10,8 +10,8 @@
  *     stub_text.S     their code
  *
  * A stub belongs to an aspace while a context is attached, that is, from a context's first run until the last of the
- * running contexts is freed.  Then it is emptied and kept for the next one: no guest instruction can change anything of a stub
- * but its memory and registers, so an emptied one is as good as new.
+ * running contexts is freed.  Then it is kept for the next one, which empties it first: no guest instruction can change
+ * anything of a stub but its memory and registers, so an emptied one is as good as new.
  *
  * Which thread does what.  Linux takes ptrace requests for a tracee only from the thread that attached it, the context's
  * owner.  Calls in the stub (mmap, ...) are made by a stopped thread that its owner sends through the stub's loop:
@@ -65,10 +65,15 @@ int stubs_backing_add(int fd);
 bool stubs_have_vvar(void);
 bool stubs_backing_exists(int id);
 
-/* An empty stub with at least one parked thread, or ERR_PTR. */
+/* A stub with at least one parked thread, and whatever memory its last user had; or ERR_PTR. */
 struct stub *stub_get(void);
-/* Takes an empty stub without attached threads, and keeps or destroys it. */
+/* Takes a stub without attached threads, and keeps or destroys it. */
 void stub_put(struct stub *stub);
+/*
+ * The stub is dead, or can't be trusted to have what we think it has: sees to it that no guest code runs in it any more.
+ * Always -LINUX_ESRCH.
+ */
+int stub_fail(struct stub *stub);
 /* Takes a stub in any state; kills and reaps it. */
 void stub_destroy(struct stub *stub);
 
@@ -120,6 +125,7 @@ struct ptrace_aspace {
 	unsigned nr_new;	/* contexts that never ran */
 	uaddr_t vvar;		/* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		/* something was mapped over those of this stub */
+	size_t mapped;		/* bytes that map was asked for since the stub came */
 	unsigned nr_ops;
 	struct stub_op op[ASPACE_MAX_OPS];
 };

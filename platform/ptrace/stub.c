@@ -200,6 +200,7 @@ static void page_fill(struct stub_page *page)
 	page_add_unmap(page, STUB_PAGE + STUB_PAGE_SIZE, STUB_VVAR);
 	page_add_unmap(page, STUB_VVAR + vvar_size, USER_HALF_END);
 
+	page_add_op(page, SYS_close, STUB_FD_PAGE, 0, 0, 0);
 	page_add_op(page, SYS_rt_sigprocmask, SIG_SETMASK, START_DATA(sigmask), 0, sizeof(data->sigmask));
 	filter_build(&filter);
 	BUG_ON(filter.nr > ARRAY_SIZE(data->insn));
@@ -380,7 +381,7 @@ void stub_put(struct stub *stub)
 	BUG_ON(stub->nr_attached);
 	mutex_lock(&stubs_lock);
 	keep = !stub->dead && stub->nr_parked && stubs.nr_idle < STUBS_MAX_IDLE &&
-	       stub->vvar == (stubs.have_vvar ? STUB_VVAR : 0) && stub->nr_backings == stubs.nr_backings;
+	       (stub->vvar || !stubs.have_vvar) && stub->nr_backings == stubs.nr_backings;
 	if (keep) {
 		/* The last one used is the first one reused: its pages are warm. */
 		list_add(&stub->link, &stubs.idle);
@@ -389,6 +390,13 @@ void stub_put(struct stub *stub)
 	mutex_unlock(&stubs_lock);
 	if (!keep)
 		stub_destroy(stub);
+}
+
+int stub_fail(struct stub *stub)
+{
+	stub->dead = true;
+	host_kill(stub->pid, SIGKILL);
+	return -LINUX_ESRCH;
 }
 
 void stub_destroy(struct stub *stub)

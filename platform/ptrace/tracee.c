@@ -124,6 +124,8 @@ int tracee_call(struct stub *stub, pid_t tid, const struct stub_op *op, unsigned
 	err = tracee_set_gprs(tid, &regs);
 	if (!err)
 		err = tracee_run_loop(tid, &regs);
+	/* The next guest in this stub could read it, and learn about the layout of this one. */
+	memset(stub->page->op, 0, nr * sizeof(*op));
 	if (err)
 		return err;
 	*ret_done = nr - (unsigned)regs.rbp;

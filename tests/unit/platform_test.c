@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "platform/ptrace/stub.h"
 #include "platform/xstate.h"
 
 TestSuite(platform, .init = fixture_init, .timeout = 60);
@@ -85,6 +86,39 @@ Test(platform, no_entry_but_syscall_reaches_the_host)
 	guest_goto(&g, CODE_LOAD(g.as, 1, do_x32));
 	assert_syscall(&g);
 	cr_assert_eq(g.ctx->regs.orig_rax, 0x40000027);
+	guest_free(&g);
+}
+
+/* A guest that goes through the stub's own code with calls of its making. */
+Test(platform, the_stubs_code_is_of_no_use_to_the_guest)
+{
+	struct guest g = guest_new();
+	struct stub_op *op = (struct stub_op *)frame(8);
+
+	if (strcmp(platform->name, "ptrace"))
+		cr_skip("this platform's stub is another");
+	platform->map(g.as, DATA, PAGE_SIZE, R, PLATFORM_MEMORY, 8 * PAGE_SIZE);
+	*op = (struct stub_op){ .nr = SYS_mmap, .arg = { CODE, PAGE_SIZE, 7, MAP_SHARED | MAP_FIXED, 0, 0 } };
+	guest_goto(&g, STUB_TEXT + STUB_LOOP_OFF);
+	g.ctx->regs.rbx = DATA;
+	g.ctx->regs.rbp = 1;
+	g.ctx->regs.r14 = 1;
+	assert_syscall(&g);
+	cr_assert_eq(g.ctx->regs.orig_rax, SYS_mmap);
+	cr_assert_eq(g.ctx->regs.rip, STUB_TEXT + STUB_LOOP_RET_OFF);
+	g.ctx->regs.rax = 0;
+	g.ctx->regs_dirty = true;
+	assert_signal(&g, SIGTRAP, SI_KERNEL); /* its trap is an ordinary one */
+	guest_goto(&g, CODE);
+	assert_fault(&g, CODE, ACCESS_EXEC, false);
+
+	/* Nor can it write there. */
+	guest_goto(&g, CODE_LOAD(g.as, 0, do_write));
+	g.ctx->regs.rdi = STUB_PAGE;
+	assert_fault(&g, STUB_PAGE, ACCESS_WRITE, true);
+	g.ctx->regs.rdi = STUB_TEXT;
+	g.ctx->regs_dirty = true;
+	assert_fault(&g, STUB_TEXT, ACCESS_WRITE, true);
 	guest_free(&g);
 }
 

@@ -162,7 +162,7 @@ Test(platform_thread, an_interrupt_races_with_a_syscall)
 	runner_start(&r, as, CODE + 2 * PAGE_SIZE, 0, false);
 	for (unsigned i = 1; i <= 10000; i++)
 		cr_assert(interrupt_and_wait(&r, i), "interrupt %u was lost", i);
-	cr_assert_gt(atomic_load(&r.syscalls), 100);
+	cr_assert_gt(atomic_load(&r.syscalls), 0);
 	cr_assert_eq(atomic_load(&r.others) + atomic_load(&r.faults), 0);
 	runner_stop(&r);
 	platform->aspace_free(as);
