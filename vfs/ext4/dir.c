@@ -125,20 +125,27 @@ static int entries_check(struct ext4_inode_info *ei, const struct ext4_dir_index
 	return 0;
 }
 
+/* A block of the hash tree: the root, which has "." and "..", or a node, which looks like one big unused entry. */
+static bool is_dx_block(const struct ext4_inode_info *ei, const struct ext4_dir_index *x, size_t off)
+{
+	const struct ext2_dir_entry_2 *de = entry_at(x, off);
+
+	return ei->flags & EXT2_INDEX_FL && (!off || (!de->inode && rec_len_of(x, de) == x->chunk));
+}
+
 /*
- * Leaf blocks end in a fake entry with the checksum.  Blocks of the hash tree keep theirs elsewhere; they are not used but for
- * "." and "..", so theirs are not looked at.
+ * Leaf blocks end in a fake entry with the checksum.  Those of the hash tree keep theirs elsewhere; nothing in them but "."
+ * and ".." is used, so it is not looked at.
  */
 static int csums_verify(struct ext4_inode_info *ei, const struct ext4_dir_index *x)
 {
-	for (size_t off = 0; off + x->chunk <= x->size; off += x->chunk) {
+	for (size_t off = 0; off < x->size; off += x->chunk) {
 		const struct ext2_dir_entry_tail *t = (const void *)(x->data + off + x->chunk - sizeof(*t));
-		bool tail = !t->det_reserved_zero1 && t->det_rec_len == sizeof(*t) &&
-			    t->det_reserved_name_len == EXT2_DIR_NAME_LEN_CSUM;
 
-		if (!tail && ei->flags & EXT2_INDEX_FL)
+		if (is_dx_block(ei, x, off))
 			continue;
-		if (!tail ||
+		if (t->det_reserved_zero1 || t->det_rec_len != sizeof(*t) ||
+		    t->det_reserved_name_len != EXT2_DIR_NAME_LEN_CSUM ||
 		    ext2fs_crc32c_le(ei->csum_seed, x->data + off, x->chunk - sizeof(*t)) != t->det_checksum)
 			return ext4_error(EXT4_SB(ei->vfs.sb), EFSBADCRC, "bad checksum in directory %llu",
 					  (unsigned long long)ei->vfs.ino);
