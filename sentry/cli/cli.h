@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: subcommands, their options, and the way from them to a running guest.
+ *
+ *     cli.c       subcommands, --help, --version
+ *     options.c   options of run and do
+ *     env.c       the guest's environment
+ *     user.c      names of users and groups, looked up in the guest
+ *     setup.c     memory, platform, VFS, mounts: everything that has to be there before the first task
+ *     stdio.c     the standard streams
+ *     run.c       run and do
+ *     signals.c   the host's signals, passed on
+ *     terminal.c  the host's terminal, left as found
+ *     trace_cmd.c sentry trace
+ *     doctor.c    sentry doctor
+ *
+ * Functions here run in the main thread before the guest starts.  An int result is 0 or, after the error was reported in
+ * one sentence on standard error, the exit status.
+ */
+#ifndef SENTRY_CLI_CLI_H
+#define SENTRY_CLI_CLI_H
+
+#include "sentry/base/types.h"
+#include "vfs/vfs.h"
+
+enum exit_status {
+	STATUS_TIMEOUT = 124,
+	STATUS_SENTRY = 125,	     /* sentry's own error */
+	STATUS_NOT_EXECUTABLE = 126,
+	STATUS_NOT_FOUND = 127,
+	STATUS_SIGNAL = 128,	     /* plus the signal's number */
+};
+
+/* "sentry: ..." on standard error; returns STATUS_SENTRY. */
+int cli_error(const char *fmt, ...) __printf(1, 2);
+/* The text of a (positive or negative) guest errno. */
+const char *cli_strerror(int64_t err);
+
+struct command {
+	const char *name;
+	const char *usage;   /* behind "sentry NAME " */
+	const char *summary; /* one line */
+	const char *help;    /* the rest of `sentry help NAME` */
+	/* @argv[0] is the command's name.  Returns the exit status. */
+	int (*main)(int argc, char **argv);
+};
+extern const struct command cmd_run, cmd_do, cmd_trace, cmd_doctor;
+
+int cli_main(int argc, char **argv);
+/* Prints the help of @cmd on standard output. */
+void command_help(const struct command *cmd);
+/* Reports a wrong command line and where to read; returns STATUS_SENTRY. */
+int command_usage_error(const struct command *cmd, const char *fmt, ...) __printf(2, 3);
+
+/* --- a growing list of strings, as argv --- */
+
+struct string_list {
+	char **v; /* malloc, NULL-terminated; NULL while empty */
+	size_t nr;
+};
+/* Copies @s.  Running out of memory here ends the program: there is no guest yet. */
+void string_list_add(struct string_list *l, const char *s);
+
+/* --- options.c --- */
+
+struct volume {
+	char *host, *guest;
+	bool read_only;
+};
+
+struct run_options {
+	const struct command *cmd;
+	struct string_list env;	     /* -e as given, in order; of --env-file too */
+	const char *workdir, *user, *hostname, *platform, *log_file, *strace_file, *trace_file;
+	struct volume *volumes;
+	unsigned nr_volumes;
+	uint64_t memory;	     /* bytes; 0: none */
+	unsigned pids;		     /* 0: none */
+	int64_t timeout_ns;	     /* 0: none */
+	bool read_only, strace;
+	int verbosity;		     /* -1 quiet, 0, 1, 2 */
+	/* operands */
+	const char *image;	     /* run only */
+	char **argv;
+};
+
+/* Fills @ret, or reports and returns a status; *ret_done when --help was served. */
+int options_parse(const struct command *cmd, int argc, char **argv, struct run_options *ret, bool *ret_done);
+/* "512m", "2g", "4096"; false when it is none. */
+bool parse_size(const char *s, uint64_t *ret);
+/* "10s", "1.5m", "2h", "10" (seconds), "100ms". */
+bool parse_duration(const char *s, int64_t *ret_ns);
+
+/* --- env.c --- */
+
+/* K=V replaces an older K. */
+void env_set(struct string_list *env, const char *assignment);
+const char *env_get(const struct string_list *env, const char *key);
+/* Applies -e: K=V as it is, K from the host's environment if it is there. */
+void env_apply(struct string_list *env, const struct string_list *opts);
+/* docker's format: K=V or K lines, # comments.  Appends to @opts. */
+int env_read_file(const char *path, struct string_list *opts);
+void env_from_host(struct string_list *env);
+const char *host_getenv(const char *key);
+
+/* --- user.c --- */
+
+struct guest_user {
+	uint32_t uid, gid;
+	uint32_t *groups; /* malloc */
+	unsigned nr_groups;
+	char *home; /* malloc; "/" when the guest's passwd does not know */
+};
+/* @spec: "uid[:gid]" or "name[:group]", NULL for root.  Reads /etc/passwd and /etc/group in current_fs. */
+int user_resolve(const char *spec, struct guest_user *ret);
+/* The caller's own ids on the host. */
+int user_from_host(struct guest_user *ret);
+
+/* --- setup.c --- */
+
+/* Log, memory, platform, VFS core.  Once. */
+int setup_core(const struct run_options *opts);
+/* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */
+int setup_mounts(const struct run_options *opts, const char *root);
+/* Bit n: the caller gave us descriptor n (0-2) open. */
+extern unsigned host_fds_open;
+
+/* --- stdio.c --- */
+
+/* Descriptors 0-2 for the first task, in whose place the caller is; owned by @uid and @gid there. */
+int setup_stdio(uint32_t uid, uint32_t gid);
+
+/* --- trace_cmd.c --- */
+
+/* --strace and --trace. */
+int setup_tracing(const struct run_options *opts);
+
+/* --- signals.c --- */
+
+/* Blocks what is passed on; before the first thread. */
+void signals_init(void);
+/* Starts the thread that passes them on; after kernel_start. */
+int signals_start(void);
+
+/* --- terminal.c --- */
+
+/* Remembers the modes of the terminals on descriptors 0-2, and restores them whatever way the sentry dies but by SIGKILL. */
+void terminal_save(void);
+void terminal_restore(void);
+
+#endif

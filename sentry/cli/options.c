@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options of run and do.  They end at the first operand, so that the guest program's own options are left alone even
+ * without "--".
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sentry/cli/cli.h"
+
+enum { OPT_ENV_FILE = 256, OPT_HOSTNAME, OPT_PLATFORM, OPT_MEMORY, OPT_PIDS, OPT_TIMEOUT, OPT_READ_ONLY, OPT_LOG,
+       OPT_STRACE, OPT_TRACE, OPT_VOLUME, OPT_VERBOSE };
+
+static const struct option long_options[] = {
+	{ "env", required_argument, NULL, 'e' },
+	{ "env-file", required_argument, NULL, OPT_ENV_FILE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "hostname", required_argument, NULL, OPT_HOSTNAME },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "pids", required_argument, NULL, OPT_PIDS },
+	{ "platform", required_argument, NULL, OPT_PLATFORM },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "strace", optional_argument, NULL, OPT_STRACE },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "user", required_argument, NULL, 'u' },
+	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ "volume", required_argument, NULL, OPT_VOLUME },
+	{ "workdir", required_argument, NULL, 'w' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* A number and what follows it; false without a number, or when it isn't finite and >= 0. */
+static bool parse_number(const char *s, double *ret, const char **ret_unit)
+{
+	char *end;
+
+	if (!strchr("0123456789.", s[0]) || !s[0])
+		return false;
+	*ret = strtod(s, &end);
+	*ret_unit = end;
+	return end != s && isfinite(*ret) && *ret >= 0;
+}
+
+bool parse_size(const char *s, uint64_t *ret)
+{
+	static const char *const units = "kmgt";
+	const char *unit;
+	double n;
+
+	if (!parse_number(s, &n, &unit))
+		return false;
+	if (*unit) {
+		const char *u = strchr(units, *unit | 0x20);
+
+		if (!u)
+			return false;
+		for (ptrdiff_t i = 0; i <= u - units; i++)
+			n *= 1024;
+		unit++;
+		/* "m", "mb", "MiB" */
+		if (strcasecmp(unit, "") != 0 && strcasecmp(unit, "b") != 0 && strcasecmp(unit, "ib") != 0)
+			return false;
+	}
+	if (n >= 0x1p63)
+		return false;
+	*ret = (uint64_t)n;
+	return true;
+}
+
+bool parse_duration(const char *s, int64_t *ret_ns)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} units[] = { { "", 1 }, { "s", 1 }, { "ms", 1e-3 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+	const char *unit;
+	double n;
+
+	if (!parse_number(s, &n, &unit))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(unit, units[i].unit) != 0)
+			continue;
+		n *= units[i].seconds * 1e9;
+		if (n >= 0x1p62)
+			return false;
+		*ret_ns = (int64_t)n;
+		return true;
+	}
+	return false;
+}
+
+/* HOST:GUEST[:ro|rw]; the host's part is made absolute by the host's own lookup. */
+static int add_volume(struct run_options *o, const char *spec)
+{
+	char *host = strdup(spec), *guest = host ? strchr(host, ':') : NULL, *mode;
+	struct volume *v = realloc(o->volumes, (o->nr_volumes + 1) * sizeof(*v));
+
+	if (!host || !v)
+		return cli_error("out of memory");
+	o->volumes = v;
+	if (!guest || guest == host || guest[1] != '/')
+		return command_usage_error(o->cmd, "'-v %s' is not HOST:GUEST[:ro|rw] with an absolute GUEST", spec);
+	*guest++ = '\0';
+	v = &o->volumes[o->nr_volumes];
+	*v = (struct volume){ host, guest, false };
+	mode = strchr(guest, ':');
+	if (mode) {
+		*mode++ = '\0';
+		if (strcmp(mode, "ro") != 0 && strcmp(mode, "rw") != 0)
+			return command_usage_error(o->cmd, "'-v %s' ends in neither :ro nor :rw", spec);
+		v->read_only = strcmp(mode, "ro") == 0;
+	}
+	o->nr_volumes++;
+	return 0;
+}
+
+/*
+ * -v is both: alone (and -vv) it makes sentry talk, before a HOST:GUEST it is a volume.
+ */
+static int option_v(struct run_options *o, int argc, char **argv)
+{
+	const char *next = optind < argc ? argv[optind] : NULL;
+	const char *colon = next ? strchr(next, ':') : NULL;
+
+	if (optarg && optarg[strspn(optarg, "v")] == '\0') {
+		o->verbosity += 1 + (int)strlen(optarg);
+		return 0;
+	}
+	if (optarg)
+		return add_volume(o, optarg);
+	if (colon && colon > next && colon[1] == '/') {
+		optind++;
+		return add_volume(o, next);
+	}
+	o->verbosity++;
+	return 0;
+}
+
+static int option_limits(struct run_options *o, int opt)
+{
+	uint64_t n;
+
+	switch (opt) {
+	case OPT_MEMORY:
+		if (!parse_size(optarg, &o->memory) || o->memory < (8UL << 20))
+			return command_usage_error(o->cmd, "'--memory %s' is not a size of at least 8m, such as 512m", optarg);
+		return 0;
+	case OPT_PIDS:
+		if (!parse_size(optarg, &n) || n == 0 || n > 4194304)
+			return command_usage_error(o->cmd, "'--pids %s' is not a number from 1 to 4194304", optarg);
+		o->pids = (unsigned)n;
+		return 0;
+	default:
+		if (!parse_duration(optarg, &o->timeout_ns) || o->timeout_ns == 0)
+			return command_usage_error(o->cmd, "'--timeout %s' is not a duration such as 10s, 2m or 500ms", optarg);
+		return 0;
+	}
+}
+
+static int option_take(struct run_options *o, int opt, int argc, char **argv)
+{
+	switch (opt) {
+	case 'e':
+		if (!*optarg || *optarg == '=')
+			return command_usage_error(o->cmd, "'-e %s' is neither KEY=VALUE nor KEY", optarg);
+		string_list_add(&o->env, optarg);
+		return 0;
+	case OPT_ENV_FILE:
+		return env_read_file(optarg, &o->env);
+	case 'w':
+		o->workdir = optarg;
+		return 0;
+	case 'u':
+		o->user = optarg;
+		return 0;
+	case 'q':
+		o->verbosity = -1;
+		return 0;
+	case 'v':
+		return option_v(o, argc, argv);
+	case OPT_VOLUME:
+		return add_volume(o, optarg);
+	case OPT_VERBOSE:
+		o->verbosity++;
+		return 0;
+	case OPT_HOSTNAME:
+		if (!*optarg || strlen(optarg) > 64)
+			return command_usage_error(o->cmd, "a host name has 1 to 64 bytes");
+		o->hostname = optarg;
+		return 0;
+	case OPT_PLATFORM:
+		o->platform = optarg;
+		return 0;
+	case OPT_READ_ONLY:
+		o->read_only = true;
+		return 0;
+	case OPT_LOG:
+		o->log_file = optarg;
+		return 0;
+	case OPT_STRACE:
+		o->strace = true;
+		o->strace_file = optarg;
+		return 0;
+	case OPT_TRACE:
+		o->trace_file = optarg;
+		return 0;
+	case OPT_MEMORY:
+	case OPT_PIDS:
+	case OPT_TIMEOUT:
+		return option_limits(o, opt);
+	case ':':
+		return command_usage_error(o->cmd, "option '%s' needs an argument", argv[optind - 1]);
+	default:
+		return command_usage_error(o->cmd, "there is no option '%s'", argv[optind - 1]);
+	}
+}
+
+int options_parse(const struct command *cmd, int argc, char **argv, struct run_options *ret, bool *ret_done)
+{
+	int opt, err;
+
+	*ret = (struct run_options){ .cmd = cmd };
+	*ret_done = false;
+	optind = 1;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:e:hqu:v::w:", long_options, NULL)) != -1) {
+		if (opt == 'h') {
+			command_help(cmd);
+			*ret_done = true;
+			return 0;
+		}
+		err = option_take(ret, opt, argc, argv);
+		if (err)
+			return err;
+	}
+	if (cmd == &cmd_run) {
+		/* getopt eats a "--" in front of IMAGE; the one behind it is ours. */
+		if (optind >= argc)
+			return command_usage_error(cmd, "IMAGE is missing");
+		ret->image = argv[optind++];
+		if (optind < argc && strcmp(argv[optind], "--") == 0)
+			optind++;
+	}
+	if (optind >= argc)
+		return command_usage_error(cmd, "the command to run is missing");
+	ret->argv = argv + optind;
+	return 0;
+}

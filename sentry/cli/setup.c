@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that has to be there before the first task, in the order of dependence: log, frames, platform, VFS, page
+ * cache, mounts.  Start-up time is a feature: nothing here reads more than it must.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/host/host.h"
+#include "platform/platform.h"
+#include "sentry/abi/fcntl.h"
+#include "sentry/abi/fs.h"
+#include "sentry/base/log.h"
+#include "sentry/cli/cli.h"
+#include "vfs/dev/dev.h"
+#include "vfs/ext4/ext4.h"
+#include "vfs/hostfs/hostfs.h"
+#include "vfs/overlay/overlay.h"
+
+#define LINUX_RLIMIT_NOFILE_HOST 7
+
+static int setup_log(const struct run_options *o)
+{
+	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+	int fd;
+
+	log_level = levels[CLAMP(o->verbosity, -1, 2) + 1];
+	if (!o->log_file)
+		return 0;
+	fd = host_openat(HOST_AT_FDCWD, o->log_file, LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_APPEND, 0666);
+	if (fd < 0)
+		return cli_error("cannot open the log file '%s': %s", o->log_file, cli_strerror(fd));
+	/* Out of the way of what the guest's descriptors wrap. */
+	log_set_fd(fd);
+	return 0;
+}
+
+unsigned host_fds_open = 7;
+
+/* A descriptor 0, 1 or 2 that the caller closed must not be taken by something of ours. */
+static int setup_host_fds(void)
+{
+	struct host_rlimit lim;
+	int fd;
+
+	while ((fd = host_openat(HOST_AT_FDCWD, "/dev/null", LINUX_O_RDWR, 0)) >= 0 && fd <= 2)
+		host_fds_open &= ~(1U << fd);
+	if (fd < 0)
+		return cli_error("cannot open /dev/null: %s", cli_strerror(fd));
+	host_close(fd);
+	if (!host_getrlimit(LINUX_RLIMIT_NOFILE_HOST, &lim) && lim.cur < lim.max) {
+		lim.cur = lim.max;
+		host_setrlimit(LINUX_RLIMIT_NOFILE_HOST, &lim);
+	}
+	return 0;
+}
+
+int setup_core(const struct run_options *o)
+{
+	struct platform_params params = { .debug = o->verbosity >= 2 };
+	const char *why = NULL;
+	int err;
+
+	err = setup_host_fds();
+	if (err)
+		return err;
+	err = setup_log(o);
+	if (err)
+		return err;
+	err = frames_init(o->memory);
+	if (err)
+		return cli_error("cannot set up guest memory: %s", cli_strerror(err));
+	err = platform_select(o->platform ? o->platform : "auto", &why);
+	if (err)
+		return cli_error("no way to run guest code on this host: %s", why ? why : cli_strerror(err));
+	params.memory_fd = frames_memory_fd();
+	err = platform->init(&params);
+	if (err)
+		return cli_error("the %s platform does not start: %s", platform->name, cli_strerror(err));
+	err = vfs_init();
+	if (err)
+		return cli_error("cannot set up the file system layer: %s", cli_strerror(err));
+	pagecache_init();
+	return 0;
+}
+
+/* --- the root --- */
+
+static struct super_block *open_lower(const char *root, struct strbuf *why)
+{
+	struct host_stat st;
+	int err;
+
+	if (!root)
+		return hostfs_open("/", LINUX_SB_RDONLY, why);
+	err = host_fstatat(HOST_AT_FDCWD, root, 0, &st);
+	if (err) {
+		strbuf_adds(why, cli_strerror(err));
+		return ERR_PTR(err);
+	}
+	if (LINUX_S_ISDIR(st.mode))
+		return hostfs_open(root, LINUX_SB_RDONLY, why);
+	return ext4_open_image(root, why);
+}
+
+static int setup_root(const char *root)
+{
+	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+	struct super_block *sb;
+	struct path path;
+
+	sb = open_lower(root, &why);
+	if (IS_ERR(sb))
+		return cli_error("cannot open image '%s': %s", root ? root : "/",
+				 why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
+	sb = overlay_new(sb, 0);
+	if (IS_ERR(sb))
+		return cli_error("cannot lay a writable overlay over '%s': %s", root ? root : "/", cli_strerror(PTR_ERR(sb)));
+	current_fs = NULL;
+	if (IS_ERR(mnt_namespace_new(sb, 0, &path)))
+		return cli_error("out of memory");
+	current_fs = fs_struct_new(&path, &path);
+	path_put(&path);
+	return current_fs ? 0 : cli_error("out of memory");
+}
+
+/* --- what is mounted on it --- */
+
+struct guest_mount {
+	const char *type, *where;
+	unsigned flags;
+	const char *data;
+};
+
+static const struct guest_mount guest_mounts[] = {
+	{ "proc", "/proc", LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, NULL },
+	{ "sysfs", "/sys", LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, NULL },
+	{ "devtmpfs", "/dev", LINUX_MS_NOSUID, "mode=755" },
+	{ "devpts", "/dev/pts", LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "gid=5,mode=620,ptmxmode=666" },
+	{ "tmpfs", "/dev/shm", LINUX_MS_NOSUID | LINUX_MS_NODEV, "mode=1777" },
+};
+
+/* Makes the directory @path and those above it, where they are missing. */
+static int make_dirs(const char *path)
+{
+	char buf[PATH_MAX_LEN];
+	int err = 0;
+
+	if (strlen(path) >= sizeof(buf))
+		return -LINUX_ENAMETOOLONG;
+	strcpy(buf, path);
+	for (char *p = buf + 1; !err; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		err = do_mkdirat(LINUX_AT_FDCWD, buf, 0755);
+		if (err == -LINUX_EEXIST)
+			err = 0;
+		*p = c;
+		if (!c)
+			break;
+	}
+	return err;
+}
+
+static int find_mount_point(const char *where, struct path *ret)
+{
+	int err = path_lookupat(LINUX_AT_FDCWD, where, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, ret);
+
+	if (err != -LINUX_ENOENT)
+		return err;
+	err = make_dirs(where);
+	return err ? err : path_lookupat(LINUX_AT_FDCWD, where, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, ret);
+}
+
+/* A file system that this sentry was built without is left out; what needs it finds its mount point empty. */
+static int setup_guest_mount(const struct guest_mount *m)
+{
+	struct path where;
+	int err;
+
+	if (!fs_type_find(m->type)) {
+		log_info("there is no %s: %s stays as it is", m->type, m->where);
+		return 0;
+	}
+	err = find_mount_point(m->where, &where);
+	if (!err) {
+		err = do_mount(m->type, &where, m->type, m->flags, m->data);
+		path_put(&where);
+	}
+	return err ? cli_error("cannot mount %s on %s in the guest: %s", m->type, m->where, cli_strerror(err)) : 0;
+}
+
+/* The place for a volume: a directory for a directory, an empty file for a file. */
+static int find_volume_point(const char *guest, bool dir, struct path *ret)
+{
+	const char *slash = strrchr(guest, '/');
+	_cleanup_fput_ struct file *f = NULL;
+	char *parent;
+	int err;
+
+	if (dir)
+		return find_mount_point(guest, ret);
+	err = path_lookupat(LINUX_AT_FDCWD, guest, LOOKUP_FOLLOW, ret);
+	if (err != -LINUX_ENOENT)
+		return err;
+	parent = strndup(guest, (size_t)(slash - guest));
+	if (!parent)
+		return -LINUX_ENOMEM;
+	err = *parent ? make_dirs(parent) : 0;
+	free(parent);
+	if (err)
+		return err;
+	f = filp_open(guest, LINUX_O_WRONLY | LINUX_O_CREAT, 0644);
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	return path_lookupat(LINUX_AT_FDCWD, guest, LOOKUP_FOLLOW, ret);
+}
+
+static int setup_volume(const struct volume *v)
+{
+	unsigned flags = v->read_only ? LINUX_MS_RDONLY : 0;
+	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+	struct super_block *sb;
+	struct path where;
+	int err;
+
+	sb = hostfs_open(v->host, flags, &why);
+	if (IS_ERR(sb))
+		return cli_error("cannot share '%s': %s", v->host, why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
+	err = find_volume_point(v->guest, LINUX_S_ISDIR(sb->root->inode->mode), &where);
+	if (err) {
+		sb_put(sb);
+	} else {
+		err = mount_attach(sb, &where, flags | LINUX_MS_NOSUID | LINUX_MS_NODEV);
+		path_put(&where);
+	}
+	return err ? cli_error("cannot mount '%s' on '%s' in the guest: %s", v->host, v->guest, cli_strerror(err)) : 0;
+}
+
+int setup_mounts(const struct run_options *o, const char *root)
+{
+	int err = setup_root(root);
+
+	for (size_t i = 0; i < ARRAY_SIZE(guest_mounts) && !err; i++)
+		err = setup_guest_mount(&guest_mounts[i]);
+	for (unsigned i = 0; i < o->nr_volumes && !err; i++)
+		err = setup_volume(&o->volumes[i]);
+	if (!err && o->read_only) {
+		err = do_mount(NULL, &current_fs->root, NULL, LINUX_MS_REMOUNT | LINUX_MS_BIND | LINUX_MS_RDONLY, NULL);
+		if (err)
+			err = cli_error("cannot make the root read-only: %s", cli_strerror(err));
+	}
+	return err;
+}
