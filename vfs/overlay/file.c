@@ -273,6 +273,7 @@ static int zero_range(struct inode *inode, uint64_t start, uint64_t end)
 			if (err)
 				return err;
 			memset(frame_ptr(pfn), 0, PAGE_SIZE);
+			mapping_write_end(&inode->mapping, page, pfn);
 			frame_put(pfn);
 		}
 	}
@@ -283,12 +284,13 @@ static int overlay_fallocate(struct file *f, int mode, uint64_t off, uint64_t le
 {
 	struct inode *inode = f->inode;
 	struct overlay_sb_info *es = OVERLAY_SB(inode->sb);
-	uint64_t end = off + len;
+	uint64_t end = off + len, room;
 	int err = 0;
 
 	if (mode & ~(LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE))
 		return -LINUX_EOPNOTSUPP;
-	if (!(mode & LINUX_FALLOC_FL_PUNCH_HOLE) && PAGES_FOR(len) > es->max_pages - MIN(atomic_load(&es->nr_pages), es->max_pages))
+	room = es->max_pages - MIN(atomic_load(&es->nr_pages), es->max_pages);
+	if (!(mode & LINUX_FALLOC_FL_PUNCH_HOLE) && PAGES_FOR(len) > room)
 		return -LINUX_ENOSPC;
 	rwlock_write(&inode->i_rwsem);
 	overlay_changed(inode, OVERLAY_DATA);
