@@ -18,9 +18,12 @@
 #include "sentry/base/waitq.h"
 #include "sentry/mm/backing.h"
 #include "sentry/mm/frame.h"
+#include "vfs/radix.h"
 
 struct mapping;
 struct inode;
+struct super_block;
+struct iov_iter;
 
 struct mapping_ops {
 	/*
@@ -31,13 +34,17 @@ struct mapping_ops {
 	int (*readpages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
 	/* Writes dirty pages to the store.  NULL: pages are the store, stay dirty and are never reclaimed (tmpfs, throw-away overlay). */
 	int (*writepages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
-	/* A page goes from clean to dirty: reserve space (-ENOSPC).  NULL: nothing to do. */
+	/*
+	 * A page goes from clean (or absent) to dirty: reserve space (-ENOSPC).  Called once per transition, without mapping->lock.
+	 * NULL: nothing to do.  Where readpages is NULL every cached page is dirty.
+	 */
 	int (*dirty)(struct mapping *m, uint64_t pgoff);
-	/* The page's contents were dropped (truncate, hole): give back what dirty reserved.  NULL. */
+	/*
+	 * A dirty page's contents were dropped (truncate, hole), or it did not become dirty after all: give back what dirty reserved.
+	 * Without mapping->lock.  NULL.
+	 */
 	void (*dropped)(struct mapping *m, uint64_t pgoff, unsigned nr);
 };
-
-struct cached_page; /* pagecache.c */
 
 struct mapping {
 	struct backing backing;	 /* what mm maps */
@@ -45,10 +52,12 @@ struct mapping {
 	const struct mapping_ops *ops; /* NULL: no page cache */
 	struct mutex lock;
 	struct waitq wait;	 /* for locked pages */
-	void *tree;		 /* lock; radix tree of cached_page by index */
+	struct radix_root tree;	 /* lock; frame and state by page index (pagecache_internal.h); tagged: dirty */
 	uint64_t nr_pages, nr_dirty; /* lock */
-	int wb_err;		 /* errno of a failed write-back, reported once by fsync */
-	struct list_head lru;	 /* all mappings, for reclaim */
+	int wb_err;		 /* lock; errno of a failed write-back, reported once by fsync */
+	bool mapped_write;	 /* a guest wrote through a mapping: bytes behind the end may not be zero */
+	uint64_t next_fault;	 /* where a sequence of faults would go on; racy by design */
+	struct list_head lru;	 /* all mappings with pages, for reclaim and sync; pagecache_lock */
 };
 
 void mapping_init(struct mapping *m, struct inode *host, const struct mapping_ops *ops);
@@ -60,8 +69,22 @@ void mapping_fini(struct mapping *m);
  * -LINUX_ENOMEM.  Does not look at the inode's size.
  */
 int mapping_get_page(struct mapping *m, uint64_t pgoff, unsigned ra_pages, pfn_t *ret_pfn);
-/* The same for a write of [from, to) of the page: does not read what will be overwritten whole; marks it dirty. */
+/*
+ * The same for up to @nr pages that follow each other; at least the first is there.  How many, or -errno.
+ */
+int mapping_get_pages(struct mapping *m, uint64_t pgoff, unsigned nr, unsigned ra_pages, pfn_t *pfns);
+/*
+ * The same for a write of [from, to) of the page: marks it dirty.  What will be overwritten whole is read all the same, so that a
+ * write that fails half way loses nothing (mapping_write_fresh is the fast way), but a page behind the end of the file is new
+ * and zero.  Say mapping_write_end when the bytes are in place: write-back may have come by in between.
+ */
 int mapping_get_page_write(struct mapping *m, uint64_t pgoff, unsigned from, unsigned to, pfn_t *ret_pfn);
+void mapping_write_end(struct mapping *m, uint64_t pgoff, pfn_t pfn);
+/*
+ * Copies whole pages from @from into pages that are not cached yet, from @pgoff on, without reading what was there.  Bytes taken
+ * (a multiple of the page size), 0 when the first page is cached or can't be filled whole: take the page way; or -errno.
+ */
+int64_t mapping_write_fresh(struct mapping *m, uint64_t pgoff, struct iov_iter *from);
 /* A cached, up-to-date page or PFN_NONE; never reads. */
 pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff);
 /*
@@ -69,17 +92,27 @@ pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff);
  * inode->size was already set; i_rwsem held for writing.
  */
 void mapping_truncate(struct mapping *m, uint64_t size);
+/* Before a file of @size bytes grows: what a mapping wrote behind its end must not come to light. */
+void mapping_zero_tail(struct mapping *m, uint64_t size);
 /* Zeroes [start, end) bytes: drops whole pages (a hole), zeroes parts. */
 int mapping_punch(struct mapping *m, uint64_t start, uint64_t end);
 /* Writes back dirty pages of the byte range and waits; returns (and clears) wb_err. */
 int mapping_writeback(struct mapping *m, uint64_t start, uint64_t end);
 /* Drops clean, unmapped pages (drop_caches, reclaim).  Returns pages dropped. */
 uint64_t mapping_drop_clean(struct mapping *m);
-/* SEEK_DATA and SEEK_HOLE over what is cached, for filesystems whose pages are the store. */
+/* SEEK_DATA and SEEK_HOLE: the next page that is dirty, or is not. */
 bool mapping_next_data(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
 bool mapping_next_hole(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
 /* Totals for /proc/meminfo; pages. */
 uint64_t pagecache_pages(void);
+uint64_t pagecache_dirty_pages(void);
+/* Drops every clean page that nobody maps (/proc/sys/vm/drop_caches); pages. */
+uint64_t pagecache_drop_all(void);
+/* Writes back every dirty page there is, or those of one super block; for sync(2), syncfs(2). */
+void pagecache_writeback_all(void);
+int pagecache_writeback_sb(struct super_block *sb);
+/* After a write: has the writer write back when too much is dirty. */
+void pagecache_balance(struct mapping *m);
 /* Installs frame_reclaim. */
 void pagecache_init(void);
 

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vfs/dev/dev.h"
+#include "vfs/vfs.h"
+
+int vfs_init(void)
+{
+	pagecache_init();
+	return mem_devices_init();
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Advisory file locks: flock(2), fcntl(2) record locks and open file description locks. */
+#ifndef SENTRY_VFS_LOCKS_H
+#define SENTRY_VFS_LOCKS_H
+
+#include "sentry/abi/fcntl.h"
+#include "vfs/vfs.h"
+
+/* flock(2). */
+int flock_file(struct file *f, int op);
+/*
+ * The F_{,OFD_}{GETLK,SETLK,SETLKW} commands of fcntl(2).  @fl is in/out for GETLK.  -LINUX_EAGAIN, -LINUX_EDEADLK,
+ * -LINUX_ERESTARTSYS, -LINUX_EBADF, -LINUX_EINVAL, -LINUX_EOVERFLOW, -LINUX_ENOMEM.
+ */
+int fcntl_getlk(struct file *f, unsigned cmd, struct linux_flock *fl);
+int fcntl_setlk(struct file *f, unsigned cmd, const struct linux_flock *fl);
+
+#endif

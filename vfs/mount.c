@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mount tree.
+ *
+ * A mount in the tree has one reference from the tree; each path that leads through it (working directories, open files, walks)
+ * has one more, which is how umount knows it is busy.  Parents are not counted by their children: taking a parent away
+ * takes its children first.  Changes hold namespace_lock, and dcache_lock for writing while links move; walks look mounts up
+ * under dcache_lock alone.
+ */
+#include "vfs/mount.h"
+
+#include <stdlib.h>
+
+#define MOUNT_HASH_BITS 8
+
+struct mutex namespace_lock = MUTEX_INIT;
+
+static struct mount *mount_table[1 << MOUNT_HASH_BITS]; /* dcache_lock */
+
+static struct mount **mount_bucket(const struct mount *parent, const struct dentry *d)
+{
+	uint64_t h = ((uintptr_t)parent >> 4) * 0x9e3779b97f4a7c15ULL ^ ((uintptr_t)d >> 4);
+
+	return &mount_table[(h * 0x9e3779b97f4a7c15ULL) >> (64 - MOUNT_HASH_BITS)];
+}
+
+struct mount *mount_find_locked(const struct mount *mnt, const struct dentry *d)
+{
+	for (struct mount *m = *mount_bucket(mnt, d); m; m = m->hash_next)
+		if (m->parent == mnt && m->mountpoint.dentry == d)
+			return m;
+	return NULL;
+}
+
+static void mount_hash_locked(struct mount *m)
+{
+	struct mount **bucket = mount_bucket(m->parent, m->mountpoint.dentry);
+
+	m->hash_next = *bucket;
+	if (m->hash_next)
+		m->hash_next->hash_pprev = &m->hash_next;
+	m->hash_pprev = bucket;
+	*bucket = m;
+}
+
+static void mount_unhash_locked(struct mount *m)
+{
+	*m->hash_pprev = m->hash_next;
+	if (m->hash_next)
+		m->hash_next->hash_pprev = m->hash_pprev;
+	m->hash_pprev = NULL;
+	m->hash_next = NULL;
+}
+
+struct mount *mount_new(struct super_block *sb, struct dentry *root, unsigned flags)
+{
+	static atomic_int next_id = 20;
+	struct mount *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		sb_put(sb);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	ref_init(&m->ref);
+	m->sb = sb;
+	m->root = root;
+	dentry_get(root);
+	m->flags = flags;
+	m->id = atomic_fetch_add(&next_id, 1);
+	list_init(&m->ns_link);
+	list_init(&m->children);
+	list_init(&m->child_link);
+	return m;
+}
+
+void mount_put(struct mount *m)
+{
+	if (!ref_put(&m->ref))
+		return;
+	BUG_ON(m->parent);
+	dentry_put(m->root);
+	sb_put(m->sb);
+	free(m);
+}
+
+void mount_link_locked(struct mount *m, struct mount *parent, struct dentry *where)
+{
+	mutex_assert_held(&namespace_lock);
+	dentry_get(where);
+	rwlock_write(&dcache_lock);
+	m->parent = parent;
+	m->mountpoint = (struct path){ parent, where };
+	m->ns = parent->ns;
+	m->detached = false;
+	list_add_tail(&m->child_link, &parent->children);
+	if (list_empty(&m->ns_link)) {
+		list_add_tail(&m->ns_link, &m->ns->mounts);
+		m->ns->nr_mounts++;
+	}
+	where->nr_mounts++;
+	dentry_pin_locked(where);
+	mount_hash_locked(m);
+	rwlock_unlock(&dcache_lock);
+}
+
+void mount_unlink_locked(struct mount *m)
+{
+	struct dentry *where = m->mountpoint.dentry;
+
+	mutex_assert_held(&namespace_lock);
+	rwlock_write(&dcache_lock);
+	mount_unhash_locked(m);
+	where->nr_mounts--;
+	m->parent = NULL;
+	m->mountpoint = (struct path){ NULL, NULL };
+	list_del(&m->child_link);
+	rwlock_unlock(&dcache_lock);
+	if (where->sb->no_dcache && !where->nr_mounts)
+		dentry_drop(where);
+	dentry_put(where);
+}
+
+void mount_umount_tree_locked(struct mount *m)
+{
+	while (!list_empty(&m->children))
+		mount_umount_tree_locked(list_first_entry(&m->children, struct mount, child_link));
+	if (m->parent)
+		mount_unlink_locked(m);
+	if (!list_empty(&m->ns_link)) {
+		list_del(&m->ns_link);
+		m->ns->nr_mounts--;
+	}
+	m->detached = true;
+	mount_put(m);
+}
+
+bool mount_is_below_locked(const struct mount *m, const struct mount *ancestor)
+{
+	for (; m; m = m->parent)
+		if (m == ancestor)
+			return true;
+	return false;
+}
+
+void path_follow_mounts(struct path *path)
+{
+	struct path top = *path;
+
+	if (!READ_ONCE(path->dentry->nr_mounts))
+		return;
+	rwlock_read(&dcache_lock);
+	for (struct mount *m; (m = mount_find_locked(top.mnt, top.dentry));)
+		top = (struct path){ m, m->root };
+	path_get(&top);
+	rwlock_unlock(&dcache_lock);
+	path_put(path);
+	*path = top;
+}
+
+int mount_graft_locked(struct mount *m, const struct path *where)
+{
+	struct path on = *where;
+	struct inode *inode;
+	int err = 0;
+
+	path_get(&on);
+	path_follow_mounts(&on);
+	inode = on.dentry->inode;
+	rwlock_write(&inode->i_rwsem);
+	if (!on.mnt->ns || on.mnt->detached)
+		err = -LINUX_EINVAL;
+	else if (LINUX_S_ISDIR(inode->mode) != LINUX_S_ISDIR(m->root->inode->mode))
+		err = -LINUX_ENOTDIR;
+	else if (inode->dead || on.dentry->unhashed)
+		err = -LINUX_ENOENT;
+	else if (on.mnt->ns->nr_mounts >= MOUNTS_MAX)
+		err = -LINUX_ENOSPC;
+	else
+		mount_link_locked(m, on.mnt, on.dentry);
+	rwlock_unlock(&inode->i_rwsem);
+	path_put(&on);
+	if (err)
+		mount_umount_tree_locked(m);
+	return err;
+}
+
+int mount_attach(struct super_block *sb, const struct path *where, unsigned flags)
+{
+	struct mount *m = mount_new(sb, sb->root, mount_flags_normalize(flags));
+
+	if (IS_ERR(m))
+		return (int)PTR_ERR(m);
+	MUTEX_GUARD(&namespace_lock);
+	return mount_graft_locked(m, where);
+}
+
+struct mnt_namespace *mnt_namespace_new(struct super_block *root_sb, unsigned flags, struct path *ret_root)
+{
+	struct mnt_namespace *ns = calloc(1, sizeof(*ns));
+	struct mount *m;
+
+	if (!ns) {
+		sb_put(root_sb);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	m = mount_new(root_sb, root_sb->root, mount_flags_normalize(flags));
+	if (IS_ERR(m)) {
+		free(ns);
+		return ERR_PTR(PTR_ERR(m));
+	}
+	list_init(&ns->mounts);
+	ns->root = m;
+	m->ns = ns;
+	list_add_tail(&m->ns_link, &ns->mounts);
+	ns->nr_mounts = 1;
+	*ret_root = (struct path){ m, m->root };
+	path_get(ret_root);
+	return ns;
+}
+
+int mnt_want_write(const struct mount *mnt)
+{
+	return READ_ONCE(mnt->flags) & LINUX_MS_RDONLY || READ_ONCE(mnt->sb->flags) & LINUX_SB_RDONLY ? -LINUX_EROFS : 0;
+}
+
+bool path_is_mountpoint(const struct path *path)
+{
+	bool found;
+
+	if (!READ_ONCE(path->dentry->nr_mounts))
+		return false;
+	rwlock_read(&dcache_lock);
+	found = mount_find_locked(path->mnt, path->dentry);
+	rwlock_unlock(&dcache_lock);
+	return found;
+}
