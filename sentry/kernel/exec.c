@@ -281,6 +281,7 @@ static void exec_reset(struct task *t, const struct exec_image *img)
 	t->restart.fn = NULL;
 	t->set_child_tid = 0;
 	t->robust_list = 0;
+	t->futex_exiting = false;
 	t->tsc_mode = 0;
 	t->cr2 = t->trapno = t->error_code = 0;
 	task_set_comm(t, img->comm);
@@ -329,6 +330,24 @@ int exec_install(struct exec_request *req, struct exec_image *img)
 	files_close_on_exec(t->files);
 	trace_task_exec(req->filename);
 	ptrace_event_exec();
+	return 0;
+}
+
+/* PID 1's first program: nothing old to leave behind. */
+int exec_install_init(struct task *t, struct exec_request *req, struct exec_image *img)
+{
+	struct platform_ctx *ctx = platform->ctx_new(img->mm->as);
+
+	if (IS_ERR(ctx) || !ctx) {
+		mm_put(img->mm);
+		return ctx ? (int)PTR_ERR(ctx) : -LINUX_ENOMEM;
+	}
+	t->ctx = ctx;
+	t->mm = img->mm;
+	exec_init_regs(t, img);
+	exec_commit_creds(t, req);
+	exec_reset(t, img);
+	files_close_on_exec(t->files);
 	return 0;
 }
 

@@ -18,4 +18,7 @@ void exec_request_fini(struct exec_request *req);
  */
 int exec_install(struct exec_request *req, struct exec_image *img);
 
+/* The same for PID 1, which has no program yet, on a service thread. */
+int exec_install_init(struct task *t, struct exec_request *req, struct exec_image *img);
+
 #endif

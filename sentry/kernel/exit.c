@@ -12,6 +12,7 @@
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/futex.h"
 #include "sentry/kernel/jobctl.h"
+#include "sentry/kernel/kernel.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
@@ -417,4 +418,6 @@ void do_exit(int status)
 	}
 	trace_task_exit(task_tid(t), task_wait_status(t), group_dead);
 	exit_notify(t, group_dead);
+	if (group_dead && t->tg == init_tgroup)
+		kernel_init_exited();
 }

@@ -28,6 +28,12 @@ struct kernel_boot {
 	 */
 	bool protect_init;
 	bool no_randomize;
+	/*
+	 * Called as PID 1 (current, current_fs...) when the program is loaded, before it runs: opens the controlling terminal.  NULL;
+	 * 0 or -errno, which kernel_start returns.
+	 */
+	int (*setup)(void *data);
+	void *setup_data;
 };
 
 /*
@@ -43,6 +49,9 @@ int kernel_wait_deadline(deadline_t deadline, int *ret_status);
 void kernel_kill_init(int sig);
 /* Kills everything: the timeout, the end of the sentry.  kernel_wait returns soon. */
 void kernel_kill_all(void);
+
+/* PID 1's last thread is through do_exit (for exit.c). */
+void kernel_init_exited(void);
 
 /* Names of uname(2); copies. */
 void kernel_utsname(struct linux_utsname *ret);

@@ -60,7 +60,7 @@ static bool signalfd_dequeue(struct signalfd *s, struct linux_siginfo *ret)
 	linux_sigset_t mask = signalfd_mask(s);
 	MUTEX_GUARD(&current->tg->siglock);
 
-	return signal_dequeue_locked(current, mask, ret) > 0;
+	return signal_dequeue_locked(current, ~mask, ret) > 0;
 }
 
 static bool signalfd_ready(struct signalfd *s)
