@@ -264,13 +264,14 @@ uaddr_t vma_find_gap_up(const struct vma_set *s, uint64_t len, uint64_t align, u
 
 static uint64_t check_subtree(const struct rb_node *n)
 {
-	uint64_t max;
+	uint64_t left, right;
 
 	if (!n)
 		return 0;
-	max = MAX(vma_of(n)->gap, MAX(check_subtree(n->left), check_subtree(n->right)));
-	BUG_ON(vma_of(n)->max_gap != max);
-	return max;
+	left = check_subtree(n->left);
+	right = check_subtree(n->right);
+	BUG_ON(vma_of(n)->max_gap != MAX(vma_of(n)->gap, MAX(left, right)));
+	return vma_of(n)->max_gap;
 }
 
 void vma_set_check(const struct vma_set *s)
