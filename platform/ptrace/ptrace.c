@@ -355,6 +355,8 @@ static int xstate_probe(pid_t tid)
 
 static void ptrace_fini(void)
 {
+	if (!initialised)
+		return;
 	pairing_fini();
 	stubs_fini();
 	free(xstate.init);

@@ -30,12 +30,16 @@ static int tracee_error(long r)
 	return r < 0 ? -LINUX_ESRCH : 0;
 }
 
+/* A group stop shows the signal that caused it; a stop that was asked for shows SIGTRAP. */
 int tracee_wait(pid_t tid, int *ret_status)
 {
 	int status;
 
 	if (host_waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status))
 		return -LINUX_ESRCH;
+	/* Somebody has stopped the whole process, parked threads and all. */
+	if (unlikely(status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP))
+		host_kill(tid, SIGCONT);
 	*ret_status = status;
 	return 0;
 }

@@ -59,8 +59,13 @@ static inline void fixture_init(void)
 	cr_assert_eq(platform->init(&params), 0);
 }
 
-/* Whatever process or zombie is our child, on any of our threads; the first of them goes to *ret_first. */
-static inline unsigned count_children(pid_t *ret_first)
+static inline void fixture_fini(void)
+{
+	platform->fini();
+}
+
+/* Whatever process or zombie is our child, on any of our threads: how many, and the first @max of them. */
+static inline unsigned list_children(pid_t *pids, unsigned max)
 {
 	DIR *tasks = opendir("/proc/self/task");
 	unsigned nr = 0;
@@ -74,14 +79,19 @@ static inline unsigned count_children(pid_t *ret_first)
 		snprintf(path, sizeof(path), "/proc/self/task/%s/children", d->d_name);
 		f = fopen(path, "re");
 		while (f && fscanf(f, "%d", &pid) == 1)
-			if (nr++ == 0 && ret_first)
-				*ret_first = pid;
+			if (nr++ < max)
+				pids[nr - 1] = pid;
 		if (f)
 			fclose(f);
 	}
 	if (tasks)
 		closedir(tasks);
 	return nr;
+}
+
+static inline unsigned count_children(pid_t *ret_first)
+{
+	return list_children(ret_first, ret_first ? 1 : 0);
 }
 
 static inline unsigned count_fds(void)

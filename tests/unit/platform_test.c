@@ -10,7 +10,7 @@
 #include "platform/ptrace/stub.h"
 #include "platform/xstate.h"
 
-TestSuite(platform, .init = fixture_init, .timeout = 60);
+TestSuite(platform, .init = fixture_init, .fini = fixture_fini, .timeout = 60);
 
 GUEST_CODE(do_syscall, "1:\n" GUEST_SYSCALL "jmp 1b");
 GUEST_CODE(do_read, "movq (%rdi), %rax\n" GUEST_SYSCALL);
