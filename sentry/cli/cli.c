@@ -111,6 +111,16 @@ int cli_main(int argc, char **argv)
 	return cmd->main(argc - 1, argv + 1);
 }
 
+void string_list_init(struct string_list *l)
+{
+	l->nr = 0;
+	l->v = calloc(1, sizeof(*l->v));
+	if (!l->v) {
+		cli_error("out of memory");
+		exit(STATUS_SENTRY);
+	}
+}
+
 void string_list_add(struct string_list *l, const char *s)
 {
 	char **v = realloc(l->v, (l->nr + 2) * sizeof(*v));

@@ -55,10 +55,12 @@ int command_usage_error(const struct command *cmd, const char *fmt, ...) __print
 /* --- a growing list of strings, as argv --- */
 
 struct string_list {
-	char **v; /* malloc, NULL-terminated; NULL while empty */
+	char **v; /* malloc, NULL-terminated */
 	size_t nr;
 };
-/* Copies @s.  Running out of memory here ends the program: there is no guest yet. */
+/* Running out of memory in these ends the program: there is no guest yet. */
+void string_list_init(struct string_list *l);
+/* Copies @s. */
 void string_list_add(struct string_list *l, const char *s);
 
 /* --- options.c --- */

@@ -228,6 +228,7 @@ int options_parse(const struct command *cmd, int argc, char **argv, struct run_o
 
 	*ret = (struct run_options){ .cmd = cmd };
 	*ret_done = false;
+	string_list_init(&ret->env);
 	optind = 1;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+:e:hqu:v::w:", long_options, NULL)) != -1) {

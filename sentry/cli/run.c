@@ -102,6 +102,8 @@ static int run_setup_task(void *data)
 {
 	const struct run *r = data;
 
+	if (r->opts.strace)
+		strace_note_exec(r->opts.argv[0], r->opts.argv, r->env.v);
 	return setup_stdio(r->user.uid, r->user.gid) ? -LINUX_ECANCELED : 0;
 }
 
@@ -120,13 +122,10 @@ static int run_start(struct run *r)
 		.setup = run_setup_task,
 		.setup_data = r,
 	};
-	static char *no_env[] = { NULL };
 	int err;
 
 	if (!cred || !boot.files)
 		return cli_error("out of memory");
-	if (!boot.envp)
-		boot.envp = no_env;
 	err = kernel_start(&boot);
 	return err ? start_error(r, err) : signals_start();
 }
@@ -176,6 +175,7 @@ static int run_prepare(struct run *r)
 {
 	int err;
 
+	string_list_init(&r->env);
 	signals_init();
 	terminal_save();
 	err = setup_core(&r->opts);

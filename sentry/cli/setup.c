@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything that has to be there before the first task, in the order of dependence: log, frames, platform, VFS, page
- * cache, mounts.  Start-up time is a feature: nothing here reads more than it must.
+ * Everything that has to be there before the first task, in the order of dependence: log, frames, platform, VFS,
+ * mounts.  Start-up time is a feature: nothing here reads more than it must.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/socket.h"
 #include "platform/host/host.h"
 #include "platform/platform.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/fs.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
-#include "vfs/dev/dev.h"
+#include "vfs/devpts/hosttty.h"
+#include "vfs/devpts/pty.h"
 #include "vfs/ext4/ext4.h"
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/overlay/overlay.h"
@@ -56,6 +58,19 @@ static int setup_host_fds(void)
 	return 0;
 }
 
+/* What registers itself with the VFS. */
+static int setup_devices(void)
+{
+	int err = pty_init();
+
+	if (!err)
+		err = tty_device_init();
+	tty_hooks = &tty_core_hooks;
+	unix_init();
+	inet_init();
+	return err;
+}
+
 int setup_core(const struct run_options *o)
 {
 	struct platform_params params = { .debug = o->verbosity >= 2 };
@@ -81,8 +96,8 @@ int setup_core(const struct run_options *o)
 	err = vfs_init();
 	if (err)
 		return cli_error("cannot set up the file system layer: %s", cli_strerror(err));
-	pagecache_init();
-	return 0;
+	err = setup_devices();
+	return err ? cli_error("cannot set up the devices: %s", cli_strerror(err)) : 0;
 }
 
 /* --- the root --- */

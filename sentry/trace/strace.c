@@ -181,8 +181,9 @@ static void strace_exit(uint64_t nr, const uint64_t *args, int64_t ret)
 	struct decode d = { .sb = &text, .args = args, .saved = call.saved, .exiting = true, .ret = ret };
 	size_t args_len;
 
-	if (!call.active)
-		return; /* a task's first return: the parent's line has the call */
+	/* exit and exit_group do not return: their line is ended by the task's end. */
+	if (!call.active || (desc && desc->ret && strcmp(desc->ret, "none") == 0))
+		return;
 	call.active = false;
 	if (desc)
 		print_args(&d, desc, nr);
@@ -258,6 +259,26 @@ static const struct trace_hooks strace_hooks = {
 	.task_new = strace_task_new,
 	.task_exit = strace_task_exit,
 };
+
+void strace_note_exec(const char *path, char *const *argv, char *const *envp)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	unsigned nr_env = 0;
+	const char *sep = "";
+
+	while (envp[nr_env])
+		nr_env++;
+	strbuf_adds(&text, "execve(");
+	decode_quote(&text, path, strlen(path), false);
+	strbuf_adds(&text, ", [");
+	for (; *argv; argv++) {
+		strbuf_adds(&text, sep);
+		decode_quote(&text, *argv, strnlen(*argv, DECODE_MAX_STRING), strlen(*argv) > DECODE_MAX_STRING);
+		sep = ", ";
+	}
+	strbuf_addf(&text, "], %p /* %u vars */) = 0", (const void *)envp, nr_env);
+	print_line(1, &text);
+}
 
 void strace_start(int fd)
 {

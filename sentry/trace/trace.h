@@ -13,6 +13,8 @@
 
 /* Prints every syscall, signal and exit on @fd (taken). */
 void strace_start(int fd);
+/* The line of the first exec, which no task calls. */
+void strace_note_exec(const char *path, char *const *argv, char *const *envp);
 
 /* Records events into @fd (taken), an empty file.  0 or -errno. */
 int ktrace_start(int fd);
