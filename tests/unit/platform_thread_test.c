@@ -19,6 +19,7 @@ struct runner {
 	pthread_t thread;
 	uaddr_t rip, rdi, rsi;
 	atomic_bool stop, let_go;
+	atomic_int tid;
 	atomic_uint interrupts, syscalls, faults, others;
 	atomic_uint asked, acked; /* numbers of the last interrupt sent and answered */
 };
@@ -43,6 +44,7 @@ static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
 
+	atomic_store(&r->tid, host_gettid());
 	if (!r->g.ctx)
 		r->g.ctx = platform->ctx_new(r->g.as);
 	guest_goto(&r->g, r->rip);
@@ -348,34 +350,44 @@ Test(platform_thread, many_threads)
 	platform->aspace_free(as);
 }
 
-/* Guest threads that compute find their way to a core each. */
+/* The only core that a thread may use; -1 when there are several. */
+static int pinned_to(pid_t tid)
+{
+	uint64_t mask[16] = { 0 };
+	int cpu = -1;
+
+	if (tid == 0 || host_sched_getaffinity(tid, sizeof(mask), mask) < 0)
+		return -1;
+	for (int i = 0; i < 16 * 64; i++) {
+		if (!(mask[i / 64] & BIT(i % 64)))
+			continue;
+		if (cpu >= 0)
+			return -1;
+		cpu = i;
+	}
+	return cpu;
+}
+
+/* Guest threads that compute find their way to a core each, and stay; where they began does not matter. */
 Test(platform_thread, busy_threads_spread)
 {
-	struct platform_aspace *as[2];
+	struct platform_aspace *as = spin_aspace();
+	uint64_t mask[16] = { 0 };
 	struct runner r[2] = { 0 };
-	uint64_t alone, together;
+	int cpu = host_sched_getcpu();
 
 	if (host_nr_cpus() < 2)
 		cr_skip("one processor");
+	mask[cpu / 64] = BIT(cpu % 64);
+	cr_assert_geq(host_sched_setaffinity(0, sizeof(mask), mask), 0);
 	for (int i = 0; i < 2; i++)
-		as[i] = spin_aspace();
-	runner_start(&r[0], as[0], CODE, DATA, false);
-	cr_assert(eventually(*word(8)));
-	alone = *word(8);
-	sleep_ms(300);
-	alone = *word(8) - alone;
-	platform->map(as[1], DATA, PAGE_SIZE, R | W, PLATFORM_MEMORY, 11 * PAGE_SIZE);
-	runner_start(&r[1], as[1], CODE, DATA, false);
-	sleep_ms(300);
-	together = *word(8) + *word(11);
-	sleep_ms(300);
-	together = *word(8) + *word(11) - together;
-	for (int i = 0; i < 2; i++) {
+		runner_start(&r[i], as, CODE, DATA + 8 * i, true);
+	for (int i = 0; i < 2; i++)
+		cr_assert(eventually(pinned_to(atomic_load(&r[i].tid)) >= 0));
+	cr_assert(eventually(pinned_to(atomic_load(&r[0].tid)) != pinned_to(atomic_load(&r[1].tid))));
+	for (int i = 0; i < 2; i++)
 		runner_stop(&r[i]);
-		platform->aspace_free(as[i]);
-	}
-	/* Other work on the machine may slow it down, so this only says what was seen. */
-	cr_log_info("one thread %lu, two threads %lu\n", alone, together);
+	platform->aspace_free(as);
 }
 
 /* --- life and death --- */
