@@ -3,7 +3,7 @@
 # Makes of syscalls.tbl what -v mode= asks for:
 #
 #     c      the dispatch and decoder table, a C source
-#     man    the support table of sentry(1), man(7) macros
+#     man    sentry-syscalls(7), the support table
 #     lint   (syscalls.tbl first, then the sources of sentry/sys) rows and definitions that contradict each other
 #
 # POSIX awk only.
@@ -98,24 +98,39 @@ function make_c(   i, j) {
 	print "};"
 }
 
-function make_man(   i, line) {
+# Names in bold, with commas between them and notes in parentheses.
+function man_list(what, with_notes,   i, sep) {
+	print ".nh\n.ad l"
+	for (i = 0; i <= last_nr; i++) {
+		if (support[i] != what)
+			continue
+		printf "%s\\fB%s\\fR", sep, name[i]
+		if (with_notes && note[i] != "")
+			printf " (%s)", note[i]
+		sep = ",\n"
+	}
+	print "\n.ad b\n.hy"
+}
+
+function make_man(   i) {
+	print ".\\\" SPDX-License-Identifier: Apache-2.0"
 	print ".\\\" Generated from sentry/sys/syscalls.tbl."
-	print ".SS Complete\n.nh\n.ad l"
-	for (i = 0; i <= last_nr; i++)
-		if (support[i] == "full")
-			line = line (line == "" ? "" : ",\n") name[i]
-	print line ".\n.ad b\n.hy"
-	print ".SS In part"
+	print ".TH SENTRY\\-SYSCALLS 7 \"\" sentry \"Miscellaneous Information\""
+	print ".SH NAME\nsentry\\-syscalls \\- the system calls of sentry"
+	print ".SH DESCRIPTION"
+	print "A program in a guest of\n.BR sentry (1)\nfinds these system calls.  One that is not there fails with\n.BR ENOSYS ,"
+	print "as on a kernel that was built without it; with\n.B \\-v\n.B sentry\nsays so once."
+	print ".SH COMPLETE"
+	print "All that Linux documents for them, as far as it has a meaning in the guest."
+	print ".PP"
+	man_list("full", 0)
+	print ".SH IN PART"
 	for (i = 0; i <= last_nr; i++)
 		if (support[i] == "partial")
 			printf ".TP\n.B %s\n%s.\n", name[i], note[i]
-	print ".SS Not there"
-	print "These fail with\n.BR ENOSYS ,\nas on a kernel built without them.\n.nh\n.ad l"
-	line = ""
-	for (i = 0; i <= last_nr; i++)
-		if (support[i] == "none")
-			line = line (line == "" ? "" : ",\n") name[i] (note[i] == "" ? "" : " (" note[i] ")")
-	print line ".\n.ad b\n.hy"
+	print ".SH NOT THERE"
+	man_list("none", 1)
+	print ".SH SEE ALSO\n.BR sentry (1),\n.BR syscalls (2)"
 }
 
 function make_lint(   i, n) {
