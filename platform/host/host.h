@@ -193,7 +193,6 @@ int host_tgkill(pid_t tgid, pid_t tid, int sig);
 int host_prctl(int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int host_personality(unsigned long persona);
 int host_setsid(void);
-int host_setpgid(pid_t pid, pid_t pgid);
 void host_exit_group(int status) __noreturn;
 
 /* Installs @fn (NULL: default; HOST_SIG_IGN) for @sig with SA_RESTART unless @flags says otherwise. */

@@ -86,11 +86,6 @@ int host_setsid(void)
 	return ret_errno(setsid());
 }
 
-int host_setpgid(pid_t pid, pid_t pgid)
-{
-	return ret_errno(setpgid(pid, pgid));
-}
-
 void host_exit_group(int status)
 {
 	_exit(status);

@@ -249,11 +249,9 @@ static int child_main(void *arg)
 		host_sigaction(ignored_signals[i], SIG_IGN, 0);
 	for (int sig = FIRST_FREE_RT_SIGNAL; sig <= LAST_RT_SIGNAL; sig++)
 		host_sigaction(sig, SIG_IGN, 0);
-	/*
-	 * A group of its own keeps the terminal's signals away.  Not a session: when the sentry dies while someone has the stub
-	 * stopped, the group is orphaned by that, and the kernel continues it so that it can see the end of the lifeline.
-	 */
-	host_setpgid(0, 0);
+	host_setsid(); /* away from the terminal's signals */
+	/* Should someone have stopped it, it must go on to see the end of the lifeline.  (A mere thread's death sends it too.) */
+	host_prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
 	host_setrlimit(4 /* RLIMIT_CORE */, &no_core);
 	/* A fixed layout keeps the stack away from the image; where it is forbidden, the odd collision is retried. */
 	host_personality(ADDR_NO_RANDOMIZE);

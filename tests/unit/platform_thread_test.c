@@ -381,7 +381,7 @@ Test(platform_thread, busy_threads_spread)
 	mask[cpu / 64] = BIT(cpu % 64);
 	cr_assert_geq(host_sched_setaffinity(0, sizeof(mask), mask), 0);
 	for (int i = 0; i < 2; i++)
-		runner_start(&r[i], as, CODE, DATA + 8 * i, true);
+		runner_start(&r[i], as, CODE, DATA + 8 * i, false);
 	for (int i = 0; i < 2; i++)
 		cr_assert(eventually(pinned_to(atomic_load(&r[i].tid)) >= 0));
 	cr_assert(eventually(pinned_to(atomic_load(&r[0].tid)) != pinned_to(atomic_load(&r[1].tid))));
@@ -505,7 +505,6 @@ static void victim_main(int fd)
 	struct guest g;
 	unsigned nr;
 
-	setsid();
 	fixture_init();
 	as = spin_aspace();
 	for (int i = 0; i < 3; i++)
