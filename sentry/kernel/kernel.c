@@ -277,6 +277,21 @@ void kernel_kill_all(void)
 		signal_kill_tgroup(tg);
 }
 
+static atomic_bool reboot_requested;
+
+void kernel_reboot(bool restart)
+{
+	atomic_store(&reboot_requested, restart);
+	mutex_lock(&init_tgroup->siglock);
+	tgroup_exit_start_locked(init_tgroup, 0);
+	mutex_unlock(&init_tgroup->siglock);
+}
+
+bool kernel_reboot_requested(void)
+{
+	return atomic_load(&reboot_requested);
+}
+
 /* --- counts --- */
 
 void kernel_counts(struct kernel_counts *ret)

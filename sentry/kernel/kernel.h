@@ -50,6 +50,12 @@ void kernel_kill_init(int sig);
 /* Kills everything: the timeout, the end of the sentry.  kernel_wait returns soon. */
 void kernel_kill_all(void);
 
+/*
+ * reboot(2): everything is killed, and PID 1's wait status reads as exit 0.  kernel_reboot_requested() then tells whether it
+ * was a restart that was asked for.
+ */
+void kernel_reboot(bool restart);
+bool kernel_reboot_requested(void);
 /* PID 1's last thread is through do_exit (for exit.c). */
 void kernel_init_exited(void);
 

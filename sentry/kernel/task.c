@@ -400,6 +400,11 @@ bool task_syscall(struct task *t, uint64_t *ret_nr, uint64_t ret_args[6], uaddr_
 	return true;
 }
 
+const char *task_wchan(struct task *t)
+{
+	return sleeper_asleep(&t->sleeper) ? "sleeper_sleep" : "0";
+}
+
 /* As ptrace_may_access() in Linux, without security modules. */
 bool task_may_access(struct task *t, bool attach)
 {
