@@ -126,7 +126,8 @@ int main(void)
 	while (!tid)
 		sleep_ms(1);
 	wait_asleep(tid);
-	SHOW(pthread_kill(t, SIGUSR1));
+	int r = pthread_kill(t, SIGUSR1);
 	pthread_join(t, NULL);
+	SHOW(r);
 	return 0;
 }

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 3000
+# Modules of CPython's own regression tests, natively and under `sentry do`: each single test must end the same way.
+#
+#   tests/e2e/cpython.sh [MODULE...]      the default is the quick ones, or with E2E_FULL=1 all that are meant to be equal
+. "$(dirname "$0")/lib.sh"
+python=/usr/bin/python3
+"$python" -c 'import test.test_os' 2>/dev/null || skip "CPython's test suite is not installed (libpython3.11-testsuite)"
+
+quick="test_posix test_signal test_mmap test_fcntl test_fileio test_tempfile test_time test_hashlib test_ctypes test_sqlite3
+	test_zipfile"
+full="$quick test_os test_subprocess test_threading test_io test_shutil test_pathlib test_multiprocessing_fork"
+[ $# -gt 0 ] || set -- $quick
+[ -z "${E2E_FULL:-}" ] || set -- $full
+
+cat >"$tmp/results.py" <<'PY'
+"""Prints one line for each test of a JUnit file: its name and how it ended."""
+import sys
+import xml.etree.ElementTree as ET
+
+lines = []
+for case in ET.parse(sys.argv[1]).iter("testcase"):
+    how = "ok"
+    for kind in ("error", "failure", "skipped"):
+        if case.find(kind) is not None or kind in case.attrib.get("result", ""):
+            how = kind
+    lines.append(f"{case.attrib['name']}: {how}")
+print("\n".join(sorted(lines)))
+PY
+
+# One module in a directory of its own; the results go to standard output.
+cat >"$tmp/module.sh" <<'SH'
+cd "$(mktemp -d)" || exit 1
+timeout 900 /usr/bin/python3 -m test --junit-xml=results.xml -u all,-network,-largefile,-urlfetch,-gui "$1" >log 2>&1 </dev/null
+status=$?
+if [ -s results.xml ]; then
+	/usr/bin/python3 "$2" results.xml
+else
+	echo "no results, exit status $status"
+	tail -n 20 log
+fi
+rm -rf "$PWD"
+SH
+
+for module; do
+	checks=$((checks + 1))
+	HOME="$tmp" bash "$tmp/module.sh" "$module" "$tmp/results.py" >"$tmp/$module.native" 2>"$tmp/err" </dev/null
+	HOME="$tmp" guest -- bash "$tmp/module.sh" "$module" "$tmp/results.py" >"$tmp/$module.guest" 2>"$tmp/err" </dev/null
+	if cmp -s "$tmp/$module.native" "$tmp/$module.guest"; then
+		echo "$module: $(wc -l <"$tmp/$module.native") results equal"
+		continue
+	fi
+	problem "$module"
+	diff -U 0 --label native --label guest "$tmp/$module.native" "$tmp/$module.guest" | grep '^[-+]' | head -n 60 | sed 's/^/    /'
+	head -n 5 "$tmp/err" | sed 's/^/    stderr: /'
+done
+finish
