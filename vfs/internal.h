@@ -60,8 +60,6 @@ void mount_put(struct mount *mnt);
 /* While a file is open for writing or a change is under way: 0 or -LINUX_EROFS. */
 int mnt_want_write(const struct mount *mnt);
 bool path_is_mountpoint(const struct path *path);
-/* chroot and pivot_root support. */
-int do_pivot_root(const struct path *new_root, const struct path *put_old);
 
 /* --- inode.c --- */
 

@@ -180,10 +180,10 @@ int do_umount(const struct path *where, unsigned flags)
 
 	if (flags & ~(LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW))
 		return -LINUX_EINVAL;
-	if (where->dentry != m->root)
-		return -LINUX_EINVAL;
 	if (!capable(CAP_SYS_ADMIN))
 		return -LINUX_EPERM;
+	if (where->dentry != m->root)
+		return -LINUX_EINVAL;
 	if (flags & LINUX_MNT_EXPIRE && flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH))
 		return -LINUX_EINVAL;
 	MUTEX_GUARD(&namespace_lock);

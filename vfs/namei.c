@@ -21,10 +21,7 @@ int getname(uaddr_t uname, bool empty_ok, char **ret)
 	char buf[PATH_MAX_LEN];
 	int64_t len;
 
-	if (!uname && empty_ok)
-		len = buf[0] = 0;
-	else
-		len = strncpy_from_user(buf, uname, sizeof(buf));
+	len = strncpy_from_user(buf, uname, sizeof(buf));
 	if (len < 0)
 		return (int)len;
 	if (len >= PATH_MAX_LEN)

@@ -77,6 +77,23 @@ int path_format(const struct path *p, const struct path *root, struct strbuf *re
 	return strbuf_err(ret);
 }
 
+int path_format_cwd(const struct path *p, const struct path *root, struct strbuf *ret)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	bool reached;
+	int err;
+
+	if (p->dentry->unhashed)
+		return -LINUX_ENOENT;
+	err = path_format_reached(p, root, &text, &reached);
+	if (err)
+		return err;
+	if (!reached)
+		strbuf_adds(ret, "(unreachable)");
+	strbuf_adds(ret, strbuf_str(&text));
+	return strbuf_err(ret);
+}
+
 int path_format_in_sb(const struct path *p, struct strbuf *ret)
 {
 	struct upward up = { STRBUF_INIT };

@@ -270,6 +270,8 @@ struct dentry *dentry_new_anon(struct super_block *sb, const char *name, struct 
 void dentry_invalidate(struct dentry *d);
 /* Appends the path of @p as seen from @root (d_path), with " (deleted)" behind it when its name was removed. */
 int path_format(const struct path *p, const struct path *root, struct strbuf *ret);
+/* getcwd(2): -LINUX_ENOENT for a removed directory, "(unreachable)" in front of one outside @root. */
+int path_format_cwd(const struct path *p, const struct path *root, struct strbuf *ret);
 
 /* --- mounts --- */
 
@@ -294,6 +296,7 @@ struct mnt_namespace *mnt_namespace_new(struct super_block *root_sb, unsigned fl
 int mount_attach(struct super_block *sb, const struct path *where, unsigned flags);
 int do_mount(const char *source, const struct path *where, const char *type, uint64_t flags, const char *data);
 int do_umount(const struct path *where, unsigned flags);
+int do_pivot_root(const struct path *new_root, const struct path *put_old);
 /* /proc/self/mounts, mountinfo, mountstats as seen from @root. */
 enum mounts_format { MOUNTS_MOUNTS, MOUNTS_MOUNTINFO, MOUNTS_MOUNTSTATS };
 int mounts_show(struct mnt_namespace *ns, const struct path *root, enum mounts_format fmt, struct strbuf *ret);
