@@ -214,16 +214,6 @@ SYSCALL_DEFINE2(delete_module, uaddr_t, name __unused, unsigned, flags __unused)
 	return -LINUX_EPERM;
 }
 
-SYSCALL_DEFINE2(swapon, uaddr_t, path __unused, int, flags __unused)
-{
-	return -LINUX_EPERM;
-}
-
-SYSCALL_DEFINE1(swapoff, uaddr_t, path __unused)
-{
-	return -LINUX_EPERM;
-}
-
 SYSCALL_DEFINE2(setns, int, fd, int, nstype __unused)
 {
 	_cleanup_fput_ struct file *f = fget(fd);
