@@ -100,6 +100,8 @@ int mapping_punch(struct mapping *m, uint64_t start, uint64_t end);
 int mapping_writeback(struct mapping *m, uint64_t start, uint64_t end);
 /* Drops clean, unmapped pages (drop_caches, reclaim).  Returns pages dropped. */
 uint64_t mapping_drop_clean(struct mapping *m);
+/* Drops every clean page, mapped ones too: the store changed behind our back (hostfs).  Dirty pages stay. */
+void mapping_invalidate(struct mapping *m);
 /* SEEK_DATA and SEEK_HOLE: the next page that is dirty, or is not. */
 bool mapping_next_data(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
 bool mapping_next_hole(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);

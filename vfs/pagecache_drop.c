@@ -246,6 +246,25 @@ uint64_t mapping_drop_clean(struct mapping *m)
 	return drop_clean_locked(m, UINT64_MAX, true);
 }
 
+/* Out of reach first, then out of every mm: backing_unmap catches the faults in between. */
+void mapping_invalidate(struct mapping *m)
+{
+	uint64_t at = 0, *entry;
+
+	mutex_lock(&m->lock);
+	for (; m->ops && !mapping_is_store(m) && (entry = radix_next(&m->tree, at, false, &at)); at++) {
+		entry = page_wait_locked(m, at, PG_LOCKED | PG_WRITEBACK);
+		if (entry && !(*entry & PG_DIRTY)) {
+			pfn_t pfn = page_pfn(*entry);
+
+			page_erase_locked(m, at);
+			frame_put(pfn);
+		}
+	}
+	mutex_unlock(&m->lock);
+	backing_unmap(&m->backing, 0, UINT64_MAX, false);
+}
+
 /* One round over all mappings, from the one that was looked at longest ago. */
 static uint64_t reclaim_round(uint64_t want, bool all)
 {

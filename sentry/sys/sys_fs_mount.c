@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mount(2), umount(2), pivot_root(2), swapon(2).
+ * mount(2), umount(2), pivot_root(2), sysfs(2).
  */
 #include <stdlib.h>
 
@@ -124,18 +124,4 @@ SYSCALL_DEFINE3(sysfs, int, option, uint64_t, arg1, uint64_t, arg2)
 	default:
 		return -LINUX_EINVAL;
 	}
-}
-
-/* There is nothing to swap to. */
-SYSCALL_DEFINE2(swapon, uaddr_t, path, int, flags)
-{
-	(void)path;
-	(void)flags;
-	return capable(CAP_SYS_ADMIN) ? -LINUX_EINVAL : -LINUX_EPERM;
-}
-
-SYSCALL_DEFINE1(swapoff, uaddr_t, path)
-{
-	(void)path;
-	return capable(CAP_SYS_ADMIN) ? -LINUX_EINVAL : -LINUX_EPERM;
 }
