@@ -24,10 +24,11 @@
 #define ATTACH_TRIES 3
 
 /*
- * Ranges up to this are mapped with their pages: filling in a page table entry costs an eighth of the fault it saves.  Larger
- * ones are probably not used whole.
+ * Ranges up to these are mapped with their pages: filling in a page table entry costs a fraction of the fault it saves.  Larger
+ * ones are probably not used whole.  For reading, one fault brings in 16 pages anyway (fault_around_bytes).
  */
-#define POPULATE_MAX (512 * PAGE_SIZE)
+#define POPULATE_MAX_READ (16 * PAGE_SIZE)
+#define POPULATE_MAX_WRITE (512 * PAGE_SIZE)
 
 /* An address space that mapped more than this is emptied when it is left, not when its stub is used again. */
 #define LAZY_CLEAN_MAX (128UL << 20)
@@ -305,7 +306,7 @@ int ptrace_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned pr
 			return -LINUX_EBADF;
 		op.arg[4] = (uint64_t)(STUB_FD_BACKING + backing - 1);
 	}
-	if (len <= POPULATE_MAX)
+	if (len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
 		op.arg[3] |= MAP_POPULATE;
 	return aspace_queue(as, &op);
 }
