@@ -132,8 +132,7 @@ int64_t generic_file_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 
 /* --- write --- */
 
-/* generic_write_checks: where, how much, and the signals of limits.  Bytes, 0, or -errno. */
-static int64_t write_checks(struct file *f, struct iov_iter *from, uint64_t *pos)
+int64_t generic_write_checks(struct file *f, struct iov_iter *from, uint64_t *pos)
 {
 	struct inode *inode = f->inode;
 	uint64_t limit = kernel_rlimit(LINUX_RLIMIT_FSIZE), max = inode->sb->max_bytes;
@@ -224,7 +223,7 @@ int64_t generic_file_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 	if (!inode->mapping.ops)
 		return -LINUX_EINVAL;
 	rwlock_write(&inode->i_rwsem);
-	n = write_checks(f, from, pos);
+	n = generic_write_checks(f, from, pos);
 	if (n > 0 && inode->seals != SEALS_NONE)
 		n = shmem_write_allowed(inode, *pos, from);
 	if (n > 0) {

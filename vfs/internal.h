@@ -150,6 +150,11 @@ int64_t shmem_write_allowed(struct inode *inode, uint64_t pos, struct iov_iter *
 /* Seals against a mapping; may take may_write away. */
 int shmem_mmap_allowed(struct inode *inode, struct mmap_args *a);
 
+/* --- filemap.c --- */
+
+/* Where a write goes, how much of it, and the signals of limits: bytes, 0, or -errno.  i_rwsem held for writing. */
+int64_t generic_write_checks(struct file *f, struct iov_iter *from, uint64_t *pos);
+
 /* --- locks.c --- */
 
 /* The process closed a descriptor of @f, or @f went altogether. */
