@@ -38,9 +38,9 @@ BEGIN {
 	below["sentry/trace"] = below["sentry/sys"] " sentry/sys"
 	below["sentry/cli"] = below["sentry/trace"] " sentry/trace"
 	below["sentry"] = below["sentry/cli"] " sentry/cli"
-	# Pseudo file systems that show tasks.
+	# Pseudo file systems that show tasks, and terminals, which know sessions and process groups.
 	below["vfs/proc"] = below["sentry/kernel"] " sentry/kernel vfs"
-	below["vfs/sysfs"] = below["vfs/cgroup"] = below["vfs/proc"]
+	below["vfs/sysfs"] = below["vfs/cgroup"] = below["vfs/devpts"] = below["vfs/proc"]
 
 	for (room in below) {
 		n = split(below[room], b, " ")
@@ -56,8 +56,10 @@ BEGIN {
 	# The base library is below platform/host; these do its waiting, last words and log lines.
 	host_file["sentry/base/futex_host.c"] = host_file["sentry/base/bug.c"] = host_file["sentry/base/log.c"] = 1
 
-	# The loop that runs a task hands its system calls up to the dispatcher: the one call upward.
+	# The calls upward: the loop that runs a task hands its system calls to the dispatcher, and the report of a
+	# dead guest names the last ones.
 	may_file["sentry/kernel/run.c", "sentry/sys/syscall.h"] = 1
+	may_file["sentry/kernel/crash.c", "sentry/sys/syscall.h"] = 1
 
 	while ((getline line <"Makefile.am") > 0) {
 		n = split(line, w, /[ \t\\]+/)

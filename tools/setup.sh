@@ -27,23 +27,35 @@ packages_missing()
 	done
 }
 
+# Installs packages $*.  False when that can't be done; then says what root is to run.
+apt_install()
+{
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		# Without a terminal nobody could give a password.
+		sudo=sudo
+		[ -t 0 ] || sudo="sudo -n"
+		$sudo true 2>/dev/null || {
+			say "missing; to be run as root:  apt-get install $*"
+			return 1
+		}
+	fi
+	say "installing $*"
+	# A fresh machine has no package lists, an old one outdated lists.
+	$sudo apt-get -q update || say "the package lists could not be updated; trying with what is there"
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@" || {
+		say "could not be installed; to be run as root:  apt-get install $*"
+		return 1
+	}
+}
+
 # Installs those of the named Debian packages that are missing.  Elsewhere than on Debian configure will name what it needs.
 packages_install()
 {
 	command -v dpkg-query >/dev/null || return 0
 	missing=$(packages_missing "$@")
-	[ -n "$missing" ] || return 0
-	say "installing$missing"
-	sudo=
-	if [ "$(id -u)" != 0 ]; then
-		command -v sudo >/dev/null || die "run this as root, then try again:  apt-get install$missing"
-		sudo=sudo
-	fi
-	# A fresh machine has no package lists, an old one outdated lists.
-	$sudo apt-get -q update || say "the package lists could not be updated; trying with what is there"
 	# shellcheck disable=SC2086
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing ||
-		die "could not install; run this as root, then try again:  apt-get install$missing"
+	[ -z "$missing" ] || apt_install $missing
 }
 
 # Builds build/bin/sentry.
