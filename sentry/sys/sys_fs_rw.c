@@ -29,11 +29,14 @@ static void pos_end(struct mutex *lock)
 static int64_t file_rw(struct file *f, struct iov_iter *it, bool write)
 {
 	struct mutex *lock = pos_begin(f);
-	uint64_t pos = f->fmode & FMODE_STREAM ? 0 : f->pos;
-	int64_t n = write ? vfs_write(f, it, &pos) : vfs_read(f, it, &pos);
+	bool stream = f->fmode & FMODE_STREAM;
+	uint64_t old = f->pos, zero = 0;
+	/* The file's own position, so that those whose position is somebody else's (hostfd.c) can tell. */
+	uint64_t *pos = stream ? &zero : &f->pos;
+	int64_t n = write ? vfs_write(f, it, pos) : vfs_read(f, it, pos);
 
-	if (n >= 0 && !(f->fmode & FMODE_STREAM))
-		f->pos = pos;
+	if (n < 0 && !stream)
+		f->pos = old;
 	pos_end(lock);
 	return n;
 }
