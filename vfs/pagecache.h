@@ -106,11 +106,6 @@ void mapping_invalidate(struct mapping *m);
  * The store was given @buf at [pos, pos + len) past the page cache: cached pages follow.  i_rwsem held for writing.
  */
 void mapping_update(struct mapping *m, uint64_t pos, const void *buf, size_t len);
-/*
- * The store changed behind our back: clean pages are dropped, from the mms that map them too, and read again when they are
- * needed.  Dirty pages stay.  i_rwsem held for writing.
- */
-void mapping_invalidate(struct mapping *m);
 /* SEEK_DATA and SEEK_HOLE: the next page that is dirty, or is not. */
 bool mapping_next_data(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);
 bool mapping_next_hole(struct mapping *m, uint64_t pgoff, uint64_t *ret_pgoff);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The page cache of files that others change too: what a network file system needs.
+ * The page cache of files whose store is written past it.
  */
 #include <string.h>
 
@@ -20,24 +20,4 @@ void mapping_update(struct mapping *m, uint64_t pos, const void *buf, size_t len
 		if (entry && *entry & PG_UPTODATE)
 			memcpy((char *)frame_ptr(page_pfn(*entry)) + PAGE_OFFSET(from), src + (from - pos), to - from);
 	}
-}
-
-void mapping_invalidate(struct mapping *m)
-{
-	uint64_t at = 0;
-
-	mutex_lock(&m->lock);
-	for (; radix_next(&m->tree, at, false, &at); at++) {
-		uint64_t *entry = page_wait_locked(m, at, PG_LOCKED | PG_WRITEBACK);
-		pfn_t pfn;
-
-		if (!entry || *entry & PG_DIRTY)
-			continue;
-		pfn = page_pfn(*entry);
-		page_erase_locked(m, at);
-		frame_put(pfn);
-	}
-	mutex_unlock(&m->lock);
-	/* From now on a fault reads anew; those that found an old page are undone. */
-	backing_unmap(&m->backing, 0, UINT64_MAX, false);
 }
