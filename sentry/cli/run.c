@@ -70,7 +70,7 @@ static int start_error(const struct run *r, int err)
 	case -LINUX_ENOENT:
 	case -LINUX_ENOTDIR:
 		if (strchr(cmd, '/'))
-			cli_error("cannot run '%s': neither it nor its interpreter may be missing in the guest", cmd);
+			cli_error("cannot run '%s': it, or the interpreter that it names, is not in the guest", cmd);
 		else
 			cli_error("cannot run '%s': not found in the guest's PATH (%s)", cmd, env_get(&r->env, "PATH"));
 		return STATUS_NOT_FOUND;

@@ -87,6 +87,8 @@ int setup_core(const struct run_options *o)
 	if (err)
 		return cli_error("cannot set up guest memory: %s", cli_strerror(err));
 	err = platform_select(o->platform ? o->platform : "auto", &why);
+	if (err && o->platform)
+		return cli_error("cannot use platform '%s': %s; try 'sentry doctor'", o->platform, why ? why : cli_strerror(err));
 	if (err)
 		return cli_error("no way to run guest code on this host: %s", why ? why : cli_strerror(err));
 	params.memory_fd = frames_memory_fd();

@@ -177,10 +177,27 @@ static struct hostfd *hostfd_of(struct file *f)
 	return f->inode->i_private;
 }
 
-/* A regular file's position is the host's, so @pos is of use only when pread brings its own. */
-static bool is_positioned(const struct file *f, const uint64_t *pos)
+/*
+ * Positions of regular files.  read and write come with @pos == &f->pos, pread and pwrite with their own; sendfile and its kin
+ * with a copy, and change f->pos afterwards.  So the host's position is brought up to date before the primary file uses it.
+ */
+static bool hostfd_sequential(struct file *f, const uint64_t *pos)
 {
-	return pos && pos != &f->pos;
+	struct hostfd *h = hostfd_of(f);
+
+	if (pos != &f->pos || f != h->primary)
+		return false;
+	if (f->pos != h->synced)
+		host_lseek(h->fd, (int64_t)f->pos, LINUX_SEEK_SET);
+	return true;
+}
+
+static void hostfd_sync_pos(struct file *f)
+{
+	int64_t pos = host_lseek(hostfd_of(f)->fd, 0, LINUX_SEEK_CUR);
+
+	if (pos >= 0)
+		f->pos = hostfd_of(f)->synced = (uint64_t)pos;
 }
 
 static int64_t hostfd_pread(struct hostfd *h, struct iov_iter *to, uint64_t *pos)
@@ -220,20 +237,59 @@ static int64_t hostfd_pwrite(struct hostfd *h, struct iov_iter *from, uint64_t *
 static int64_t hostfd_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 {
 	struct hostfd *h = hostfd_of(f);
+	int64_t n;
 
-	return h->regular && is_positioned(f, pos) ? hostfd_pread(h, to, pos) : hostfd_read_iter(h, f, to, NO_DEADLINE);
+	if (h->regular && !hostfd_sequential(f, pos))
+		return hostfd_pread(h, to, pos);
+	n = hostfd_read_iter(h, f, to, NO_DEADLINE);
+	if (h->regular)
+		hostfd_sync_pos(f);
+	return n;
 }
 
 static int64_t hostfd_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 {
 	struct hostfd *h = hostfd_of(f);
+	bool follows;
+	int64_t n;
 
-	return h->regular && is_positioned(f, pos) ? hostfd_pwrite(h, from, pos) : hostfd_write_iter(h, f, from);
+	if (h->regular && !hostfd_sequential(f, pos)) {
+		/* sendfile: other descriptors of the same file (2>&1) must write behind this. */
+		follows = f == h->primary && *pos == f->pos;
+		n = hostfd_pwrite(h, from, pos);
+		if (n > 0 && follows && host_lseek(h->fd, (int64_t)*pos, LINUX_SEEK_SET) >= 0)
+			h->synced = *pos;
+		return n;
+	}
+	n = hostfd_write_iter(h, f, from);
+	if (h->regular)
+		hostfd_sync_pos(f);
+	return n;
 }
 
 static int64_t hostfd_llseek(struct file *f, int64_t off, int whence)
 {
-	return hostfd_of(f)->regular ? host_lseek(hostfd_of(f)->fd, off, whence) : -LINUX_ESPIPE;
+	struct hostfd *h = hostfd_of(f);
+	int64_t ret;
+
+	if (f != h->primary)
+		return generic_file_llseek(f, off, whence);
+	if (f->pos != h->synced)
+		host_lseek(h->fd, (int64_t)f->pos, LINUX_SEEK_SET);
+	ret = host_lseek(h->fd, off, whence);
+	hostfd_sync_pos(f);
+	return ret;
+}
+
+/* What runs on the host after us goes on where the guest was. */
+static void hostfd_release(struct file *f)
+{
+	struct hostfd *h = hostfd_of(f);
+
+	if (h->regular && f == h->primary && f->pos != h->synced)
+		host_lseek(h->fd, (int64_t)f->pos, LINUX_SEEK_SET);
+	if (f == h->primary)
+		h->primary = NULL;
 }
 
 static unsigned hostfd_poll(struct file *f, struct poll_table *pt)
@@ -260,12 +316,12 @@ static int hostfd_fsync(struct file *f, uint64_t start __unused, uint64_t end __
 
 static void hostfd_set_fmode(struct file *f)
 {
-	f->fmode |= FMODE_STREAM;
-	f->fmode &= ~(unsigned)FMODE_ATOMIC_POS;
+	const unsigned positioned = FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS;
+
 	if (hostfd_of(f)->regular)
-		f->fmode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
+		f->fmode = (f->fmode & ~(unsigned)FMODE_STREAM) | positioned;
 	else
-		f->fmode &= ~(unsigned)(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE);
+		f->fmode = (f->fmode & ~positioned) | FMODE_STREAM;
 }
 
 /* Through /proc/self/fd. */
@@ -282,6 +338,7 @@ static const struct file_ops hostfd_ops = {
 	.poll = hostfd_poll,
 	.ioctl = hostfd_ioctl,
 	.open = hostfd_reopen,
+	.release = hostfd_release,
 	.fsync = hostfd_fsync,
 };
 
@@ -367,5 +424,9 @@ struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid)
 	f->inode->uid = uid;
 	f->inode->gid = gid;
 	hostfd_set_fmode(f);
+	if (h->regular) {
+		h->primary = f;
+		hostfd_sync_pos(f);
+	}
 	return f;
 }

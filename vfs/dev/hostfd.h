@@ -28,6 +28,12 @@ struct hostfd {
 	int fd;	       /* to read and write: our own non-blocking description of the object where that can be had */
 	bool nonblock; /* it could */
 	bool regular;
+	/*
+	 * Of a regular file: the open file whose position is that of the host's description, and that position as we left it there.
+	 * Other files, opened again through /proc/self/fd, have a position of their own.
+	 */
+	struct file *primary; /* borrowed: only compared */
+	uint64_t synced;      /* primary's pos_lock */
 };
 
 int hostfd_init(struct hostfd *h, int fd);
