@@ -313,6 +313,22 @@ void decode_out(struct decode *d, uint64_t v)
 		decode_bytes(d, v, MIN((uint64_t)d->ret, decode_param(d)));
 }
 
+/* The same in hexadecimal. */
+void decode_rnd(struct decode *d, uint64_t v)
+{
+	size_t len = decode_failed(d) ? 0 : MIN((uint64_t)d->ret, DECODE_MAX_STRING);
+	uint8_t buf[DECODE_MAX_STRING];
+
+	if (!len || copy_from_user(buf, v, len)) {
+		decode_addr(d->sb, v);
+		return;
+	}
+	strbuf_addc(d->sb, '"');
+	for (size_t i = 0; i < len; i++)
+		strbuf_addf(d->sb, "\\x%02x", buf[i]);
+	strbuf_adds(d->sb, (uint64_t)d->ret > len ? "\"..." : "\"");
+}
+
 /* getcwd: the result counts the NUL. */
 void decode_pathout(struct decode *d, uint64_t v)
 {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "sentry/abi/signal.h"
+#include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/trace/decode.h"
 
@@ -223,12 +224,12 @@ void decode_siginfo(struct decode *d, uint64_t v)
 		decode_siginfo_value(d->sb, &info);
 }
 
-/* rt_sigreturn: the mask that comes back. */
-void decode_sigframe(struct decode *d, uint64_t v)
+/* rt_sigreturn: the mask that comes back.  The handler's return has popped the frame's first word. */
+void decode_sigframe(struct decode *d, uint64_t v __unused)
 {
-	uint64_t mask;
+	uint64_t mask, uc = current && current->ctx ? current->ctx->regs.rsp : 0;
 
-	if (!v || copy_from_user(&mask, v + offsetof(struct linux_ucontext, uc_sigmask), sizeof(mask))) {
+	if (!uc || copy_from_user(&mask, uc + offsetof(struct linux_ucontext, uc_sigmask), sizeof(mask))) {
 		strbuf_adds(d->sb, "{...}");
 		return;
 	}

@@ -26,6 +26,7 @@ struct call {
 	uint64_t nr;
 	uint64_t saved[6];
 	unsigned next_arg; /* the first that was not printed on entry */
+	bool comma_printed; /* in front of it */
 	bool active;
 };
 
@@ -109,16 +110,19 @@ static void print_args(struct decode *d, const struct syscall_desc *desc, uint64
 	unsigned i = call.next_arg;
 
 	for (; i < desc->nr_args; i++) {
-		size_t before = d->sb->len;
+		size_t before = d->sb->len, comma = i && !call.comma_printed ? 2 : 0;
 
-		if (!d->exiting && (a[i].out || (a[i].inout && decode_waits(&a[i]))))
-			break;
-		if (i)
+		if (comma)
 			strbuf_adds(d->sb, ", ");
+		call.comma_printed = false;
+		if (!d->exiting && (a[i].out || (a[i].inout && decode_waits(&a[i])))) {
+			call.comma_printed = i > 0;
+			break;
+		}
 		d->index = i;
 		decode_print(d, &a[i], d->args[i]);
 		/* An argument that the call does not look at, such as open's mode, is left out with its comma. */
-		if (i && d->sb->len == before + 2)
+		if (d->sb->len == before + comma && comma)
 			strbuf_cut(d->sb, before);
 	}
 	call.next_arg = i;
@@ -133,6 +137,7 @@ static void strace_enter(uint64_t nr, const uint64_t *args)
 
 	call.nr = nr;
 	call.next_arg = 0;
+	call.comma_printed = false;
 	call.active = true;
 	print_name(&text, desc, nr);
 	strbuf_addc(&text, '(');
