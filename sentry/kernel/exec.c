@@ -86,14 +86,19 @@ static char *exec_filename(int dfd, const char *name)
 
 int exec_open(struct exec_request *req, int dfd, const char *name, unsigned at_flags)
 {
-	unsigned lookup = at_flags & LINUX_AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	uint32_t open_flags = LINUX_O_RDONLY | LINUX_O_EXEC;
+	unsigned lookup = LOOKUP_FOLLOW;
 	struct file *f;
 
 	if (at_flags & ~(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH))
 		return -LINUX_EINVAL;
 	if (at_flags & LINUX_AT_EMPTY_PATH)
 		lookup |= LOOKUP_EMPTY;
-	f = do_filp_open(dfd, name, LINUX_O_RDONLY | LINUX_O_EXEC, 0, lookup);
+	if (at_flags & LINUX_AT_SYMLINK_NOFOLLOW) {
+		open_flags |= LINUX_O_NOFOLLOW;
+		lookup &= ~LOOKUP_FOLLOW;
+	}
+	f = do_filp_open(dfd, name, open_flags, 0, lookup);
 	if (IS_ERR(f))
 		return (int)PTR_ERR(f);
 	req->file = f;

@@ -25,11 +25,17 @@ static void buckets_init(void)
 
 int futex_get_key(uaddr_t uaddr, unsigned flags, bool write, struct futex_key *ret)
 {
+	int err;
+
 	if (uaddr % 4)
 		return -LINUX_EINVAL;
 	if (!access_ok(uaddr, 4))
 		return -LINUX_EFAULT;
-	return mm_futex_key(current->mm, uaddr, flags & FUTEX_SHARED, write, ret);
+	err = mm_futex_key(current->mm, uaddr, flags & FUTEX_SHARED, write, ret);
+	/* A shared operation on private memory doesn't meet a private one: FUT_OFF_MMSHARED. */
+	if (!err && (flags & FUTEX_SHARED) && !ret->file)
+		ret->off |= 1;
+	return err;
 }
 
 void futex_put_key(struct futex_key *key)

@@ -9,6 +9,7 @@
  *     }
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
@@ -20,6 +21,10 @@
 #define TASK_STACK_SIZE (256UL << 10)
 
 #define X86_TRAP_PF 14
+#define X86_TRAP_MF 16
+#define X86_TRAP_XF 19
+#define X87_STATUS_OFFSET 2
+#define X87_STATUS_ES 0x80
 #define X86_PF_PROT 1
 #define X86_PF_WRITE 2
 #define X86_PF_USER 4
@@ -171,6 +176,21 @@ static void task_fault(struct task *t, const struct platform_stop *stop)
 		oom_kill();
 }
 
+/* #MF when the x87 status word says that an x87 instruction raised it, else #XM. */
+static uint64_t task_fpe_trapno(struct task *t, uint64_t guess)
+{
+	size_t size = platform->xstate_size();
+	uint8_t *buf = aligned_alloc(64, ALIGN_UP(size, 64));
+	uint16_t status = 0;
+
+	if (buf && !platform->get_xstate(t->ctx, buf)) {
+		memcpy(&status, buf + X87_STATUS_OFFSET, sizeof(status));
+		guess = status & X87_STATUS_ES ? X86_TRAP_MF : X86_TRAP_XF;
+	}
+	free(buf);
+	return guess;
+}
+
 /* Another exception; si_addr as arch/x86/kernel/traps.c gives it. */
 static void task_exception(struct task *t, const struct platform_stop *stop)
 {
@@ -178,6 +198,8 @@ static void task_exception(struct task *t, const struct platform_stop *stop)
 
 	t->trapno = stop->trapno;
 	t->error_code = stop->err;
+	if (stop->signo == LINUX_SIGFPE && stop->si_code > LINUX_FPE_INTOVF)
+		t->trapno = task_fpe_trapno(t, stop->trapno);
 	siginfo_init(&info, stop->signo, stop->si_code);
 	if (stop->si_code != LINUX_SI_KERNEL) {
 		if (stop->signo == LINUX_SIGBUS || stop->signo == LINUX_SIGSEGV)

@@ -23,7 +23,8 @@ int mm_futex_key(struct mm *mm, uaddr_t addr, bool shared, bool write, struct fu
 		return err;
 	rwlock_read(&mm->lock);
 	v = vma_find(&mm->vmas, addr);
-	if (!v) {
+	/* Private memory that can't be written will never change. */
+	if (!v || !(v->flags & (VM_SHARED | VM_WRITE))) {
 		err = -LINUX_EFAULT;
 	} else if ((v->flags & VM_SHARED) && vma_backing(v)) {
 		ret->obj = vma_backing(v);

@@ -91,7 +91,7 @@ SYSCALL_DEFINE5(clone, uint64_t, flags, uaddr_t, stack, uaddr_t, parent_tid, uad
 	return kernel_clone(&req);
 }
 
-static int clone3_check(const struct linux_clone_args *a)
+static int clone3_check(const struct linux_clone_args *a, size_t size)
 {
 	const uint64_t known = 0xffffffffULL | LINUX_CLONE_CLEAR_SIGHAND | LINUX_CLONE_INTO_CGROUP;
 
@@ -109,7 +109,7 @@ static int clone3_check(const struct linux_clone_args *a)
 		return -LINUX_EINVAL;
 	/* There are no cgroup descriptors to start in. */
 	if (a->flags & LINUX_CLONE_INTO_CGROUP)
-		return a->cgroup > INT32_MAX ? -LINUX_EINVAL : -LINUX_EBADF;
+		return a->cgroup > INT32_MAX || size < sizeof(*a) ? -LINUX_EINVAL : -LINUX_EBADF;
 	return 0;
 }
 
@@ -126,7 +126,7 @@ SYSCALL_DEFINE2(clone3, uaddr_t, uargs, size_t, size)
 		return -LINUX_EINVAL;
 	err = copy_struct_from_user(&a, sizeof(a), uargs, size);
 	if (!err)
-		err = clone3_check(&a);
+		err = clone3_check(&a, size);
 	if (err)
 		return err;
 	if (a.set_tid_size) {

@@ -282,7 +282,7 @@ SYSCALL_DEFINE3(sched_getaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 		return size;
 	if (len % 8 || len < (unsigned)size)
 		return -LINUX_EINVAL;
-	t = sched_task_get(pid);
+	t = pid < 0 ? ERR_PTR(-LINUX_ESRCH) : sched_task_get(pid);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	mutex_lock(&t->lock);
@@ -305,7 +305,7 @@ SYSCALL_DEFINE3(sched_setaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 		return -LINUX_EFAULT;
 	if (host_mask(host) < 0)
 		return -LINUX_EINVAL;
-	t = sched_task_get(pid);
+	t = pid < 0 ? ERR_PTR(-LINUX_ESRCH) : sched_task_get(pid);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	if (!sched_may_change(t)) {

@@ -125,9 +125,10 @@ SYSCALL_DEFINE0(restart_syscall)
 
 /* --- sending --- */
 
+/* The number is looked at when a target was found, as check_kill_permission() does. */
 static int check_and_send(struct task *t, const struct linux_siginfo *info, int sig, bool shared)
 {
-	int err = signal_check_permission(sig, info, t);
+	int err = sig < 0 || sig > LINUX_NSIG ? -LINUX_EINVAL : signal_check_permission(sig, info, t);
 
 	if (err || !sig)
 		return err;
@@ -190,8 +191,6 @@ SYSCALL_DEFINE2(kill, int32_t, pid, int, sig)
 	struct linux_siginfo info;
 
 	siginfo_init_user(&info, sig, LINUX_SI_USER);
-	if (sig < 0 || sig > LINUX_NSIG)
-		return pid == INT32_MIN ? -LINUX_ESRCH : -LINUX_EINVAL;
 	if (pid > 0)
 		return kill_process(pid, &info, sig);
 	if (pid == INT32_MIN)
@@ -210,7 +209,7 @@ static int kill_thread(int tgid, int tid, const struct linux_siginfo *info, int 
 	if (!t)
 		return err;
 	if (tgid <= 0 || task_tgid(t) == tgid) {
-		err = sig < 0 || sig > LINUX_NSIG ? -LINUX_EINVAL : check_and_send(t, info, sig, false);
+		err = check_and_send(t, info, sig, false);
 		/* A thread on its way out got it, in vain. */
 		if (err == -LINUX_ESRCH)
 			err = 0;
@@ -255,11 +254,7 @@ SYSCALL_DEFINE3(rt_sigqueueinfo, int32_t, pid, int, sig, uaddr_t, uinfo)
 	struct linux_siginfo info;
 	int err = get_user_siginfo(&info, uinfo, sig, pid);
 
-	if (err)
-		return err;
-	if (sig < 0 || sig > LINUX_NSIG)
-		return -LINUX_EINVAL;
-	return kill_process(pid, &info, sig);
+	return err ? err : kill_process(pid, &info, sig);
 }
 
 SYSCALL_DEFINE4(rt_tgsigqueueinfo, int32_t, tgid, int32_t, tid, int, sig, uaddr_t, uinfo)
@@ -284,15 +279,15 @@ SYSCALL_DEFINE4(pidfd_send_signal, int, pidfd, int, sig, uaddr_t, uinfo, unsigne
 	pid = pidfd_get_pid(pidfd, NULL);
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
-	err = sig < 0 || sig > LINUX_NSIG ? -LINUX_EINVAL : 0;
-	if (!err && uinfo) {
+	err = 0;
+	if (uinfo) {
 		if (copy_from_user(&info, uinfo, sizeof(info)))
 			err = -LINUX_EFAULT;
 		else if (info.si_signo != sig)
 			err = -LINUX_EINVAL;
 		else if ((info.si_code >= 0 || info.si_code == LINUX_SI_TKILL) && pid != current->tg->pid)
 			err = -LINUX_EPERM;
-	} else if (!err) {
+	} else {
 		siginfo_init_user(&info, sig, LINUX_SI_USER);
 	}
 	if (!err) {

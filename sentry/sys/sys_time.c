@@ -181,9 +181,6 @@ static int64_t cpu_clock_nanosleep(int clock, int flags, int64_t ns, uaddr_t rmt
 
 	if (err)
 		return err;
-	/* One's own CPU time doesn't go on while one sleeps. */
-	if (clock == LINUX_CLOCK_THREAD_CPUTIME_ID)
-		return -LINUX_EINVAL;
 	if (!(flags & LINUX_TIMER_ABSTIME) && __builtin_add_overflow(now, ns, &until))
 		until = INT64_MAX;
 	while (now < until) {
@@ -209,7 +206,10 @@ SYSCALL_DEFINE4(clock_nanosleep, int, clock, int, flags, uaddr_t, uts, uaddr_t, 
 	bool cpu;
 	int err;
 
-	cpu = clock < 0 || clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID;
+	/* One's own CPU time doesn't go on while one sleeps. */
+	if (clock == LINUX_CLOCK_THREAD_CPUTIME_ID)
+		return -LINUX_EOPNOTSUPP;
+	cpu = clock < 0 || clock == LINUX_CLOCK_PROCESS_CPUTIME_ID;
 	err = cpu ? clock_read(clock, &ns) : MIN(clock_sleep_base(clock), 0);
 	if (err)
 		return err;
