@@ -71,5 +71,5 @@ build()
 	if [ ! -f build/Makefile ] || grep -q '^CRITERION_LIBS = *$' build/Makefile; then
 		(cd build && ../configure -q) || die "configure failed"
 	fi
-	make -s --no-print-directory -C build -j"$(nproc)" || die "the build failed"
+	make -s --no-print-directory -C build -j"$(nproc)" >build/build.log || die "the build failed"
 }
