@@ -202,7 +202,7 @@ static enum step copy_pages(struct fault *ft, unsigned nr)
 		for (unsigned i = 0; i < n; i++, done++) {
 			pte_t old = pte_at(ft, ft->page + done * PAGE_SIZE);
 
-			memcpy(frame_ptr(pfn + i), frame_ptr(PTE_PFN(old)), PAGE_SIZE);
+			frame_copy(pfn + i, PTE_PFN(old));
 			ptes[done] = PTE_MAKE(pfn + i, PTE_PRESENT | PTE_ANON | PTE_OWNED);
 			ptes[done] |= pte_prot(ptes[done], ft->vma->flags);
 		}
@@ -316,7 +316,7 @@ static enum step file_install_copy(struct fault *ft, pfn_t pfn)
 	}
 	copy = frame_alloc(0, FRAME_NORECLAIM, near_frame(ft, ft->page));
 	if (copy != PFN_NONE) {
-		memcpy(frame_ptr(copy), frame_ptr(pfn), PAGE_SIZE);
+		frame_copy(copy, pfn);
 		pte = PTE_MAKE(copy, PTE_PRESENT | PTE_ANON | PTE_OWNED);
 		mm_pt_install(ft->mm, leaf, ft->page, pte | pte_prot(pte, ft->vma->flags));
 		step = STEP_DONE;

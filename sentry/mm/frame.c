@@ -568,6 +568,11 @@ void *frame_ptr(pfn_t pfn)
 	return memory + (pfn << PAGE_SHIFT);
 }
 
+void frame_copy(pfn_t dst, pfn_t src)
+{
+	memcpy(frame_ptr(dst), frame_ptr(src), PAGE_SIZE);
+}
+
 void frame_get_stats(struct frame_stats *ret)
 {
 	mutex_lock(&frame_lock);

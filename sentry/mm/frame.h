@@ -55,6 +55,8 @@ void frame_put_many(const pfn_t *pfns, unsigned nr);
 int frame_refs(pfn_t pfn);
 /* The frame in the sentry's own address space.  The caller holds a reference. */
 void *frame_ptr(pfn_t pfn);
+/* Copies a whole frame; the caller holds both. */
+void frame_copy(pfn_t dst, pfn_t src);
 
 struct frame_stats {
 	uint64_t limit;	 /* pages */

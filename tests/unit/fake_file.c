@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/fake_file.h"
 
-#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +9,8 @@ static struct fake_file *file_of(struct backing *b)
 	return container_of(b, struct fake_file, backing);
 }
 
-static int fake_fault(struct backing *b, uint64_t pgoff, bool write, pfn_t *ret_pfn)
+static int find_page(struct fake_file *f, uint64_t pgoff, bool write, pfn_t *ret_pfn)
 {
-	struct fake_file *f = file_of(b);
-
 	MUTEX_GUARD(&f->lock);
 	if (pgoff >= f->size)
 		return -LINUX_EFAULT;
@@ -28,6 +25,19 @@ static int fake_fault(struct backing *b, uint64_t pgoff, bool write, pfn_t *ret_
 	frame_get(f->pfn[pgoff]);
 	*ret_pfn = f->pfn[pgoff];
 	return 0;
+}
+
+static int fake_fault(struct backing *b, uint64_t pgoff, bool write, pfn_t *ret_pfn)
+{
+	struct fake_file *f = file_of(b);
+	int err = find_page(f, pgoff, write, ret_pfn);
+	void (*hook)(struct fake_file *) = f->hook;
+
+	if (hook) {
+		f->hook = NULL;
+		hook(f);
+	}
+	return err;
 }
 
 static void fake_fault_around(struct backing *b, uint64_t pgoff, unsigned nr, bool write, pfn_t *pfns)
@@ -55,7 +65,7 @@ static void fake_get(struct vm_file *vm)
 
 static void fake_put(struct vm_file *vm)
 {
-	cr_assert_gt(atomic_fetch_sub(&container_of(vm, struct fake_file, vm)->refs, 1), 0);
+	BUG_ON(atomic_fetch_sub(&container_of(vm, struct fake_file, vm)->refs, 1) <= 0);
 }
 
 static void fake_describe(struct vm_file *vm __unused, struct strbuf *ret_path, uint64_t *ret_dev, uint64_t *ret_ino)
@@ -105,8 +115,8 @@ struct fake_file *fake_file_new(unsigned size)
 
 void fake_file_free(struct fake_file *f)
 {
-	cr_assert_eq(atomic_load(&f->refs), 1);
-	cr_assert_eq(atomic_load(&f->backing.nr_writable), 0);
+	BUG_ON(atomic_load(&f->refs) != 1);
+	BUG_ON(atomic_load(&f->backing.nr_writable) != 0);
 	for (unsigned i = 0; i < FAKE_FILE_PAGES; i++)
 		if (f->pfn[i] != PFN_NONE)
 			frame_put(f->pfn[i]);

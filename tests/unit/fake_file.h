@@ -18,6 +18,8 @@ struct fake_file {
 	pfn_t pfn[FAKE_FILE_PAGES];	/* cached page or PFN_NONE */
 	bool dirty[FAKE_FILE_PAGES];
 	uint64_t store[FAKE_FILE_PAGES]; /* what the disk has */
+	/* Called once when a fault has found its page and not yet installed it; NULL. */
+	void (*hook)(struct fake_file *f);
 };
 
 struct fake_file *fake_file_new(unsigned size);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/fake_platform.h"
 
-#include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "sentry/abi/signal.h"
@@ -36,8 +35,8 @@ static void fake_aspace_free(struct platform_aspace *as)
 
 static void check_range(uaddr_t addr, size_t len)
 {
-	cr_assert(len && !PAGE_OFFSET(addr) && !PAGE_OFFSET(len));
-	cr_assert(addr >= GUEST_MIN_ADDR && addr + len <= GUEST_TASK_SIZE);
+	BUG_ON(!len || PAGE_OFFSET(addr) || PAGE_OFFSET(len));
+	BUG_ON(addr < GUEST_MIN_ADDR || addr + len > GUEST_TASK_SIZE);
 }
 
 static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
@@ -45,7 +44,7 @@ static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 	struct fake_aspace *fa = container_of(as, struct fake_aspace, as);
 
 	check_range(addr, len);
-	cr_assert(prot && !(prot & ~PTE_PROT) && backing == PLATFORM_MEMORY && !PAGE_OFFSET(off));
+	BUG_ON(!prot || (prot & ~PTE_PROT) || backing != PLATFORM_MEMORY || PAGE_OFFSET(off));
 	MUTEX_GUARD(&fa->lock);
 	fa->nr_calls++;
 	if (fake_options.max_pages && fa->nr_pages >= fake_options.max_pages)
@@ -55,7 +54,7 @@ static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 
 		fa->nr_pages += !leaf->pte[pte_index(addr + i)];
 		/* Frames that are mapped are held. */
-		cr_assert_gt(frame_refs((off + i) >> PAGE_SHIFT), 0);
+		BUG_ON(frame_refs((off + i) >> PAGE_SHIFT) <= 0);
 		pte_set(leaf, pte_index(addr + i), PTE_MAKE((off + i) >> PAGE_SHIFT, PTE_PRESENT | prot));
 	}
 	return 0;
@@ -94,7 +93,7 @@ static int fake_protect(struct platform_aspace *as, uaddr_t addr, size_t len, un
 		struct pt_leaf *leaf = page_table_leaf(fa->pt, addr + i);
 		pte_t pte = leaf ? leaf->pte[pte_index(addr + i)] : 0;
 
-		cr_assert(pte, "protect of a range that is not mapped whole");
+		BUG_ON(!pte); /* the range is mapped whole */
 		leaf->pte[pte_index(addr + i)] = (pte & ~(pte_t)PTE_PROT) | prot;
 	}
 	return 0;
@@ -161,8 +160,7 @@ int fake_guest_access(struct mm *mm, uaddr_t addr, enum platform_access access, 
 		if (mm_fault(mm, f))
 			return -1;
 	}
-	cr_assert(false, "an access to %#lx faults for ever", (unsigned long)addr);
-	return -1;
+	BUG(); /* the access faults for ever */
 }
 
 bool fake_mapped(struct mm *mm, uaddr_t addr, unsigned prot)
@@ -179,22 +177,22 @@ static void check_pte(struct mm *mm, uaddr_t addr, pte_t pte, long rss[NR_MM_COU
 	const struct vma *v = vma_find(&mm->vmas, addr);
 	pte_t host = page_table_get(fake_of(mm)->pt, addr);
 
-	cr_assert(v, "a PTE at %#lx outside every vma", (unsigned long)addr);
-	cr_assert(pte & PTE_PRESENT);
-	cr_assert_eq(pte & PTE_PROT, pte_prot(pte, v->flags), "a PTE's access is not the vma's");
+	BUG_ON(!v);
+	BUG_ON(!(pte & PTE_PRESENT));
+	BUG_ON((pte & PTE_PROT) != pte_prot(pte, v->flags));
 	if (v->flags & VM_SHARED)
-		cr_assert_not(pte & PTE_ANON);
+		BUG_ON(pte & PTE_ANON);
 	else if (!(pte & PTE_ANON))
-		cr_assert_not(pte & PTE_OWNED, "a page of the cache is writable through a private mapping");
+		BUG_ON(pte & PTE_OWNED); /* the cache would be written through a private mapping */
 	if (!vma_backing(v))
-		cr_assert(pte & PTE_ANON);
+		BUG_ON(!(pte & PTE_ANON));
 	if (pte & PTE_ANON && pte & PTE_OWNED)
-		cr_assert_eq(frame_refs(PTE_PFN(pte)), 1, "an owned page is shared");
+		BUG_ON(frame_refs(PTE_PFN(pte)) != 1);
 	if (pte & PTE_MAPPED) {
-		cr_assert_eq(PTE_PFN(host), PTE_PFN(pte));
-		cr_assert_eq(host & PTE_PROT, pte & PTE_PROT);
+		BUG_ON(PTE_PFN(host) != PTE_PFN(pte));
+		BUG_ON((host & PTE_PROT) != (pte & PTE_PROT));
 	} else {
-		cr_assert_not(host, "the host maps %#lx, which the PTE doesn't know", (unsigned long)addr);
+		BUG_ON(host);
 	}
 	rss[pte & PTE_ANON ? MM_ANONPAGES : pte & PTE_SHMEM ? MM_SHMEMPAGES : MM_FILEPAGES]++;
 }
@@ -205,8 +203,8 @@ static void check_vmas(struct mm *mm)
 
 	vma_set_check(&mm->vmas);
 	for (const struct vma *v = vma_first(&mm->vmas); v; v = vma_next(v)) {
-		cr_assert_eq(v->mm, mm);
-		cr_assert(v->start >= GUEST_MIN_ADDR && v->end <= GUEST_TASK_SIZE);
+		BUG_ON(v->mm != mm);
+		BUG_ON(v->start < GUEST_MIN_ADDR || v->end > GUEST_TASK_SIZE);
 		if (v->flags & (VM_STACK | VM_GROWSDOWN))
 			stack += vma_pages(v);
 		else if ((v->flags & (VM_EXEC | VM_WRITE)) == VM_EXEC)
@@ -215,11 +213,11 @@ static void check_vmas(struct mm *mm)
 			data += vma_pages(v);
 		locked += v->flags & VM_LOCKED ? vma_pages(v) : 0;
 	}
-	cr_assert_eq(mm->total_vm, mm->vmas.pages);
-	cr_assert_eq(mm->data_vm, data);
-	cr_assert_eq(mm->stack_vm, stack);
-	cr_assert_eq(mm->exec_vm, exec);
-	cr_assert_eq(mm->locked_vm, locked);
+	BUG_ON(mm->total_vm != mm->vmas.pages);
+	BUG_ON(mm->data_vm != data);
+	BUG_ON(mm->stack_vm != stack);
+	BUG_ON(mm->exec_vm != exec);
+	BUG_ON(mm->locked_vm != locked);
 }
 
 void fake_check(struct mm *mm, int *refs, unsigned nr_refs)
@@ -234,13 +232,12 @@ void fake_check(struct mm *mm, int *refs, unsigned nr_refs)
 
 		check_pte(mm, addr, pte, rss);
 		if (refs) {
-			cr_assert_lt(PTE_PFN(pte), nr_refs);
+			BUG_ON(PTE_PFN(pte) >= nr_refs);
 			refs[PTE_PFN(pte)]++;
 		}
 	}
 	page_table_for_each(fake_of(mm)->pt, leaf, addr, 0, GUEST_TASK_SIZE)
-		cr_assert(page_table_get(mm->pt, addr) & PTE_MAPPED, "the host maps %#lx, which has no PTE",
-			  (unsigned long)addr);
+		BUG_ON(!(page_table_get(mm->pt, addr) & PTE_MAPPED));
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
-		cr_assert_eq(rss[i], mm->rss[i]);
+		BUG_ON(rss[i] != mm->rss[i]);
 }

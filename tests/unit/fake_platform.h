@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A platform for tests of mm: it records what is mapped where, and "runs the guest" by looking an address up there and
- * touching the frame.  What it maps can be compared with what the page table says.
+ * touching the frame.  What it maps can be compared with what the page table says.  What is wrong is a BUG: the fakes are
+ * linked into several tests and know no test framework.
  */
 #ifndef SENTRY_TESTS_UNIT_FAKE_PLATFORM_H
 #define SENTRY_TESTS_UNIT_FAKE_PLATFORM_H
@@ -35,7 +36,7 @@ int fake_guest_access(struct mm *mm, uaddr_t addr, enum platform_access access, 
 bool fake_mapped(struct mm *mm, uaddr_t addr, unsigned prot);
 
 /*
- * Asserts what must always hold for a quiet mm: vmas sound, every host mapping equal to its PTE, every PTE inside a vma and with
+ * BUG unless what must always hold for a quiet mm holds: vmas sound, every host mapping equal to its PTE, every PTE inside a vma and with
  * the access the vma gives, counters right.  Adds the PTEs' references to @refs (indexed by pfn, @nr_refs entries; may be NULL).
  */
 void fake_check(struct mm *mm, int *refs, unsigned nr_refs);

@@ -304,6 +304,39 @@ Test(mm, truncation_and_growth_under_a_mapping)
 	cr_assert_eq(copy_from_user_partial(&word, p + 22 * PAGE_SIZE - 4, 8), 4);
 }
 
+static void truncate_hook(struct fake_file *f)
+{
+	fake_file_truncate(f, 2);
+}
+
+static void evict_hook(struct fake_file *f)
+{
+	fake_file_writeback(f);
+	fake_file_evict(f, 5);
+}
+
+Test(mm, a_page_that_goes_while_a_fault_installs_it)
+{
+	int64_t p = map_file(SOMEWHERE, 0, 20, RW, LINUX_MAP_SHARED), q = map_file(SOMEWHERE + MIB, 0, 20, RW, LINUX_MAP_PRIVATE);
+
+	/* Written back and reclaimed between the look-up and the installation: the write must dirty the page that comes next. */
+	file->hook = evict_hook;
+	cr_assert_eq(wr(p + 5 * PAGE_SIZE, 55), 0);
+	cr_assert(file->dirty[5]);
+	fake_file_writeback(file);
+	cr_assert_eq(file->store[5], 55);
+	file->hook = evict_hook;
+	cr_assert_eq(get(q + 5 * PAGE_SIZE), 55);
+	/* Truncated: no page past the end, neither there nor around. */
+	file->hook = truncate_hook;
+	cr_assert_eq(rd(p + 4 * PAGE_SIZE), LINUX_SIGBUS);
+	for (unsigned i = 2; i < 20; i++)
+		cr_assert_eq(page_table_get(mm->pt, p + i * PAGE_SIZE), 0);
+	file->size = 20;
+	file->hook = truncate_hook;
+	cr_assert_eq(wr(q + 9 * PAGE_SIZE, 1), LINUX_SIGBUS);
+}
+
 Test(mm, the_cache_is_never_written_through_a_private_mapping)
 {
 	int64_t p = map_file(SOMEWHERE, 0, 20, RW, LINUX_MAP_PRIVATE);
