@@ -72,7 +72,7 @@ int path_format(const struct path *p, const struct path *root, struct strbuf *re
 		return path_format_reached(p, root, ret, &reached);
 	strbuf_add(ret, d->name, d->name_len);
 	/* shmem files have no link but do have a size: they are shown like removed ones. */
-	if (d->inode && LINUX_S_ISREG(d->inode->mode) && d->name[0] == '/')
+	if (d->inode && LINUX_S_ISREG(d->inode->mode) && !d->inode->own_special && d->name[0] == '/')
 		strbuf_adds(ret, " (deleted)");
 	return strbuf_err(ret);
 }

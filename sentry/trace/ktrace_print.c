@@ -43,6 +43,19 @@ static const char *errno_of(int64_t ret, char *buf, size_t size)
 	return buf;
 }
 
+static void print_return(const struct trace_event *ev, FILE *out)
+{
+	const char *kind = ev->aux < NR_SYSCALLS ? syscall_table[ev->aux].ret : NULL;
+	int64_t ret = (int64_t)ev->a[0];
+	char buf[32];
+
+	if (kind && strcmp(kind, "hex") == 0 && (ret >= 0 || ret < -MAX_ERRNO))
+		snprintf(buf, sizeof(buf), "%#" PRIx64, ev->a[0]);
+	else
+		errno_of(ret, buf, sizeof(buf));
+	fprintf(out, "return  %s = %s", syscall_name(ev->aux), buf);
+}
+
 static void print_enter(const struct trace_event *ev, FILE *out)
 {
 	unsigned nr_args = ev->aux < NR_SYSCALLS && syscall_table[ev->aux].name ? syscall_table[ev->aux].nr_args : 6;
@@ -117,15 +130,13 @@ static void print_sleep(const struct trace_event *ev, FILE *out)
 
 static void print_event(const struct trace_event *ev, int64_t since_ns, FILE *out)
 {
-	char buf[32];
-
 	fprintf(out, "%14.6f [%d] ", (double)(ev->ns - since_ns) / 1e9, ev->tid);
 	switch (ev->type) {
 	case TRACE_SYSCALL_ENTER:
 		print_enter(ev, out);
 		break;
 	case TRACE_SYSCALL_EXIT:
-		fprintf(out, "return  %s = %s", syscall_name(ev->aux), errno_of((int64_t)ev->a[0], buf, sizeof(buf)));
+		print_return(ev, out);
 		break;
 	case TRACE_FAULT:
 		print_fault(ev, out);
