@@ -34,6 +34,7 @@ static void tgroup_release_locked(struct tgroup *tg)
 	if (tg->tty)
 		tty_hooks->put(tg->tty);
 	tg->tty = NULL;
+	tg->leader = NULL;
 	list_del(&tg->all_link);
 }
 

@@ -13,12 +13,11 @@
 static int64_t oom_score(struct tgroup *tg, uint64_t total)
 {
 	int adj = READ_ONCE(tg->oom_score_adj);
-	struct task *leader = tgroup_leader_get(tg), *t;
+	struct task *t;
 	struct mm *mm = NULL;
 	int64_t score;
 	int tid = 0;
 
-	task_put(leader);
 	if (adj == -1000)
 		return INT64_MIN;
 	/* The leader may have left its address space to the other threads. */
@@ -70,7 +69,7 @@ void oom_kill(void)
 	struct frame_stats stats;
 	struct tgroup *victim;
 	struct task *leader;
-	char comm[TASK_COMM_LEN];
+	char comm[TASK_COMM_LEN] = "";
 	bool dying;
 
 	mutex_lock(&oom_lock);
@@ -78,7 +77,8 @@ void oom_kill(void)
 	victim = oom_choose(stats.limit, &dying);
 	if (victim && !dying) {
 		leader = tgroup_leader_get(victim);
-		task_comm(leader, comm);
+		if (leader)
+			task_comm(leader, comm);
 		task_put(leader);
 		log_warn("out of memory (limit %lu MiB): killing process %d (%s)",
 			 (unsigned long)(stats.limit >> (20 - PAGE_SHIFT)), victim->pid->nr, comm);

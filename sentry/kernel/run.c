@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/insn.h"
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
 #include "sentry/kernel/kernel.h"
@@ -134,12 +135,23 @@ static bool task_fault_stuck(struct task *t, uaddr_t addr, uaddr_t ip)
 	return ++t->same_fault.count >= MAX_SAME_FAULT;
 }
 
+/* Whether the instruction at rip writes to @addr: a platform that can't tell reports a read first. */
+static bool task_fault_writes(struct task *t, uaddr_t addr)
+{
+	const struct guest_regs *r = &t->ctx->regs;
+	uint8_t insn[INSN_MAX_LEN];
+	size_t len = copy_from_user_partial(insn, r->rip, sizeof(insn));
+	int access = len ? platform_decode_access(insn, len, r, addr) : 0;
+
+	return access > 0 && (access & PLATFORM_WRITE);
+}
+
 static void task_fault_signal(struct task *t, const struct mm_fault *f)
 {
 	t->cr2 = f->addr;
 	t->trapno = X86_TRAP_PF;
 	t->error_code = X86_PF_USER;
-	if (f->access == ACCESS_WRITE)
+	if (f->access == ACCESS_WRITE || (f->access == ACCESS_READ && task_fault_writes(t, f->addr)))
 		t->error_code |= X86_PF_WRITE;
 	if (f->access == ACCESS_EXEC)
 		t->error_code |= X86_PF_INSTR;

@@ -236,7 +236,7 @@ struct task *tgroup_next_thread_get(struct tgroup *tg, int tid)
 struct task *tgroup_leader_get(struct tgroup *tg)
 {
 	MUTEX_GUARD(&pids_lock);
-	return task_get(tg->leader);
+	return tg->leader ? task_get(tg->leader) : NULL;
 }
 
 unsigned tgroup_nr_threads(struct tgroup *tg)

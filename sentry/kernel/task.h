@@ -109,7 +109,7 @@ struct tgroup {
 	struct ref ref;
 	struct pid *pid;		/* immutable; reference */
 	struct list_head all_link;	/* pids_lock */
-	struct task *leader;		/* pids_lock; changes when a thread calls exec; borrowed */
+	struct task *leader;		/* pids_lock; changes when a thread calls exec; borrowed; NULL when released */
 	struct list_head threads;	/* pids_lock and siglock to change, either to read; tasks by thread_link */
 	unsigned nr_threads;		/* the same; zombie leader included */
 	unsigned nr_live;		/* siglock; threads that have not begun to exit */
@@ -300,7 +300,7 @@ struct tgroup *tgroup_find_locked(int tgid);
 struct tgroup *tgroup_next_get(int tgid);
 /* The thread of @tg with the lowest id >= @tid, or NULL. */
 struct task *tgroup_next_thread_get(struct tgroup *tg, int tid);
-/* The leader (perhaps a zombie). */
+/* The leader (perhaps a zombie), or NULL once the process was waited for. */
 struct task *tgroup_leader_get(struct tgroup *tg);
 unsigned tgroup_nr_threads(struct tgroup *tg);
 

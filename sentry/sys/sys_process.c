@@ -308,15 +308,13 @@ SYSCALL_DEFINE5(waitid, int, which, int32_t, id, uaddr_t, uinfo, int, options, u
 	if (!(options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)))
 		return -LINUX_EINVAL;
 	ret = do_waitid(&req, id);
-	if (ret < 0)
-		return ret;
 	if (ret > 0 && urusage && copy_to_user(urusage, &req.rusage, sizeof(req.rusage)))
 		return -LINUX_EFAULT;
-	/* WNOHANG and nothing: the signal number and pid read as 0. */
-	if (!ret)
+	/* Nothing, or an error: the signal number and pid read as 0. */
+	if (ret <= 0)
 		memset(&req.info, 0, sizeof(req.info));
 	/* The fields Linux writes, and no more: up to si_status. */
 	if (uinfo && copy_to_user(uinfo, &req.info, offsetof(struct linux_siginfo, chld.pad)))
 		return -LINUX_EFAULT;
-	return 0;
+	return MIN(ret, 0);
 }
