@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/abi/fcntl.h"
 #include "vfs/anon/eventpoll.h"
 #include "vfs/anon/pipe.h"
 #include "vfs/device.h"
@@ -47,10 +48,17 @@ static void file_vm_describe(struct vm_file *vm, struct strbuf *ret_path, uint64
 	*ret_ino = st.ino;
 }
 
+static int file_vm_punch(struct vm_file *vm, uint64_t off, uint64_t len)
+{
+	return vfs_fallocate(container_of(vm, struct file, vm), LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, off,
+			     len);
+}
+
 static const struct vm_file_ops file_vm_ops = {
 	.get = file_vm_get,
 	.put = file_vm_put,
 	.describe = file_vm_describe,
+	.punch = file_vm_punch,
 };
 
 /* Everything but the reference count is zero: a stale fget may look at the count at any time. */

@@ -207,7 +207,7 @@ int64_t mm_mremap(struct mm *mm, uaddr_t addr, uint64_t old_len, uint64_t new_le
 		return -LINUX_EINVAL;
 	if ((flags & LINUX_MREMAP_DONTUNMAP) && (!(flags & LINUX_MREMAP_MAYMOVE) || m.old_len != m.new_len))
 		return -LINUX_EINVAL;
-	if (PAGE_OFFSET(addr) || !m.new_len)
+	if (PAGE_OFFSET(addr) || !m.new_len || m.new_len > GUEST_TASK_SIZE)
 		return -LINUX_EINVAL;
 	rwlock_write(&mm->lock);
 	ret = remap_locked(mm, &m);
