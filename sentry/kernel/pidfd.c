@@ -4,6 +4,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/poll.h"
 #include "sentry/kernel/task.h"
+#include "vfs/proc/proc.h"
 
 /* Readable once the process has no running thread, whether or not it was waited for. */
 static unsigned pidfd_poll(struct file *f, struct poll_table *pt)
@@ -61,4 +62,13 @@ struct pid *pidfd_get_pid(int fd, uint32_t *ret_flags)
 	if (ret_flags)
 		*ret_flags = atomic_load(&f->flags);
 	return pid_get(f->private_data);
+}
+
+struct pid *pidfd_get_pid_or_proc(int fd)
+{
+	_cleanup_fput_ struct file *f = fget(fd);
+
+	if (f && f->inode && f->inode->sb->type == &proc_type && PROC_I(f->inode)->entry == &proc_tgid_entry)
+		return pid_get(PROC_I(f->inode)->tg->pid);
+	return pidfd_get_pid(fd, NULL);
 }

@@ -11,5 +11,7 @@ struct pid;
 int pidfd_new(struct pid *pid, uint32_t flags);
 /* The number a descriptor names, with a reference, or ERR_PTR(-LINUX_EBADF). */
 struct pid *pidfd_get_pid(int fd, uint32_t *ret_flags);
+/* The same, or of a process's directory in /proc: pidfd_send_signal(2). */
+struct pid *pidfd_get_pid_or_proc(int fd);
 
 #endif

@@ -43,7 +43,6 @@ SYSCALL_DEFINE3(pidfd_getfd, int, pidfd, int, fd, unsigned, flags)
 	struct files_struct *files = NULL;
 	struct file *f = NULL;
 	struct task *t;
-	int ret;
 
 	if (flags)
 		return -LINUX_EINVAL;
@@ -60,11 +59,7 @@ SYSCALL_DEFINE3(pidfd_getfd, int, pidfd, int, fd, unsigned, flags)
 		return -LINUX_ESRCH;
 	f = files_fget(files, fd);
 	files_put(files);
-	if (!f)
-		return -LINUX_EBADF;
-	ret = fd_install(f, true, 0);
-	fput(f);
-	return ret;
+	return f ? fd_install_or_put(f, true) : -LINUX_EBADF;
 }
 
 /* --- kcmp --- */

@@ -276,7 +276,7 @@ SYSCALL_DEFINE4(pidfd_send_signal, int, pidfd, int, sig, uaddr_t, uinfo, unsigne
 
 	if (flags)
 		return -LINUX_EINVAL;
-	pid = pidfd_get_pid(pidfd, NULL);
+	pid = pidfd_get_pid_or_proc(pidfd);
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
 	err = 0;

@@ -146,7 +146,7 @@ static int control_put_rights(struct control_out *c, struct scm *scm, bool cloex
 	unsigned n = 0;
 
 	while (n < scm->nr_files && n < max) {
-		int fd = fd_install(scm->files[n], cloexec, 0);
+		int fd = fd_install_or_put(file_get(scm->files[n]), cloexec);
 
 		if (fd < 0)
 			break;
