@@ -58,13 +58,16 @@ static int64_t elf_mmap(struct mm *mm, uaddr_t addr, uint64_t len, unsigned prot
 	return mm_mmap(mm, &a);
 }
 
-/* Zeroes what the last file page has behind the segment's data, on a private copy. */
+/*
+ * Zeroes what the last file page has behind the segment's data, on a private copy.  Where the file was cut off before that page
+ * there is nothing to zero, and no program.
+ */
 static int elf_clear_tail(struct mm *mm, uaddr_t addr)
 {
 	static const char zeroes[PAGE_SIZE];
 	size_t len = PAGE_ALIGN(addr) - addr;
 
-	return mm_copy_to(mm, addr, zeroes, len, false) == len ? 0 : -LINUX_EFAULT;
+	return mm_copy_to(mm, addr, zeroes, len, false) == len ? 0 : -LINUX_ENOEXEC;
 }
 
 /*

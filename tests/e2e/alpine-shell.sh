@@ -20,7 +20,7 @@ E'
 sh_is "background jobs" "a b c done" '(sleep 0.3; printf "c ") & (sleep 0.15; printf "b ") & printf "a "; wait; echo done'
 sh_is "job control of a pipeline of five" "45" 'seq 1 9 | cat | cat | awk "{s+=\$1} END {print s}"'
 sh_is "exit status of wait" "7" 'sh -c "exit 7" & wait $!; echo $?'
-sh_is "trap" "term ok" 'trap "echo term" TERM; kill -TERM $$; echo ok' || :
+sh_is "trap" "term ok" 'trap "echo -n term\ " TERM; kill -TERM $$; echo ok' || :
 sh_is "redirections" "out err" 'f=$(mktemp); { echo out; echo err >&2; } >$f 2>&1; tr "\n" " " <$f | sed "s/ $//"; rm $f'
 sh_is "globs and loops" "/bin/sh" 'for f in /bin/s[h]; do echo $f; done'
 sh_is "find and xargs" "yes" 'mkdir -p /tmp/t/a/b; touch /tmp/t/a/b/f; find /tmp/t -type f | xargs ls >/dev/null && echo yes'

@@ -41,7 +41,6 @@ head -c 10000000 /dev/zero >"$tmp/zero.img"
 image_refused "zeros" "$tmp/zero.img"
 head -c 10000000 /dev/urandom >"$tmp/random.img"
 image_refused "noise" "$tmp/random.img"
-image_refused "a directory" "$tmp"
 image_refused "a device" /dev/null
 image_refused "missing" "$tmp/missing.img"
 cp /bin/true "$tmp/elf.img"
