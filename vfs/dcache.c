@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/fsnotify.h"
 #include "vfs/internal.h"
 
 #define HASH_BITS 16
@@ -141,6 +142,14 @@ static struct dentry *dentry_alloc(struct super_block *sb, struct dentry *parent
 	return d;
 }
 
+/* Drops a dentry's inode.  With the last dentry of an unlinked file, open or not, its watchers hear that it went. */
+static void dentry_inode_put(struct inode *inode)
+{
+	if (fsnotify_active() && (!atomic_load(&inode->nlink) || inode->dead))
+		fsnotify_inode(inode, FS_DELETE_SELF);
+	inode_put(inode);
+}
+
 void dentry_get(struct dentry *d)
 {
 	ref_get(&d->ref);
@@ -153,7 +162,7 @@ void dentry_put(struct dentry *d)
 
 		BUG_ON(d->hash_pprev);
 		if (d->inode)
-			inode_put(d->inode);
+			dentry_inode_put(d->inode);
 		dentry_name_free(d);
 		free(d);
 		atomic_fetch_sub_explicit(&nr_dentries, 1, memory_order_relaxed);
@@ -364,7 +373,7 @@ void dentry_delete(struct dentry *d)
 	}
 	rwlock_unlock(&dcache_lock);
 	if (inode)
-		inode_put(inode);
+		dentry_inode_put(inode);
 	dispose_all(&dispose);
 }
 

@@ -129,6 +129,8 @@ struct file *file_new_on(const struct path *path, const struct file_ops *ops, ui
 		return ERR_PTR(-LINUX_ENOMEM);
 	path_get(path);
 	file_init(f, path, ops, flags, current_cred);
+	if (ops->llseek)
+		f->fmode |= FMODE_LSEEK;
 	f->private_data = private_data;
 	atomic_store(&f->ref.n, 1);
 	return f;

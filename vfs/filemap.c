@@ -257,6 +257,8 @@ int64_t generic_file_llseek(struct file *f, int64_t off, int whence)
 	struct inode *inode = f->inode;
 	uint64_t size = READ_ONCE(inode->size), max = inode->sb->max_bytes;
 
+	if (LINUX_S_ISDIR(inode->mode))
+		return generic_dir_llseek(f, off, whence);
 	switch (whence) {
 	case LINUX_SEEK_SET:
 		break;

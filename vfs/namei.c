@@ -167,7 +167,7 @@ struct dentry *lookup_one_locked(struct dentry *dir, const char *name, size_t le
 	namez[len] = '\0';
 	child = inode->ops->lookup(inode, namez);
 	if (IS_ERR(child)) {
-		if (PTR_ERR(child) != -LINUX_ENOENT)
+		if (PTR_ERR(child) != -LINUX_ENOENT || dir->sb->no_negative)
 			return (struct dentry *)child;
 		child = NULL;
 	}

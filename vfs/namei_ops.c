@@ -327,13 +327,13 @@ int do_unlinkat(int dfd, const char *name)
 			err = unlink_locked(dir, d, nd.last_name);
 		if (!err) {
 			inode = inode_get(d->inode);
+			fsnotify_inode(inode, FS_ATTRIB);
 			dentry_delete(d);
 		}
 		dentry_put(d);
 	}
 	rwlock_unlock(&dir->i_rwsem);
 	if (inode) {
-		fsnotify_inode(inode, atomic_load(&inode->nlink) ? FS_ATTRIB : FS_DELETE_SELF);
 		fsnotify_dir(dir, FS_DELETE, nd.last_name, 0);
 		/* May free the file's blocks: outside the directory's lock. */
 		inode_put(inode);
@@ -395,7 +395,6 @@ int do_rmdirat(int dfd, const char *name)
 	}
 	rwlock_unlock(&dir->i_rwsem);
 	if (inode) {
-		fsnotify_inode(inode, FS_DELETE_SELF);
 		fsnotify_dir(dir, FS_DELETE | FS_ISDIR, nd.last_name, 0);
 		inode_put(inode);
 	}

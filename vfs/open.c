@@ -228,11 +228,10 @@ static int open_flags_check(uint32_t *flags, unsigned *lookup)
 	}
 	if ((*flags & (LINUX_O_CREAT | LINUX_O_DIRECTORY)) == (LINUX_O_CREAT | LINUX_O_DIRECTORY))
 		return -LINUX_EINVAL;
-	if (*flags & LINUX_O_CREAT && *flags & LINUX_O_EXCL)
-		*flags |= LINUX_O_NOFOLLOW;
 	if (*flags & LINUX_O_DIRECTORY)
 		*lookup |= LOOKUP_DIRECTORY;
-	if (!(*flags & LINUX_O_NOFOLLOW))
+	/* O_EXCL: a symlink is something that exists. */
+	if (!(*flags & LINUX_O_NOFOLLOW) && (*flags & (LINUX_O_CREAT | LINUX_O_EXCL)) != (LINUX_O_CREAT | LINUX_O_EXCL))
 		*lookup |= LOOKUP_FOLLOW;
 	return 0;
 }

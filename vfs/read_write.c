@@ -17,9 +17,7 @@ static int verify_area(const struct file *f, const uint64_t *pos, struct iov_ite
 		return 0;
 	if ((int64_t)*pos < 0)
 		return -LINUX_EINVAL;
-	if ((int64_t)(*pos + it->count) < 0)
-		return -LINUX_EOVERFLOW;
-	return 0;
+	return (int64_t)(*pos + it->count) < 0 ? -LINUX_EINVAL : 0;
 }
 
 int64_t vfs_read(struct file *f, struct iov_iter *to, uint64_t *pos)
@@ -83,6 +81,11 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence)
 	if (f->ops->llseek)
 		return f->ops->llseek(f, off, whence);
 	return LINUX_S_ISREG(f->inode->mode) ? generic_file_llseek(f, off, whence) : -LINUX_ESPIPE;
+}
+
+int64_t noop_llseek(struct file *f, int64_t off __unused, int whence __unused)
+{
+	return f->pos;
 }
 
 unsigned vfs_poll(struct file *f, struct poll_table *pt)

@@ -115,12 +115,14 @@ static int rename_locked(struct dentry *old_dir, struct dentry *old, const char 
 }
 
 static void rename_notify(struct inode *old_dir, const char *old_name, struct inode *new_dir, const char *new_name,
-			  struct inode *moved)
+			  struct inode *moved, struct inode *replaced)
 {
 	uint32_t cookie = fsnotify_cookie(), is_dir = LINUX_S_ISDIR(moved->mode) ? FS_ISDIR : 0;
 
 	fsnotify_dir(old_dir, FS_MOVED_FROM | is_dir, old_name, cookie);
 	fsnotify_dir(new_dir, FS_MOVED_TO | is_dir, new_name, cookie);
+	if (replaced)
+		fsnotify_inode(replaced, FS_ATTRIB);
 	fsnotify_inode(moved, FS_MOVE_SELF);
 }
 
@@ -169,11 +171,10 @@ static int rename_between(struct nameidata *from, struct nameidata *to, unsigned
 out:
 	unlock_rename(old_dir, new_dir);
 	if (!err && moved != other) {
-		rename_notify(old_dir->inode, from->last_name, new_dir->inode, to->last_name, moved);
+		rename_notify(old_dir->inode, from->last_name, new_dir->inode, to->last_name, moved,
+			      exchange ? NULL : other);
 		if (exchange)
-			rename_notify(new_dir->inode, to->last_name, old_dir->inode, from->last_name, other);
-		else if (other)
-			fsnotify_inode(other, atomic_load(&other->nlink) ? FS_ATTRIB : FS_DELETE_SELF);
+			rename_notify(new_dir->inode, to->last_name, old_dir->inode, from->last_name, other, NULL);
 	}
 	if (old)
 		dentry_put(old);

@@ -36,6 +36,7 @@ struct file *shmem_file_setup(const char *name, uint64_t size, uint32_t flags)
 	struct mount *mnt = shm_mount();
 	struct inode *inode;
 	struct path path;
+	struct file *f;
 
 	if (IS_ERR(mnt))
 		return (struct file *)mnt;
@@ -46,8 +47,12 @@ struct file *shmem_file_setup(const char *name, uint64_t size, uint32_t flags)
 	path = (struct path){ mnt, dentry_new_anon(mnt->sb, name, inode) };
 	if (IS_ERR(path.dentry))
 		return (struct file *)path.dentry;
-	ref_get(&mnt->ref);
-	return file_open_path(&path, flags | LINUX_O_RDWR | LINUX_O_LARGEFILE, current_cred);
+	/* Not counted as a writer: a program may be started from its own memfd. */
+	f = file_new_on(&path, inode->fops, flags | LINUX_O_RDWR | LINUX_O_LARGEFILE, NULL);
+	dentry_put(path.dentry);
+	if (!IS_ERR(f))
+		f->fmode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS;
+	return f;
 }
 
 struct file *memfd_file_new(const char *name, unsigned flags)

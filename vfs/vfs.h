@@ -76,6 +76,7 @@ struct super_block {
 	uint64_t max_bytes;	/* largest file size */
 	uint32_t blksize;
 	bool fixed_ro;		/* SB_RDONLY can't be taken away */
+	bool no_negative;	/* a missing name is -ENOENT even to who wants to make it (proc) */
 	bool no_dcache;		/* dentries are not kept (proc): every lookup asks the filesystem */
 	void *s_private;
 	atomic_ulong next_ino;	/* for filesystems without numbers of their own: inode_new takes one when ino == 0 */
@@ -502,6 +503,8 @@ int64_t generic_file_read(struct file *f, struct iov_iter *to, uint64_t *pos);
 int64_t generic_file_write(struct file *f, struct iov_iter *from, uint64_t *pos);
 int64_t generic_file_llseek(struct file *f, int64_t off, int whence);
 int generic_file_mmap(struct file *f, struct mmap_args *a);
+/* lseek(2) for files that have no position but don't mind (noop_llseek): eventfd, signalfd... */
+int64_t noop_llseek(struct file *f, int64_t off, int whence);
 /* lseek(2) for directories whose positions are plain numbers. */
 int64_t generic_dir_llseek(struct file *f, int64_t off, int whence);
 

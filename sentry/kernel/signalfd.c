@@ -150,7 +150,8 @@ static void signalfd_show_fdinfo(struct file *f, struct strbuf *sb)
 }
 
 static const struct file_ops signalfd_ops = {
-	.read = signalfd_read, .poll = signalfd_poll, .release = signalfd_release, .show_fdinfo = signalfd_show_fdinfo };
+	.read = signalfd_read, .llseek = noop_llseek, .poll = signalfd_poll, .release = signalfd_release,
+	.show_fdinfo = signalfd_show_fdinfo };
 
 struct file *signalfd_file_new(linux_sigset_t mask, unsigned flags)
 {

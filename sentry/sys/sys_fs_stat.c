@@ -241,13 +241,22 @@ static int64_t statfs_flags(const struct mount *mnt)
 	return flags;
 }
 
+/* Pipes and sockets are filesystems of their own in Linux. */
+#define PIPEFS_MAGIC 0x50495045
+#define SOCKFS_MAGIC 0x534F434B
+
 static int64_t statfs_path(const struct path *path, uaddr_t ubuf)
 {
+	uint32_t mode = path->dentry->inode->mode;
 	struct linux_statfs st;
 	int err = sb_statfs(path->mnt->sb, &st);
 
 	if (err)
 		return err;
+	if (path->dentry->anon && LINUX_S_ISFIFO(mode))
+		st.f_type = PIPEFS_MAGIC;
+	if (path->dentry->anon && LINUX_S_ISSOCK(mode))
+		st.f_type = SOCKFS_MAGIC;
 	st.f_flags = statfs_flags(path->mnt);
 	return copy_to_user(ubuf, &st, sizeof(st));
 }

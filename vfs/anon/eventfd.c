@@ -107,6 +107,7 @@ static void eventfd_show_fdinfo(struct file *f, struct strbuf *sb)
 
 static const struct file_ops eventfd_ops = {
 	.read = eventfd_read,
+	.llseek = noop_llseek,
 	.write = eventfd_write,
 	.poll = eventfd_poll,
 	.release = eventfd_release,

@@ -246,6 +246,7 @@ static void eventpoll_show_fdinfo(struct file *f, struct strbuf *sb)
 }
 
 static const struct file_ops eventpoll_ops = {
+	.llseek = noop_llseek,
 	.poll = eventpoll_poll,
 	.release = eventpoll_release,
 	.show_fdinfo = eventpoll_show_fdinfo,

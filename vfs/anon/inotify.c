@@ -350,7 +350,7 @@ static void inotify_show_fdinfo(struct file *f, struct strbuf *sb)
 }
 
 static const struct file_ops inotify_ops = {
-	.read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl, .release = inotify_release,
+	.read = inotify_read, .llseek = noop_llseek, .poll = inotify_poll, .ioctl = inotify_ioctl, .release = inotify_release,
 	.show_fdinfo = inotify_show_fdinfo };
 
 struct file *inotify_file_new(unsigned flags)

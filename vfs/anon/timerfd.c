@@ -113,6 +113,7 @@ static void timerfd_show_fdinfo(struct file *f, struct strbuf *sb)
 
 static const struct file_ops timerfd_ops = {
 	.read = timerfd_read,
+	.llseek = noop_llseek,
 	.poll = timerfd_poll,
 	.release = timerfd_release,
 	.show_fdinfo = timerfd_show_fdinfo,

@@ -52,9 +52,9 @@ static int64_t zero_read(struct file *f __unused, struct iov_iter *to, uint64_t 
 	return done ? (int64_t)done : to->count ? -LINUX_EFAULT : 0;
 }
 
-static int64_t full_write(struct file *f __unused, struct iov_iter *from, uint64_t *pos __unused)
+static int64_t full_write(struct file *f __unused, struct iov_iter *from __unused, uint64_t *pos __unused)
 {
-	return from->count ? -LINUX_ENOSPC : 0;
+	return -LINUX_ENOSPC;
 }
 
 /* /dev/zero maps as anonymous memory: private plainly, shared as an unlinked tmpfs file. */

@@ -266,6 +266,7 @@ struct super_block *hostfs_open(const char *path, unsigned flags, struct strbuf 
 	sb->flags = flags & LINUX_SB_RDONLY;
 	sb->fixed_ro = hs->readonly;
 	sb->blksize = st.blksize ? st.blksize : PAGE_SIZE;
+	sb->max_bytes = 0xffffffffUL * PAGE_SIZE; /* ext4's; the host says no when its own is smaller */
 	sb->source = strdup(path);
 	atomic_store(&sb->next_ino, 1UL << 48);
 	err = root_open(hs, name, &st);

@@ -107,7 +107,7 @@ struct super_block *overlay_new(struct super_block *lower, uint64_t max_bytes)
 	sb->s_private = es;
 	sb->magic = LINUX_OVERLAYFS_SUPER_MAGIC;
 	sb->blksize = lower->blksize;
-	sb->max_bytes = INT64_MAX;
+	sb->max_bytes = lower->max_bytes;
 	sb->source = strdup("overlay");
 	/* New inode numbers lie behind those the lower may have. */
 	atomic_store(&sb->next_ino, MAX(atomic_load(&lower->next_ino), 1UL << 32));

@@ -234,8 +234,19 @@ static int proc_dir_open(struct inode *inode, struct file *f __unused)
 	return pi->entry->dir && pi->entry->dir->check ? pi->entry->dir->check(pi) : 0;
 }
 
+/* Its own descriptors a process may always look at, whatever became of its ids: proc_fd_permission. */
+static int proc_dir_permission(struct inode *inode, unsigned mask)
+{
+	struct proc_inode *pi = PROC_I(inode);
+	int err = generic_permission(inode, mask);
+
+	if (err && current && pi->tg == current->tg && !strcmp(pi->entry->name, "fd"))
+		return 0;
+	return err;
+}
+
 static const struct inode_ops proc_dir_inode_ops = {
-	.lookup = proc_lookup, .revalidate = proc_revalidate, .getattr = proc_getattr, .setattr = proc_setattr };
+	.lookup = proc_lookup, .permission = proc_dir_permission, .revalidate = proc_revalidate, .getattr = proc_getattr, .setattr = proc_setattr };
 static const struct file_ops proc_dir_file_ops = { .iterate = proc_iterate, .open = proc_dir_open };
 
 /* --- text files --- */
@@ -415,6 +426,7 @@ struct super_block *proc_sb_new(const struct fs_type *type, unsigned flags, cons
 	sb->blksize = PAGE_SIZE;
 	sb->flags = flags;
 	sb->no_dcache = true;
+	sb->no_negative = true;
 	sb->source = strdup(source ? source : type->name);
 	root = proc_inode_make(sb, root_entry, 1, NULL, NULL);
 	root_dentry = IS_ERR(root) ? (struct dentry *)root : dentry_new_root(sb, root);
