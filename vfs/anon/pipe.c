@@ -390,6 +390,8 @@ static int fifo_wait_partner_locked(struct pipe *p, struct waitq *q, unsigned *c
 static int fifo_open_locked(struct pipe *p, struct file *f)
 {
 	bool nonblock = file_nonblock(f);
+	/* A pipe(2) that is opened again through /proc/pid/fd waits for nobody. */
+	bool is_pipe = f->path.dentry->anon;
 
 	switch (f->fmode & (FMODE_READ | FMODE_WRITE)) {
 	case FMODE_READ:
@@ -397,7 +399,7 @@ static int fifo_open_locked(struct pipe *p, struct file *f)
 		p->r_counter++;
 		waitq_wake(&p->wr_wait, 0);
 		f->pos = 0;
-		if (!p->writers) {
+		if (!is_pipe && !p->writers) {
 			if (nonblock)
 				f->pos = p->w_counter;
 			else
@@ -405,12 +407,12 @@ static int fifo_open_locked(struct pipe *p, struct file *f)
 		}
 		return 0;
 	case FMODE_WRITE:
-		if (nonblock && !p->readers)
+		if (!is_pipe && nonblock && !p->readers)
 			return -LINUX_ENXIO;
 		p->writers++;
 		p->w_counter++;
 		waitq_wake(&p->rd_wait, 0);
-		return p->readers ? 0 : fifo_wait_partner_locked(p, &p->wr_wait, &p->r_counter);
+		return is_pipe || p->readers ? 0 : fifo_wait_partner_locked(p, &p->wr_wait, &p->r_counter);
 	default:
 		p->readers++;
 		p->writers++;
