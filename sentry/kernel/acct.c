@@ -115,35 +115,29 @@ void tgroup_cputime(struct tgroup *tg, uint64_t *ret_utime, uint64_t *ret_stime)
 	tgroup_cputime_locked(tg, ret_utime, ret_stime);
 }
 
-/* The peak of the address space a task has now, pages. */
+/*
+ * The peak of the address space a task has now, pages.  Not with a reference: putting the last one would tear the address space
+ * down, and callers hold pids_lock.
+ */
 static uint64_t task_maxrss(struct task *t)
 {
-	struct mm *mm = t ? task_mm_get(t) : NULL;
-	uint64_t peak = 0;
-
-	if (mm) {
-		peak = (uint64_t)READ_ONCE(mm->rss_peak);
-		mm_put(mm);
-	}
-	return peak;
+	MUTEX_GUARD(&t->lock);
+	return t->mm ? (uint64_t)READ_ONCE(t->mm->rss_peak) : 0;
 }
 
 void tgroup_rusage(struct tgroup *tg, struct rusage_acct *ret_self, struct rusage_acct *ret_children)
 {
-	struct task *t = NULL;
+	struct task *t;
 
 	mutex_lock(&tg->siglock);
 	if (ret_self)
 		tgroup_acct_locked(tg, ret_self);
 	if (ret_children)
 		*ret_children = tg->cacct;
-	if (ret_self && !list_empty(&tg->threads))
-		t = task_get(list_first_entry(&tg->threads, struct task, thread_link));
+	list_for_each_entry(t, &tg->threads, thread_link)
+		if (ret_self)
+			ret_self->maxrss = MAX(ret_self->maxrss, task_maxrss(t));
 	mutex_unlock(&tg->siglock);
-	if (ret_self)
-		ret_self->maxrss = MAX(ret_self->maxrss, task_maxrss(t));
-	if (t)
-		task_put(t);
 }
 
 void task_rusage(struct task *t, struct rusage_acct *ret)

@@ -228,6 +228,7 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 
 	list_for_each_entry(t, &child->tg->threads, thread_link) {
 		t->real_parent = reaper;
+		WRITE_ONCE(t->ppid, task_tgid(reaper));
 		if (!t->ptrace)
 			t->parent = reaper;
 		send_pdeath_signal(t);

@@ -54,6 +54,9 @@ static int clone_check(const struct clone_request *req)
 		return -LINUX_EINVAL;
 	if ((flags & LINUX_CLONE_PIDFD) && (flags & (LINUX_CLONE_DETACHED | LINUX_CLONE_THREAD)))
 		return -LINUX_EINVAL;
+	/* As ARCH_SET_FS refuses it. */
+	if ((flags & LINUX_CLONE_SETTLS) && req->tls >= TASK_SIZE_MAX)
+		return -LINUX_EPERM;
 	return clone_check_namespaces(flags);
 }
 
@@ -282,6 +285,7 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 			child->exit_signal = current->tg->leader->exit_signal;
 	}
 	child->parent = child->real_parent;
+	child->ppid = child->real_parent ? task_tgid(child->real_parent) : 0;
 	if (!thread)
 		clone_link_process(child);
 	mutex_lock(&tg->siglock);

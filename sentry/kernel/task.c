@@ -320,8 +320,7 @@ const char *task_state_name(char state)
 
 int task_ppid(struct task *t)
 {
-	MUTEX_GUARD(&pids_lock);
-	return t->real_parent ? task_tgid(t->real_parent) : 0;
+	return READ_ONCE(t->ppid);
 }
 
 int task_tracer_tid(struct task *t)

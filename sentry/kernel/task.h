@@ -40,6 +40,7 @@ struct user;
 struct task;
 
 #define TASK_COMM_LEN 16
+#define TASK_SIZE_MAX 0x7ffffffff000UL /* segment bases are below it */
 #define NO_SYSCALL UINT64_MAX
 
 enum task_exit_state { EXIT_NONE, EXIT_ZOMBIE, EXIT_DEAD };
@@ -163,6 +164,7 @@ struct task {
 
 	struct task *parent;		/* pids_lock; tracer when traced, else real_parent; borrowed */
 	struct task *real_parent;	/* pids_lock; NULL for PID 1; borrowed: children are moved before it goes */
+	int ppid;			/* pids_lock to change; tgid of real_parent, 0 for none; read without */
 	struct list_head children;	/* pids_lock; leaders by sibling */
 	struct list_head sibling;	/* pids_lock */
 	int exit_signal;		/* pids_lock; sent to the parent at exit; -1 for threads */

@@ -10,9 +10,6 @@
 
 /* --- arch_prctl --- */
 
-/* FS and GS bases are user addresses (TASK_SIZE_MAX of 4-level paging). */
-#define TASK_SIZE_MAX 0x7ffffffff000UL
-
 /* User components that XSAVE keeps: what XCR0 has, as the guest can read itself with XGETBV. */
 static uint64_t xfeatures(void)
 {
