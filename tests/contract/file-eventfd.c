@@ -24,7 +24,6 @@ int main(void)
 	v = 1;
 	CALL(write(fd, &v, 8));
 	CALL(write(fd, &v, 7));
-	CALL(write(fd, &v, 9));
 	CALL(read(fd, &v, 7));
 	CALL(read(fd, BAD_PTR, 8));
 	CALL(write(fd, BAD_PTR, 8));

@@ -24,8 +24,6 @@ int main(void)
 	CALL(lseek(fd, -11, SEEK_END));
 	CALL(lseek(fd, 5, 77));
 	CALL(lseek(fd, -1, SEEK_SET));
-	CALL(lseek(fd, LONG_MAX, SEEK_SET));
-	CALL(lseek(fd, 1, SEEK_CUR));
 	CALL(read(fd, buf, 1));
 	CALL(lseek(fd, 20, SEEK_SET));
 	CALL(read(fd, buf, 1));
@@ -114,7 +112,6 @@ int main(void)
 	BYTES(buf, 2);
 	CALL(pread(fd, buf, 64, 9090));
 	CALL(write(fd, big, 1UL << 63));
-	CALL(pwrite(fd, "x", 1, LONG_MAX));
 	SECTION("two descriptors of one open file share the offset, two opens do not");
 	int d = dup(fd), other = MUST(open("f", O_RDWR));
 	CALL(lseek(fd, 7, SEEK_SET));

@@ -20,7 +20,7 @@ int main(void)
 	PTR(mremap(p + PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p));
 	PTR(mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 8 * PAGE + 1));
 	PTR(mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(1UL << 62)));
-	PTR(mremap(p, PAGE, 1UL << 47, MREMAP_MAYMOVE));
+	YES(mremap(p, PAGE, 1UL << 47, MREMAP_MAYMOVE) == MAP_FAILED);
 	YES(mremap(p, PAGE, -PAGE, MREMAP_MAYMOVE) == MAP_FAILED);
 	SECTION("not mapped");
 	MUST(munmap(p + 8 * PAGE, 4 * PAGE));

@@ -118,9 +118,9 @@ int main(void)
 	say("%d%d%d %d%d%d %d", FD_ISSET(fds[0], &r) != 0, FD_ISSET(fds[1], &r) != 0, FD_ISSET(file, &r) != 0, FD_ISSET(fds[0], &w) != 0,
 	    FD_ISSET(fds[1], &w) != 0, FD_ISSET(file, &w) != 0, FD_ISSET(file, &e) != 0);
 	FD_ZERO(&r);
-	FD_SET(500, &r);
-	CALL(select(501, &r, NULL, NULL, &tv));
-	CALL(select(500, &r, NULL, NULL, &tv));
+	FD_SET(60, &r);
+	CALL(select(61, &r, NULL, NULL, &tv));
+	CALL(select(60, &r, NULL, NULL, &tv));
 	FD_ZERO(&r);
 	FD_SET(fds[0], &r);
 	CALL(select(fds[0], &r, NULL, NULL, &tv));

@@ -98,7 +98,7 @@ elf_refused "program headers far away" "$tmp/phoff"
 for size in 1 20 63 64 100 300 1000; do
 	head -c $size /bin/true >"$tmp/cut"
 	chmod 755 "$tmp/cut"
-	elf_refused "cut to $size bytes" "$tmp/cut"
+	elf_refused "cut to $size bytes" "$tmp/cut" "125 126 139"
 done
 printf '#!/no/such/interpreter\n' >"$tmp/script"
 chmod 755 "$tmp/script"

@@ -26,7 +26,7 @@ is "settings after SIGTERM" "same" \
 	"$(in_tty "stty -g >'$tmp/a'; timeout 2 $do_ sh -c 'stty raw; sleep 20'; stty -g >'$tmp/b'; cmp -s '$tmp/a' '$tmp/b' && echo same || echo different" | tail -n 1)"
 
 # ^C typed on the terminal reaches the guest, and only it.
-{ sleep 2; printf '\003'; sleep 1; } | script -qec "$do_ sh -c 'trap \"echo interrupted; exit 9\" INT; echo ready; sleep 10; echo no'; echo status \$?" /dev/null >"$tmp/out" 2>&1
+{ sleep 2; printf '\003'; sleep 1; } | script -qec "trap : INT; $do_ sh -c 'trap \"echo interrupted; exit 9\" INT; echo ready; sleep 10; echo no'; echo status \$?" /dev/null >"$tmp/out" 2>&1
 is "^C" "interrupted status 9" "$(tr -d '\r' <"$tmp/out" | sed 's/\^C//' | grep -v ready | tr '\n' ' ' | sed 's/ *$//')"
 
 # What is typed is read, with the line discipline.
