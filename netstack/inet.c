@@ -328,11 +328,14 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 		err = inet_autobind(sk);
 	if (err)
 		return err;
-	if (!to->port)
-		return -LINUX_ECONNREFUSED;
-	listener = inet_find(sk, to, NULL);
-	if (!listener)
-		return -LINUX_ECONNREFUSED;
+	listener = to->port ? inet_find(sk, to, NULL) : NULL;
+	if (!listener) {
+		if (!nonblock)
+			return -LINUX_ECONNREFUSED;
+		atomic_store(&sk->err, LINUX_ECONNREFUSED); /* the refusal comes while nobody waits for it */
+		sock_wake(sk, 0);
+		return -LINUX_EINPROGRESS;
+	}
 	old = inet_sk(sk)->local;
 	inet_pick_source(sk, to);
 	child = inet_child_new(listener, sk, to);

@@ -214,31 +214,12 @@ void sock_close(struct sock *sk)
 	if (listener)
 		sock_flush_children(sk);
 	if (peer) {
+		/* A datagram socket connected to this one finds out when it sends. */
 		if (sock_is_connection(sk))
 			sock_peer_gone(peer, reset);
-		else
-			sock_peer_detach(peer, sk);
 		sock_put(peer);
 	}
 	sock_wake(sk, 0);
-}
-
-/* A datagram socket that was the peer of @peer is gone: AF_UNIX tells a socket connected to it. */
-void sock_peer_detach(struct sock *peer, struct sock *gone)
-{
-	bool was = false;
-
-	mutex_lock(&peer->lock);
-	if (peer->peer == gone) {
-		peer->peer = NULL;
-		was = true;
-	}
-	mutex_unlock(&peer->lock);
-	if (!was)
-		return;
-	atomic_store(&peer->err, LINUX_ECONNRESET);
-	sock_put(gone);
-	sock_wake(peer, 0);
 }
 
 int sock_shutdown(struct sock *sk, int how)
@@ -252,11 +233,12 @@ int sock_shutdown(struct sock *sk, int how)
 		return -LINUX_EINVAL;
 	mutex_lock(&sk->lock);
 	listener = sk->state == SS_LISTENING;
+	sk->shutdown |= bits; /* even where the call fails, as inet_shutdown() */
 	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED) {
 		mutex_unlock(&sk->lock);
+		sock_wake(sk, 0);
 		return -LINUX_ENOTCONN;
 	}
-	sk->shutdown |= bits;
 	peer = sk->peer ? sock_get(sk->peer) : NULL;
 	mutex_unlock(&sk->lock);
 	if (peer && sock_is_connection(sk)) {
@@ -352,7 +334,7 @@ bool sock_writable(const struct sock *sk)
 unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt)
 {
 	const unsigned out = LINUX_EPOLLOUT | LINUX_EPOLLWRNORM |
-			     (sk->family == LINUX_AF_UNIX ? LINUX_EPOLLWRBAND : 0);
+			     (sk->protocol == LINUX_IPPROTO_TCP ? 0 : LINUX_EPOLLWRBAND);
 	unsigned mask = 0, shutdown;
 	enum sock_state state;
 	bool children;

@@ -10,7 +10,16 @@
 #include "sentry/abi/signal.h"
 
 #define STREAM_CHUNK 32768
+#define UDP_MAX_PAYLOAD 65507
 #define DGRAM_QLEN 512 /* net.unix.max_dgram_qlen */
+
+/* A call with a time-out is not restarted: sock_intr_errno() in Linux. */
+static int sock_wait_err(int err, deadline_t deadline)
+{
+	if (err == -LINUX_ETIMEDOUT)
+		return -LINUX_EAGAIN;
+	return err == -LINUX_ERESTARTSYS && deadline != NO_DEADLINE ? -LINUX_EINTR : err;
+}
 
 static int sock_take_err(struct sock *sk)
 {
@@ -38,7 +47,7 @@ static int sock_wait_space(struct sock *sk, bool nonblock, deadline_t deadline)
 	if (nonblock)
 		return -LINUX_EAGAIN;
 	err = waitq_wait(&sk->wait, sock_has_space(sk) || sock_send_over(sk), SLEEP_INTERRUPTIBLE, deadline);
-	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+	return sock_wait_err(err, deadline);
 }
 
 /* A message with @len bytes of @msg.  Its sender's address and, with the first, the ancillary data go along. */
@@ -184,7 +193,7 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 			}
 		}
 	}
-	if (!err && len > (size_t)sk->sndbuf - 32)
+	if (!err && len > (sk->family == LINUX_AF_UNIX ? (size_t)sk->sndbuf - 32 : UDP_MAX_PAYLOAD))
 		err = -LINUX_EMSGSIZE;
 	if (!err)
 		err = sock_wait_space(sk, nonblock, deadline);
@@ -211,9 +220,12 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	if (!err)
 		return len;
 	skb_free(skb);
-	if (err == -LINUX_EPIPE && !sock_is_connection(sk))
+	if (err == -LINUX_EPIPE && !sock_is_connection(sk)) {
 		err = -LINUX_ECONNREFUSED;
-	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+		if (to == READ_ONCE(sk->peer))
+			sock_set_peer(sk, NULL);
+	}
+	return sock_wait_err(err, deadline);
 }
 
 int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
@@ -273,8 +285,7 @@ static struct skb *sock_first(struct sock *sk, bool nonblock, deadline_t deadlin
 		*ret_err = waitq_wait(&sk->wait, sock_readable(sk), SLEEP_INTERRUPTIBLE, deadline);
 		mutex_lock(&sk->iolock);
 		if (*ret_err) {
-			if (*ret_err == -LINUX_ETIMEDOUT)
-				*ret_err = -LINUX_EAGAIN;
+			*ret_err = sock_wait_err(*ret_err, deadline);
 			return NULL;
 		}
 	}
@@ -461,6 +472,8 @@ int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	if (msg->flags & LINUX_MSG_OOB)
 		return sk->family == LINUX_AF_UNIX ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
 	if (sock_is_connection(sk) && (state == SS_UNCONNECTED || state == SS_LISTENING)) {
+		if (sk->family != LINUX_AF_UNIX && (READ_ONCE(sk->shutdown) & SHUT_BIT_RCV))
+			return 0;
 		if (sk->family == LINUX_AF_UNIX)
 			return sk->type == LINUX_SOCK_STREAM ? -LINUX_EINVAL : -LINUX_ENOTCONN;
 		return -LINUX_ENOTCONN;

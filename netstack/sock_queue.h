@@ -12,7 +12,6 @@ struct skb *skb_new(struct sock *from, size_t len);
 void skb_free(struct skb *skb);
 /* The peer with a reference, or NULL. */
 struct sock *sock_peer_get(struct sock *sk);
-void sock_peer_detach(struct sock *peer, struct sock *gone);
 /* Ends a sock: what release of its file does; also for children that were never accepted. */
 void sock_close(struct sock *sk);
 bool sock_writable(const struct sock *sk);

@@ -149,6 +149,13 @@ static int unix_bind_path(struct sock *sk, const struct unix_addr *a)
 	int err;
 
 	snprintf(name, sizeof(name), "%.*s", (int)sizeof(a->addr.un.sun_path), a->addr.un.sun_path);
+	if (u->name.len) {
+		err = path_lookupat(LINUX_AT_FDCWD, name, 0, &path);
+		if (err)
+			return -LINUX_EINVAL;
+		path_put(&path);
+		return -LINUX_EADDRINUSE;
+	}
 	err = vfs_mksock(name, LINUX_S_IFSOCK | 0777, NULL, &path);
 	if (err)
 		return err == -LINUX_EEXIST ? -LINUX_EADDRINUSE : err;
@@ -173,10 +180,11 @@ static int unix_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigne
 	err = unix_addr_check(addr, len, &a);
 	if (err)
 		return err;
-	if (u->name.len)
-		return -LINUX_EINVAL;
+	/* A path is made before the socket is looked at, so that one which exists is the error that shows. */
 	if (unix_addr_is_path(&a))
 		return unix_bind_path(sk, &a);
+	if (u->name.len)
+		return -LINUX_EINVAL;
 	MUTEX_GUARD(&unix_lock);
 	if (unix_find_abstract_locked(&a, 0))
 		return -LINUX_EADDRINUSE;

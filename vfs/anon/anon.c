@@ -26,25 +26,32 @@ static int anon_statfs(struct super_block *sb, struct linux_statfs *ret)
 static const struct super_ops anon_super_ops = { .free_inode = anon_free_inode, .statfs = anon_statfs };
 static const struct fs_type anon_type = { .name = "anon_inodefs", .nodev = true };
 
-/* One super block for all, made on first use and kept for the life of the sentry; anon_mount is its only mount. */
+enum anon_kind { ANON_INODES, ANON_PIPES, ANON_SOCKETS, NR_ANON_KINDS };
+
+/* What fstatfs(2) tells of each kind. */
+static const uint64_t anon_magic[NR_ANON_KINDS] = { 0x09041934, 0x50495045, 0x534f434b };
+
+/* One super block for each kind, made on first use and kept for the life of the sentry, with its only mount. */
 static struct mutex anon_lock = MUTEX_INIT;
-static struct super_block *anon_sb; /* anon_lock to set */
-static struct mount *anon_mount;
+static struct mount *anon_mounts[NR_ANON_KINDS]; /* anon_lock to set */
 
-#define ANON_INODE_FS_MAGIC 0x09041934
+static enum anon_kind anon_kind_of(uint32_t mode)
+{
+	return LINUX_S_ISFIFO(mode) ? ANON_PIPES : LINUX_S_ISSOCK(mode) ? ANON_SOCKETS : ANON_INODES;
+}
 
-static int anon_init(void)
+static int anon_init(enum anon_kind kind)
 {
 	MUTEX_GUARD(&anon_lock);
 	struct super_block *sb;
 	struct mount *mnt;
 
-	if (anon_mount)
+	if (anon_mounts[kind])
 		return 0;
 	sb = sb_new(&anon_type, &anon_super_ops);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
-	sb->magic = ANON_INODE_FS_MAGIC;
+	sb->magic = anon_magic[kind];
 	sb->blksize = PAGE_SIZE;
 	mnt = calloc(1, sizeof(*mnt));
 	if (!mnt) {
@@ -56,8 +63,7 @@ static int anon_init(void)
 	list_init(&mnt->ns_link);
 	list_init(&mnt->children);
 	list_init(&mnt->child_link);
-	anon_sb = sb;
-	anon_mount = mnt;
+	anon_mounts[kind] = mnt;
 	return 0;
 }
 
@@ -78,20 +84,21 @@ struct file *anon_file_new(const char *name, uint32_t mode, const struct file_op
 	struct inode *inode;
 	struct file *f;
 	char buf[NAME_MAX_LEN + 1];
-	int err = anon_init();
+	enum anon_kind kind = anon_kind_of(mode);
+	int err = anon_init(kind);
 
 	if (err)
 		return ERR_PTR(err);
-	inode = inode_new(anon_sb, 0, mode, NULL, ops);
+	inode = inode_new(anon_mounts[kind]->sb, 0, mode, NULL, ops);
 	if (IS_ERR(inode))
 		return (struct file *)inode;
 	inode->uid = current_cred->fsuid;
 	inode->gid = current_cred->fsgid;
 	anon_name(buf, sizeof(buf), name, inode->ino);
-	dentry = dentry_new_anon(anon_sb, buf, inode);
+	dentry = dentry_new_anon(anon_mounts[kind]->sb, buf, inode);
 	if (IS_ERR(dentry))
 		return (struct file *)dentry;
-	f = file_new_on(&(struct path){ anon_mount, dentry }, ops, flags, private_data);
+	f = file_new_on(&(struct path){ anon_mounts[kind], dentry }, ops, flags, private_data);
 	dentry_put(dentry);
 	return f;
 }

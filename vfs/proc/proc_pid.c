@@ -111,7 +111,7 @@ static int show_comm(struct proc_inode *pi, struct strbuf *sb)
 	return 0;
 }
 
-static int store_comm(struct proc_inode *pi, char *buf, size_t len)
+static int store_comm(struct proc_inode *pi, char *buf, size_t len __unused)
 {
 	struct task *t _cleanup_task_ = proc_task_get(pi);
 	char comm[TASK_COMM_LEN];
@@ -120,7 +120,7 @@ static int store_comm(struct proc_inode *pi, char *buf, size_t len)
 		return -LINUX_ESRCH;
 	if (t->tg != current->tg)
 		return -LINUX_EINVAL;
-	snprintf(comm, sizeof(comm), "%.*s", (int)MIN(len, sizeof(comm) - 1), buf);
+	snprintf(comm, sizeof(comm), "%s", buf); /* a newline is part of what was written */
 	task_set_comm(t, comm);
 	return 0;
 }
