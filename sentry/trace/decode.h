@@ -77,7 +77,7 @@ void decode_iovec_array(struct decode *d, uint64_t addr, uint64_t nr, uint64_t b
 
 #define DECODERS(X)                                                                                                    \
 	/* decode.c */                                                                                                 \
-	X(fd) X(dirfd) X(int) X(uint) X(long) X(off) X(size) X(hex) X(ptr) X(pid) X(uid) X(path) X(name) X(str)        \
+	X(fd) X(dirfd) X(int) X(skip) X(uint) X(long) X(off) X(size) X(hex) X(ptr) X(pid) X(uid) X(path) X(name) X(str)        \
 	X(in) X(out) X(rnd) X(argv) X(envp) X(pathout) X(mode) X(perm) X(umask) X(dev) X(mincore)                    \
 	/* decode_struct.c */                                                                                          \
 	X(stat) X(statx) X(statfs) X(timespec) X(timespec_rem) X(timespec2) X(timeval) X(timeval2) X(timezone)         \
