@@ -380,9 +380,7 @@ out:
 /* Whether a stream read that has some bytes already goes on into @skb. */
 static bool stream_may_join(const struct skb *skb, const struct msg *msg, bool passcred)
 {
-	if (msg->scm.nr_files)
-		return false;
-	if (skb->scm.nr_files)
+	if (msg->scm.nr_files) /* a read ends with the message that brought descriptors */
 		return false;
 	return !passcred || !msg->scm.has_cred || !memcmp(&skb->scm.cred, &msg->scm.cred, sizeof(skb->scm.cred));
 }
@@ -407,10 +405,10 @@ static int64_t sock_peek_stream(struct sock *sk, struct msg *msg, bool nonblock)
 		size_t want = MIN(skb->len - skb->off, msg->iter->count);
 		size_t n = iov_iter_copy_to(msg->iter, skb->data + skb->off, want);
 
-		if (!done) {
+		if (!done)
 			sock_take_addr(skb, msg);
+		if (!done || skb->scm.nr_files)
 			err = sock_take_scm(skb, msg);
-		}
 		done += n;
 		if (n < want || err) {
 			if (!done)
@@ -448,7 +446,7 @@ static int64_t sock_recv_stream(struct sock *sk, struct msg *msg, bool nonblock)
 		}
 		if (!done)
 			sock_take_addr(skb, msg);
-		if (!done || !msg->scm.has_cred)
+		if (!done || skb->scm.nr_files)
 			sock_take_scm(skb, msg);
 		done += n;
 		sock_consume(sk, skb, n, false);

@@ -243,6 +243,13 @@ struct file *fget(int fd)
 	return f;
 }
 
+unsigned files_capacity(void)
+{
+	MUTEX_GUARD(&current_files->lock);
+
+	return atomic_load(&current_files->fdt)->nr;
+}
+
 int files_next_fd(struct files_struct *files, int fd)
 {
 	struct fdtable *t;

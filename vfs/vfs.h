@@ -547,6 +547,8 @@ int fd_get_cloexec(int fd); /* 0/1 or -EBADF */
 int fd_set_cloexec(int fd, bool on);
 /* The next open descriptor >= @fd, or -1: for /proc. */
 int files_next_fd(struct files_struct *files, int fd);
+/* Descriptors the calling process's table has room for now: select(2) looks no further. */
+unsigned files_capacity(void);
 uint64_t files_rlimit_nofile(void); /* hook below */
 
 /* --- what the VFS asks of the layer above; the kernel defines these --- */
@@ -555,7 +557,7 @@ uint64_t files_rlimit_nofile(void); /* hook below */
 void kernel_signal_self(int sig);
 /* Sends @sig to a process group / process (tty, F_SETOWN), as the kernel. */
 void kernel_signal_pgrp(int32_t pgrp, int sig);
-void kernel_signal_pid(int32_t pid, int sig, int si_code, int si_fd, int si_band);
+void kernel_signal_pid(int32_t pid, int sig, int code, int fd, int band); /* as si_code, si_fd, si_band */
 /* RLIMIT_* of the calling task (LINUX_RLIMIT_NOFILE, FSIZE). */
 uint64_t kernel_rlimit(int resource);
 /* A signal is waiting for the calling task. */

@@ -254,7 +254,7 @@ static int64_t do_select(int n, const uaddr_t user[3], deadline_t deadline)
 
 	if (n < 0)
 		return -LINUX_EINVAL;
-	n = MIN(n, 1 << 20);
+	n = (int)MIN((unsigned)n, files_capacity());
 	ret = select_sets_init(&s, n, user);
 	if (!ret)
 		ret = select_run(&s, deadline);

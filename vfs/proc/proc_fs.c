@@ -154,7 +154,7 @@ static struct inode *proc_lookup(struct inode *dir, const char *name)
 		struct task *t _cleanup_task_ = proc_task_get(pi);
 
 		if (!t)
-			return ERR_PTR(-LINUX_ENOENT);
+			return ERR_PTR(e ? -LINUX_ESRCH : -LINUX_ENOENT);
 	}
 	if (e)
 		return proc_inode_new(pi, e, name);
