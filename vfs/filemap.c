@@ -177,7 +177,7 @@ static void extend_size(struct inode *inode, uint64_t end)
 	if (end <= inode->size)
 		return;
 	mutex_lock(&inode->i_lock);
-	inode->size = end;
+	WRITE_ONCE(inode->size, end);
 	mutex_unlock(&inode->i_lock);
 }
 
@@ -188,7 +188,7 @@ static int64_t perform_write(struct file *f, struct iov_iter *from, uint64_t *po
 	struct mapping *m = &inode->mapping;
 	int64_t done = 0, n = 0;
 
-	if (*pos + from->count > inode->size && (m->mapped_write || *pos > inode->size))
+	if (*pos + from->count > inode->size && (READ_ONCE(m->mapped_write) || *pos > inode->size))
 		mapping_zero_tail(m, inode->size);
 	while (from->count) {
 		n = 0;

@@ -291,7 +291,7 @@ int simple_setattr(struct inode *inode, const struct iattr *attr)
 		uint64_t old = inode->size;
 
 		mutex_lock(&inode->i_lock);
-		inode->size = attr->size;
+		WRITE_ONCE(inode->size, attr->size);
 		mutex_unlock(&inode->i_lock);
 		if (inode->mapping.ops && attr->size < old)
 			mapping_truncate(&inode->mapping, attr->size);

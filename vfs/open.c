@@ -322,7 +322,7 @@ int do_truncate(const struct path *path, uint64_t size, struct file *f)
 
 int inode_size_ok(struct inode *inode, uint64_t size)
 {
-	if (size > inode->size && size > kernel_rlimit(LINUX_RLIMIT_FSIZE)) {
+	if (size > READ_ONCE(inode->size) && size > kernel_rlimit(LINUX_RLIMIT_FSIZE)) {
 		kernel_signal_self(LINUX_SIGXFSZ);
 		return -LINUX_EFBIG;
 	}

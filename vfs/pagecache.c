@@ -289,7 +289,7 @@ static int mapping_fault(struct backing *b, uint64_t pgoff, bool write, pfn_t *r
 		}
 		*entry |= PG_ACCESSED;
 		if (write)
-			m->mapped_write = true;
+			WRITE_ONCE(m->mapped_write, true);
 		if (write && !(*entry & PG_DIRTY)) {
 			err = page_make_dirty_locked(m, pgoff);
 			if (err < 0)

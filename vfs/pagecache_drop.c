@@ -48,7 +48,7 @@ void page_set_dirty_locked(struct mapping *m, uint64_t pgoff, uint64_t *entry)
 {
 	*entry |= PG_DIRTY;
 	radix_tag(&m->tree, pgoff, true);
-	m->nr_dirty++;
+	WRITE_ONCE(m->nr_dirty, m->nr_dirty + 1);
 	if (m->ops->writepages)
 		atomic_fetch_add_explicit(&total_dirty, 1, memory_order_relaxed);
 }
@@ -57,7 +57,7 @@ void page_clear_dirty_locked(struct mapping *m, uint64_t pgoff, uint64_t *entry)
 {
 	*entry &= ~(uint64_t)PG_DIRTY;
 	radix_tag(&m->tree, pgoff, false);
-	m->nr_dirty--;
+	WRITE_ONCE(m->nr_dirty, m->nr_dirty - 1);
 	if (m->ops->writepages)
 		atomic_fetch_sub_explicit(&total_dirty, 1, memory_order_relaxed);
 }

@@ -328,6 +328,13 @@ Test(pagecache, dirty_again)
 static atomic_bool stop;
 static struct file *storm_file;
 
+/* What a guest and write(2) do to one page at the same time is a race by design; the thread sanitizer is not to say so. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:storm_fault\n";
+}
+
 /*
  * Faults pages in as mm does.  A page that a fault hands out holds its own number or zeros, and none may be handed out behind the
  * size that the file had at any time during the call.
