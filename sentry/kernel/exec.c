@@ -130,7 +130,7 @@ static bool dethread_done(struct tgroup *tg)
 	done = tg->nr_threads == 1;
 	/* Only an unreaped leader and us. */
 	if (tg->nr_threads == 2 && current != tg->leader)
-		done = READ_ONCE(tg->leader->exit_state) == EXIT_ZOMBIE;
+		done = atomic_load(&tg->leader->exit_state) == EXIT_ZOMBIE;
 	return done;
 }
 
@@ -167,8 +167,8 @@ static struct task *dethread_take_over(struct task *me)
 	me->pid->task = me;
 	leader->pid = old;
 	old->task = leader;
-	WRITE_ONCE(leader->tid, old->nr);
-	WRITE_ONCE(me->tid, me->pid->nr);
+	atomic_store(&leader->tid, old->nr);
+	atomic_store(&me->tid, me->pid->nr);
 	list_add_tail(&me->sibling, &leader->sibling);
 	me->exit_signal = LINUX_SIGCHLD;
 	leader->exit_signal = -1;
@@ -205,7 +205,9 @@ static int exec_dethread(void)
 		if (err)
 			return -LINUX_EAGAIN;
 	}
+	mutex_lock(&pids_lock);
 	me->exit_signal = LINUX_SIGCHLD;
+	mutex_unlock(&pids_lock);
 	return 0;
 }
 

@@ -91,7 +91,7 @@ int task_wait_status(struct task *leader)
 {
 	struct tgroup *tg = leader->tg;
 
-	return READ_ONCE(tg->flags) & TG_EXITING ? tg->group_exit_code : leader->exit_code;
+	return atomic_load(&tg->flags) & TG_EXITING ? tg->group_exit_code : leader->exit_code;
 }
 
 void task_wake_parent_locked(struct task *parent, struct task *child)
@@ -199,7 +199,7 @@ static struct task *find_new_reaper(struct task *father)
 	if (reaper)
 		return reaper;
 	for (struct task *p = father->real_parent; p && p->tg != init_tgroup; p = p->real_parent) {
-		if (!(READ_ONCE(p->tg->flags) & TG_SUBREAPER))
+		if (!(atomic_load(&p->tg->flags) & TG_SUBREAPER))
 			continue;
 		reaper = tgroup_live_thread_locked(p->tg);
 		if (reaper)
@@ -228,7 +228,7 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 
 	list_for_each_entry(t, &child->tg->threads, thread_link) {
 		t->real_parent = reaper;
-		WRITE_ONCE(t->ppid, task_tgid(reaper));
+		atomic_store(&t->ppid, task_tgid(reaper));
 		if (!t->ptrace)
 			t->parent = reaper;
 		send_pdeath_signal(t);
@@ -316,9 +316,9 @@ static bool exit_signals(struct task *t)
 
 void task_vfork_done(struct task *t)
 {
-	if (!READ_ONCE(t->vfork_pending))
+	if (!atomic_load(&t->vfork_pending))
 		return;
-	WRITE_ONCE(t->vfork_pending, false);
+	atomic_store(&t->vfork_pending, false);
 	waitq_wake(&t->vfork_wait, 0);
 }
 

@@ -323,7 +323,7 @@ static void clone_unlink(struct task *child)
 
 static void clone_wait_vfork(struct task *child)
 {
-	waitq_wait(&child->vfork_wait, !READ_ONCE(child->vfork_pending), SLEEP_KILLABLE, NO_DEADLINE);
+	waitq_wait(&child->vfork_wait, !atomic_load(&child->vfork_pending), SLEEP_KILLABLE, NO_DEADLINE);
 }
 
 /* @child: two references, one for the process tree. */

@@ -109,7 +109,7 @@ static bool pgrp_has_stopped_locked(struct pid *pgrp)
 	struct tgroup *tg;
 
 	list_for_each_entry(tg, &pgrp->pgrp, pgrp_link)
-		if (READ_ONCE(tg->flags) & TG_STOPPED)
+		if (atomic_load(&tg->flags) & TG_STOPPED)
 			return true;
 	return false;
 }
@@ -204,7 +204,7 @@ int do_setpgid(int pid, int pgid)
 			return -LINUX_ESRCH;
 		if (tg->session != me->session)
 			return -LINUX_EPERM;
-		if (!(READ_ONCE(tg->flags) & TG_FORKED_NOEXEC))
+		if (!(atomic_load(&tg->flags) & TG_FORKED_NOEXEC))
 			return -LINUX_EACCES;
 	}
 	if (tg->session == tg->pid)

@@ -34,7 +34,7 @@ static int64_t oom_score(struct tgroup *tg, uint64_t total)
 
 static bool oom_is_dying(struct tgroup *tg)
 {
-	return READ_ONCE(tg->flags) & TG_EXITING;
+	return atomic_load(&tg->flags) & TG_EXITING;
 }
 
 /* The victim with a reference, NULL for none; *ret_dying: somebody is on the way out already. */

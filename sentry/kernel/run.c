@@ -19,7 +19,11 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TASK_STACK_SIZE (2UL << 20)
+#else
 #define TASK_STACK_SIZE (256UL << 10)
+#endif
 
 #define X86_TRAP_PF 14
 #define X86_TRAP_MF 16
@@ -166,6 +170,7 @@ static void task_fault(struct task *t, const struct platform_stop *stop)
 	struct guest_regs *r = &t->ctx->regs;
 	struct mm_fault f = {
 		.addr = stop->addr, .access = stop->access, .present = stop->present, .ip = r->rip, .sp = r->rsp,
+		.regs = r,
 	};
 	int err;
 

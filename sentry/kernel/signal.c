@@ -74,6 +74,9 @@ static bool signal_is_ignored(struct task *t, int sig, unsigned flags)
 	handler = sighand_action(tg->sighand, sig).handler;
 	if ((tg->flags & TG_UNKILLABLE) && handler == LINUX_SIG_DFL && !(flags & SIG_FORCE))
 		return true;
+	/* strace shows ignored signals too: under ptrace(2) they are delivered to be dropped. */
+	if (unlikely(trace_flags & TRACE_HOOKS))
+		return false;
 	return handler_is_default_ignore(handler, sig);
 }
 

@@ -88,7 +88,7 @@ static bool signal_stop(int sig)
 	mutex_unlock(&tg->siglock);
 	if (notify)
 		task_notify_parent_stop(me, LINUX_CLD_STOPPED);
-	while (READ_ONCE(me->jobctl) & JOBCTL_STOPPED)
+	while (atomic_load(&me->jobctl) & JOBCTL_STOPPED)
 		sleeper_sleep(SLEEP_KILLABLE, NO_DEADLINE);
 	return true;
 }

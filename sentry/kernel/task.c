@@ -287,11 +287,11 @@ void task_set_comm(struct task *t, const char *comm)
 
 char task_state_char(struct task *t)
 {
-	if (READ_ONCE(t->exit_state) != EXIT_NONE)
-		return READ_ONCE(t->exit_state) == EXIT_ZOMBIE ? 'Z' : 'X';
-	if (READ_ONCE(t->jobctl) & JOBCTL_TRACED)
+	if (atomic_load(&t->exit_state) != EXIT_NONE)
+		return atomic_load(&t->exit_state) == EXIT_ZOMBIE ? 'Z' : 'X';
+	if (atomic_load(&t->jobctl) & JOBCTL_TRACED)
 		return 't';
-	if (READ_ONCE(t->jobctl) & JOBCTL_STOPPED)
+	if (atomic_load(&t->jobctl) & JOBCTL_STOPPED)
 		return 'T';
 	if (sleeper_asleep(&t->sleeper))
 		return 'S';
@@ -320,7 +320,7 @@ const char *task_state_name(char state)
 
 int task_ppid(struct task *t)
 {
-	return READ_ONCE(t->ppid);
+	return atomic_load(&t->ppid);
 }
 
 int task_tracer_tid(struct task *t)
@@ -387,7 +387,7 @@ bool task_syscall(struct task *t, uint64_t *ret_nr, uint64_t ret_args[6], uaddr_
 
 	if (!task_regs(t, &regs))
 		return false;
-	*ret_nr = READ_ONCE(t->syscall_nr);
+	*ret_nr = atomic_load(&t->syscall_nr);
 	ret_args[0] = regs.rdi;
 	ret_args[1] = regs.rsi;
 	ret_args[2] = regs.rdx;

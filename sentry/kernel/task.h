@@ -124,7 +124,7 @@ struct tgroup {
 	struct sighand *sighand;	/* siglock; reference */
 	struct sigpending shared_pending; /* siglock */
 	struct waitq signalfd_wait;	/* woken for each signal queued */
-	unsigned flags;			/* siglock; TG_* */
+	atomic_uint flags;		/* siglock to change, read without; TG_* */
 	int group_exit_code;		/* siglock */
 	int group_stop_count;		/* siglock; threads that are still to stop */
 	struct task *group_exec_task;	/* siglock; the thread that calls exec and waits for the others */
@@ -158,18 +158,18 @@ struct tgroup {
 struct task {
 	struct ref ref;
 	struct pid *pid;		/* pids_lock to change (a thread that calls exec takes the leader's); reference */
-	int tid;			/* pid->nr; pids_lock to change, read without */
+	atomic_int tid;			/* pid->nr; pids_lock to change, read without */
 	struct tgroup *tg;		/* immutable; reference */
 	struct list_head thread_link;	/* see tgroup.threads */
 
 	struct task *parent;		/* pids_lock; tracer when traced, else real_parent; borrowed */
 	struct task *real_parent;	/* pids_lock; NULL for PID 1; borrowed: children are moved before it goes */
-	int ppid;			/* pids_lock to change; tgid of real_parent, 0 for none; read without */
+	atomic_int ppid;		/* pids_lock to change; tgid of real_parent, 0 for none; read without */
 	struct list_head children;	/* pids_lock; leaders by sibling */
 	struct list_head sibling;	/* pids_lock */
 	int exit_signal;		/* pids_lock; sent to the parent at exit; -1 for threads */
 	int pdeath_signal;		/* atomic access */
-	enum task_exit_state exit_state; /* pids_lock */
+	_Atomic enum task_exit_state exit_state; /* pids_lock to change, read without */
 	int exit_code;			/* pids_lock once exiting; the wait status */
 	bool exiting;			/* siglock; in do_exit */
 	bool unlinked;			/* pids_lock; released: in no list, without a number */
@@ -201,7 +201,7 @@ struct task {
 	linux_sigset_t blocked, real_blocked /* sigtimedwait */, saved_sigmask;
 	bool restore_sigmask;		/* saved_sigmask is to be put back */
 	struct sigpending pending;
-	unsigned jobctl;
+	atomic_uint jobctl;		/* siglock to change; JOBCTL_* */
 	struct linux_stack sigaltstack;	/* own thread */
 	int last_siginfo_sig;
 
@@ -211,7 +211,7 @@ struct task {
 	struct list_head pi_state_list;	/* futex_pi.c; PI futexes held or waited for through the sentry */
 	struct futex_pi_state *pi_blocked_on; /* futex_pi.c's lock */
 	bool futex_exiting;		/* futex_pi.c's lock: no new PI state may name this task */
-	bool vfork_pending;		/* pids_lock; the parent waits in vfork */
+	atomic_bool vfork_pending;	/* the parent waits in vfork */
 	struct waitq vfork_wait;
 
 	/* Credentials and behaviour; own thread writes */
@@ -232,7 +232,7 @@ struct task {
 	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw, read_bytes, write_bytes;
 
 	/* Crash reports and /proc/pid/syscall */
-	uint64_t syscall_nr;		/* of the syscall in progress; NO_SYSCALL outside */
+	atomic_ullong syscall_nr;	/* of the syscall in progress; NO_SYSCALL outside */
 	struct syscall_record recent[TASK_RECENT_SYSCALLS];
 	unsigned nr_recent;
 
@@ -277,9 +277,9 @@ static inline void tgroup_put_cleanup(struct tgroup **tg)
 }
 #define _cleanup_tgroup_ __cleanup(tgroup_put_cleanup)
 
-static inline int task_tid(const struct task *t)
+static inline int task_tid(struct task *t)
 {
-	return READ_ONCE(t->tid);
+	return atomic_load_explicit(&t->tid, memory_order_relaxed);
 }
 static inline int task_tgid(const struct task *t)
 {

@@ -143,7 +143,7 @@ static int wait_continued(struct wait_request *req, struct task *p)
 	struct tgroup *tg = p->tg;
 	bool continued;
 
-	if (!(req->options & LINUX_WCONTINUED) || !(READ_ONCE(tg->flags) & TG_CONTINUED))
+	if (!(req->options & LINUX_WCONTINUED) || !(atomic_load(&tg->flags) & TG_CONTINUED))
 		return WAIT_NONE;
 	mutex_lock(&tg->siglock);
 	continued = tg->flags & TG_CONTINUED;

@@ -298,7 +298,7 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 	case LINUX_PR_SET_CHILD_SUBREAPER:
 		return prctl_set_subreaper(a2);
 	case LINUX_PR_GET_CHILD_SUBREAPER:
-		return put_user(!!(READ_ONCE(t->tg->flags) & TG_SUBREAPER), a2, int32_t);
+		return put_user(!!(atomic_load(&t->tg->flags) & TG_SUBREAPER), a2, int32_t);
 	case LINUX_PR_SET_NO_NEW_PRIVS:
 	case LINUX_PR_GET_NO_NEW_PRIVS:
 	case LINUX_PR_SET_THP_DISABLE:

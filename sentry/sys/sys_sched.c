@@ -272,6 +272,16 @@ static int host_mask(uint8_t mask[CPU_MASK_SIZE])
 	return host_sched_getaffinity(0, CPU_MASK_SIZE, mask);
 }
 
+/* One more than the highest processor in the mask. */
+static unsigned host_nr_possible(const uint8_t *mask, unsigned size)
+{
+	unsigned nr = size * 8;
+
+	while (nr && !(mask[(nr - 1) / 8] & (1 << (nr - 1) % 8)))
+		nr--;
+	return nr;
+}
+
 SYSCALL_DEFINE3(sched_getaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 {
 	uint8_t mask[CPU_MASK_SIZE];
@@ -280,8 +290,10 @@ SYSCALL_DEFINE3(sched_getaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 
 	if (size < 0)
 		return size;
-	if (len % 8 || len < (unsigned)size)
+	/* As many bytes as there are processors will do; the rest of the kernel's mask is empty. */
+	if (len % 8 || len * 8ULL < host_nr_possible(mask, (unsigned)size))
 		return -LINUX_EINVAL;
+	size = MIN(size, (int)MIN(len, CPU_MASK_SIZE));
 	t = pid < 0 ? ERR_PTR(-LINUX_ESRCH) : sched_task_get(pid);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
