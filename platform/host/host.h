@@ -226,7 +226,7 @@ void host_sched_yield(void);
 /* @cmd: MEMBARRIER_CMD_*. */
 int host_membarrier(int cmd, unsigned flags);
 int host_setpriority(pid_t tid, int nice);
-/* Processors that the calling thread may use. */
+/* Processors that the sentry may use. */
 unsigned host_nr_cpus(void);
 
 struct host_rlimit {

@@ -215,7 +215,8 @@ int host_setpriority(pid_t tid, int nice)
 unsigned host_nr_cpus(void)
 {
 	uint64_t mask[1024 / 64] = { 0 };
-	int n = host_sched_getaffinity(0, sizeof(mask), mask);
+	/* The main thread's: platforms move the others about. */
+	int n = host_sched_getaffinity(host_getpid(), sizeof(mask), mask);
 	unsigned nr = 0;
 
 	for (int i = 0; i < n / 8; i++)

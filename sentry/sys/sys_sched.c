@@ -265,11 +265,14 @@ SYSCALL_DEFINE0(sched_yield)
 
 /* --- processors --- */
 
-/* The host's processors that the sentry may use; bytes that matter, or -errno. */
+/*
+ * The host's processors that the sentry may use; bytes that matter, or -errno.  The main thread's: the platform binds those that
+ * run tasks as it sees fit.
+ */
 static int host_mask(uint8_t mask[CPU_MASK_SIZE])
 {
 	memset(mask, 0, CPU_MASK_SIZE);
-	return host_sched_getaffinity(0, CPU_MASK_SIZE, mask);
+	return host_sched_getaffinity(host_getpid(), CPU_MASK_SIZE, mask);
 }
 
 /* One more than the highest processor in the mask. */

@@ -206,9 +206,8 @@ void decode_dev(struct decode *d, uint64_t v)
 {
 	uint64_t mode = decode_param(d);
 
-	if (d->param && !LINUX_S_ISCHR(mode) && !LINUX_S_ISBLK(mode))
-		decode_size(d, v);
-	else
+	/* mknod of something else does not look at it. */
+	if (!d->param || LINUX_S_ISCHR(mode) || LINUX_S_ISBLK(mode))
 		strbuf_addf(d->sb, "makedev(%#llx, %#llx)", (unsigned long long)LINUX_MAJOR(v),
 			    (unsigned long long)LINUX_MINOR(v));
 }
@@ -249,7 +248,7 @@ void decode_quote(struct strbuf *sb, const void *data, size_t len, bool more)
 			strbuf_addf(sb, "\\%c", letter);
 		else if (s[i] >= ' ' && s[i] < 0x7f)
 			strbuf_addc(sb, (char)s[i]);
-		else if (i + 1 < len && s[i + 1] >= '0' && s[i + 1] <= '9')
+		else if (i + 1 < len && s[i + 1] >= '0' && s[i + 1] <= '7')
 			strbuf_addf(sb, "\\%03o", s[i]);
 		else
 			strbuf_addf(sb, "\\%o", s[i]);

@@ -60,6 +60,21 @@ void decode_access(struct decode *d, uint64_t v)
 		xlat_print(d->sb, xlat_find("access"), (uint32_t)v);
 }
 
+void decode_at_statx(struct decode *d, uint64_t v)
+{
+	uint64_t rest = v & ~(uint64_t)LINUX_AT_STATX_SYNC_TYPE;
+
+	if (v & LINUX_AT_STATX_SYNC_TYPE) {
+		xlat_print_by(d->sb, "at_statx", (uint32_t)v);
+		return;
+	}
+	strbuf_adds(d->sb, "AT_STATX_SYNC_AS_STAT");
+	if (rest) {
+		strbuf_addc(d->sb, '|');
+		xlat_print_by(d->sb, "at_statx", (uint32_t)rest);
+	}
+}
+
 /* --- memory --- */
 
 void decode_mmap(struct decode *d, uint64_t v)
@@ -85,13 +100,15 @@ void decode_mremap_addr(struct decode *d, uint64_t v)
 
 /* --- clone --- */
 
+/* strace names the arguments, and puts the stack first and the child's tid last. */
 void decode_clone(struct decode *d, uint64_t v)
 {
 	uint64_t flags = v & ~0xffULL, sig = v & 0xff;
 
-	strbuf_adds(d->sb, "");
-	if (flags)
-		xlat_print_bits(d->sb, xlat_find("clone"), flags);
+	strbuf_adds(d->sb, "child_stack=");
+	decode_addr(d->sb, decode_param(d));
+	strbuf_adds(d->sb, ", flags=");
+	xlat_print_bits(d->sb, xlat_find("clone"), flags);
 	if (flags && sig)
 		strbuf_addc(d->sb, '|');
 	if (sig)
@@ -100,27 +117,32 @@ void decode_clone(struct decode *d, uint64_t v)
 		strbuf_addc(d->sb, '0');
 }
 
-void decode_clone_stack(struct decode *d, uint64_t v)
-{
-	decode_addr(d->sb, v);
-}
-
 void decode_clone_ptid(struct decode *d, uint64_t v)
 {
-	if (decode_param(d) & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_PIDFD))
-		decode_addr(d->sb, v);
+	int32_t tid;
+
+	if (!(decode_param(d) & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_PIDFD)))
+		return;
+	strbuf_adds(d->sb, "parent_tid=");
+	if (decode_fetch(d, v, &tid, sizeof(tid)))
+		strbuf_addf(d->sb, "[%d]", tid);
 }
 
-void decode_clone_ctid(struct decode *d, uint64_t v)
+/* In the place of the other one. */
+void decode_clone_tls_arg(struct decode *d, uint64_t v __unused)
 {
-	if (decode_param(d) & (LINUX_CLONE_CHILD_SETTID | LINUX_CLONE_CHILD_CLEARTID))
-		decode_addr(d->sb, v);
+	if (d->args[0] & LINUX_CLONE_SETTLS) {
+		strbuf_adds(d->sb, "tls=");
+		decode_addr(d->sb, decode_param(d));
+	}
 }
 
-void decode_clone_tls(struct decode *d, uint64_t v)
+void decode_clone_ctid_arg(struct decode *d, uint64_t v __unused)
 {
-	if (decode_param(d) & LINUX_CLONE_SETTLS)
-		decode_addr(d->sb, v);
+	if (d->args[0] & (LINUX_CLONE_CHILD_SETTID | LINUX_CLONE_CHILD_CLEARTID)) {
+		strbuf_adds(d->sb, "child_tidptr=");
+		decode_addr(d->sb, decode_param(d));
+	}
 }
 
 void decode_clone_args(struct decode *d, uint64_t v)
@@ -145,6 +167,8 @@ void decode_clone_args(struct decode *d, uint64_t v)
 	if (a.flags & LINUX_CLONE_SETTLS)
 		strbuf_addf(d->sb, ", tls=%#llx", (ull)a.tls);
 	strbuf_addc(d->sb, '}');
+	if (!decode_failed(d) && a.flags & LINUX_CLONE_PARENT_SETTID)
+		strbuf_addf(d->sb, " => {parent_tid=[%d]}", (int)d->ret);
 }
 
 /* --- futex --- */
@@ -369,18 +393,44 @@ void decode_ioctl_arg(struct decode *d, uint64_t v)
 
 /* --- prctl, capabilities and others --- */
 
+enum { PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15 };
+
+/* How many arguments behind the option are looked at; all four of one that is not listed. */
+static unsigned prctl_nr_args(int option)
+{
+	static const struct {
+		int option;
+		unsigned nr;
+	} table[] = {
+		{ PR_SET_PDEATHSIG, 1 }, { 2, 1 }, { 3, 0 }, { 4, 1 }, { 7, 0 }, { 8, 1 }, { PR_SET_NAME, 1 }, { 16, 1 },
+		{ 21, 0 }, { 22, 2 }, { 23, 1 }, { 24, 1 }, { 25, 1 }, { 26, 1 }, { 27, 0 }, { 28, 1 }, { 29, 1 }, { 30, 0 },
+		{ 36, 1 }, { 37, 1 }, { 40, 1 }, { 0x59616d61, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].option == option)
+			return table[i].nr;
+	return 4;
+}
+
 void decode_prctl_arg(struct decode *d, uint64_t v)
 {
-	switch ((int)decode_param(d)) {
-	case 15: /* PR_SET_NAME */
+	int option = (int)decode_param(d);
+
+	if (!prctl_nr_args(option))
+		return;
+	if (option == PR_SET_NAME)
 		decode_cstr(d, v, 15);
-		return;
-	case 1: /* PR_SET_PDEATHSIG */
+	else if (option == PR_SET_PDEATHSIG)
 		decode_signal_value(d->sb, v);
-		return;
-	default:
+	else
 		decode_hex(d, v);
-	}
+}
+
+void decode_prctl_more(struct decode *d, uint64_t v)
+{
+	if (d->index <= prctl_nr_args((int)decode_param(d)))
+		decode_hex(d, v);
 }
 
 void decode_arch_prctl_arg(struct decode *d, uint64_t v)
@@ -400,14 +450,44 @@ void decode_caphdr(struct decode *d, uint64_t v)
 		strbuf_addf(d->sb, "{version=%#x, pid=%d}", h.version, h.pid);
 }
 
+static void print_caps(struct strbuf *sb, uint64_t caps)
+{
+	static const char *const names[] = {
+		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+		"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+		"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+		"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+		"CHECKPOINT_RESTORE",
+	};
+	const char *sep = "";
+
+	if (!caps)
+		strbuf_addc(sb, '0');
+	for (size_t i = 0; i < 64; i++) {
+		if (!(caps & BIT(i)))
+			continue;
+		if (i < ARRAY_SIZE(names))
+			strbuf_addf(sb, "%s1<<CAP_%s", sep, names[i]);
+		else
+			strbuf_addf(sb, "%s1<<%zu", sep, i);
+		sep = "|";
+	}
+}
+
 void decode_capdata(struct decode *d, uint64_t v)
 {
 	struct linux_cap_data c[2];
 
-	if (decode_fetch(d, v, c, sizeof(c)))
-		strbuf_addf(d->sb, "{effective=%#llx, permitted=%#llx, inheritable=%#llx}",
-			    (ull)c[1].effective << 32 | c[0].effective, (ull)c[1].permitted << 32 | c[0].permitted,
-			    (ull)c[1].inheritable << 32 | c[0].inheritable);
+	if (!decode_fetch(d, v, c, sizeof(c)))
+		return;
+	strbuf_adds(d->sb, "{effective=");
+	print_caps(d->sb, (uint64_t)c[1].effective << 32 | c[0].effective);
+	strbuf_adds(d->sb, ", permitted=");
+	print_caps(d->sb, (uint64_t)c[1].permitted << 32 | c[0].permitted);
+	strbuf_adds(d->sb, ", inheritable=");
+	print_caps(d->sb, (uint64_t)c[1].inheritable << 32 | c[0].inheritable);
+	strbuf_addc(d->sb, '}');
 }
 
 void decode_ipckey(struct decode *d, uint64_t v)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <time.h>
 
 #include "sentry/abi/dirent.h"
 #include "sentry/abi/poll.h"
@@ -185,9 +186,31 @@ void decode_timespec_rem(struct decode *d, uint64_t v)
 		decode_addr(d->sb, v);
 }
 
+/* The time as a comment, in the host's time zone, with @digits of a fraction. */
+static void print_date(struct strbuf *sb, int64_t sec, int64_t fraction, int digits)
+{
+	char date[32], zone[8];
+	time_t t = sec;
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) ||
+	    !strftime(zone, sizeof(zone), "%z", &tm))
+		return;
+	strbuf_addf(sb, " /* %s", date);
+	if (fraction)
+		strbuf_addf(sb, ".%0*lld", digits, (ll)fraction);
+	strbuf_addf(sb, "%s */", zone);
+}
+
 static const char *utime_word(int64_t nsec)
 {
 	return nsec == 0x3fffffff ? "UTIME_NOW" : nsec == 0x3ffffffe ? "UTIME_OMIT" : NULL;
+}
+
+static void print_stamp(struct strbuf *sb, const struct linux_timespec *ts)
+{
+	print_timespec(sb, ts);
+	print_date(sb, ts->tv_sec, ts->tv_nsec, 9);
 }
 
 void decode_timespec2(struct decode *d, uint64_t v)
@@ -203,7 +226,7 @@ void decode_timespec2(struct decode *d, uint64_t v)
 		if (word)
 			strbuf_adds(d->sb, word);
 		else
-			print_timespec(d->sb, &ts[i]);
+			print_stamp(d->sb, &ts[i]);
 	}
 	strbuf_addc(d->sb, ']');
 }
@@ -222,10 +245,11 @@ void decode_timeval2(struct decode *d, uint64_t v)
 
 	if (!decode_fetch(d, v, tv, sizeof(tv)))
 		return;
-	strbuf_addc(d->sb, '[');
-	print_timeval(d->sb, &tv[0]);
-	strbuf_adds(d->sb, ", ");
-	print_timeval(d->sb, &tv[1]);
+	for (int i = 0; i < 2; i++) {
+		strbuf_adds(d->sb, i ? ", " : "[");
+		print_timeval(d->sb, &tv[i]);
+		print_date(d->sb, tv[i].tv_sec, tv[i].tv_usec, 6);
+	}
 	strbuf_addc(d->sb, ']');
 }
 

@@ -116,7 +116,10 @@ static void print_args(struct decode *d, const struct syscall_desc *desc, uint64
 			strbuf_adds(d->sb, ", ");
 		call.comma_printed = false;
 		if (!d->exiting && (a[i].out || (a[i].inout && decode_waits(&a[i])))) {
-			call.comma_printed = i > 0;
+			/* clone's arguments come with their own names, or not at all. */
+			call.comma_printed = i > 0 && a[i].fn != decode_clone_ptid;
+			if (comma && !call.comma_printed)
+				strbuf_cut(d->sb, before);
 			break;
 		}
 		d->index = i;
@@ -267,14 +270,18 @@ static const struct trace_hooks strace_hooks = {
 
 void strace_note_exec(const char *path, char *const *argv, char *const *envp)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, found = STRBUF_INIT;
+	uint64_t dev, ino;
 	unsigned nr_env = 0;
 	const char *sep = "";
 
 	while (envp[nr_env])
 		nr_env++;
+	/* What a search along PATH found. */
+	if (!strchr(path, '/') && current_mm && current_mm->exe)
+		current_mm->exe->ops->describe(current_mm->exe, &found, &dev, &ino);
 	strbuf_adds(&text, "execve(");
-	decode_quote(&text, path, strlen(path), false);
+	decode_quote(&text, found.len ? strbuf_str(&found) : path, found.len ? found.len : strlen(path), false);
 	strbuf_adds(&text, ", [");
 	for (; *argv; argv++) {
 		strbuf_adds(&text, sep);

@@ -12,7 +12,7 @@ typedef unsigned long long ull;
 
 bool decode_waits(const struct decode_arg *a)
 {
-	return a->fn == decode_offset || a->fn == decode_socklen;
+	return a->fn == decode_offset || a->fn == decode_socklen || a->fn == decode_clone_args;
 }
 
 void decode_save(const struct decode_arg *a, unsigned nr, const uint64_t *args, uint64_t *ret_saved)
@@ -60,7 +60,16 @@ static void print_error(struct strbuf *sb, int64_t ret)
 
 /* --- what is behind the number --- */
 
-static void print_poll(struct decode *d)
+/* ppoll and the selects tell how much of the time was left. */
+static void print_left(struct decode *d, uint64_t addr, const char *unit, bool wanted)
+{
+	int64_t t[2];
+
+	if (wanted && addr && !copy_from_user(t, addr, sizeof(t)))
+		strbuf_addf(d->sb, ", left {tv_sec=%lld, tv_%s=%lld}", (ll)t[0], unit, (ll)t[1]);
+}
+
+static void print_poll(struct decode *d, bool is_ppoll)
 {
 	uint64_t nr = (uint32_t)d->args[1];
 	const char *sep = "";
@@ -79,7 +88,9 @@ static void print_poll(struct decode *d)
 		strbuf_addc(d->sb, '}');
 		sep = ", ";
 	}
-	strbuf_adds(d->sb, "])");
+	strbuf_addc(d->sb, ']');
+	print_left(d, d->args[2], "nsec", is_ppoll);
+	strbuf_addc(d->sb, ')');
 }
 
 static bool fdset_any(uint64_t addr, int nfds)
@@ -94,7 +105,7 @@ static bool fdset_any(uint64_t addr, int nfds)
 	return false;
 }
 
-static void print_select(struct decode *d)
+static void print_select(struct decode *d, bool is_pselect)
 {
 	static const char *const names[] = { "in ", "out ", "except " };
 	int nfds = (int)CLAMP((int64_t)(int)d->args[0], 0, 1024);
@@ -115,6 +126,7 @@ static void print_select(struct decode *d)
 		decode_fdset(&sub, d->args[1 + i]);
 		sep = ", ";
 	}
+	print_left(d, d->args[4], is_pselect ? "nsec" : "usec", true);
 	strbuf_addc(d->sb, ')');
 }
 
@@ -126,6 +138,11 @@ static void print_fcntl(struct decode *d)
 			strbuf_addf(d->sb, "= %#llx (flags FD_CLOEXEC)", (ull)d->ret);
 		else
 			strbuf_adds(d->sb, "= 0");
+		return;
+	case LINUX_F_GET_SEALS:
+		strbuf_addf(d->sb, "= %#llx (seals ", (ull)d->ret);
+		xlat_print_by(d->sb, "seals", (uint64_t)d->ret);
+		strbuf_addc(d->sb, ')');
 		return;
 	case LINUX_F_GETFL:
 		strbuf_addf(d->sb, "= %#llx (flags ", (ull)d->ret);
@@ -159,9 +176,9 @@ void print_result(struct decode *d, const struct syscall_desc *desc)
 	}
 	strbuf_addf(d->sb, "= %lld", (ll)d->ret);
 	if (strcmp(kind, "poll") == 0) {
-		print_poll(d);
+		print_poll(d, desc->name[1] == 'p');
 	} else if (strcmp(kind, "select") == 0) {
-		print_select(d);
+		print_select(d, desc->name[0] == 'p');
 	} else if (strcmp(kind, "signal") == 0 || strcmp(kind, "sched") == 0) {
 		strbuf_adds(d->sb, " (");
 		if (*kind == 's' && kind[1] == 'i')
