@@ -127,7 +127,7 @@ int path_from_dfd(int dfd, struct path *ret);
 /* Whether a name may be made in @dir, or @victim removed from it; the directory is locked. */
 int may_create_in(struct inode *dir);
 int may_delete_in(struct inode *dir, struct dentry *victim, bool is_dir);
-/* ops->mknod with vfs_mknod's checks. */
+/* ops->mknod with vfs_mknod's checks; umask and default ACL are applied. */
 struct inode *dir_mknod(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev);
 
 /* --- open.c --- */
@@ -168,6 +168,10 @@ void locks_free_inode(struct inode *inode);
 int posix_acl_permission(struct inode *inode, unsigned mask);
 /* After chmod: makes the ACL's mask and owner entries follow the mode. */
 int posix_acl_chmod(struct inode *inode, uint32_t mode);
+/* The mode of something new in @dir: the umask counts only where there is no default ACL. */
+uint32_t posix_acl_create_mode(struct inode *dir, uint32_t mode);
+/* Gives @inode, just made in @dir and not yet to be seen, what @dir's default ACL says. */
+int posix_acl_inherit(struct inode *dir, struct inode *inode);
 /* setxattr of system.posix_acl_*; i_rwsem held for writing. */
 int posix_acl_set_locked(struct inode *inode, const char *name, const void *value, size_t size);
 

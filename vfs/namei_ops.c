@@ -100,9 +100,18 @@ static int finish_create(struct nameidata *nd, struct dentry *d, struct inode *m
 	return err;
 }
 
-static uint32_t masked(uint32_t mode)
+/* Umask or default ACL; type and set-id bits stay. */
+static uint32_t create_mode(struct inode *dir, uint32_t mode)
 {
-	return mode & ~(current_fs ? READ_ONCE(current_fs->umask) : 0);
+	return (mode & ~0777U) | posix_acl_create_mode(dir, mode & 0777);
+}
+
+/* What an operation made in @dir inherits; a failure is not worth undoing the creation. */
+static struct inode *created(struct inode *dir, struct inode *made)
+{
+	if (!IS_ERR(made))
+		posix_acl_inherit(dir, made);
+	return made;
 }
 
 struct inode *dir_mknod(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev)
@@ -116,7 +125,7 @@ struct inode *dir_mknod(struct inode *dir, const char *name, uint32_t mode, uint
 		return ERR_PTR(-LINUX_EPERM);
 	if (!dir->ops->mknod)
 		return ERR_PTR(LINUX_S_ISREG(mode) ? -LINUX_EACCES : -LINUX_EPERM);
-	return dir->ops->mknod(dir, name, mode, rdev);
+	return created(dir, dir->ops->mknod(dir, name, create_mode(dir, mode), rdev));
 }
 
 int do_mknodat(int dfd, const char *name, uint32_t mode, uint64_t rdev)
@@ -144,7 +153,7 @@ int do_mknodat(int dfd, const char *name, uint32_t mode, uint64_t rdev)
 	if (IS_ERR(d)) {
 		err = (int)PTR_ERR(d);
 	} else {
-		mode = (mode & LINUX_S_IFMT) | masked(mode & LINUX_S_IALLUGO);
+		mode &= LINUX_S_IFMT | LINUX_S_IALLUGO;
 		if (!LINUX_S_ISCHR(mode) && !LINUX_S_ISBLK(mode))
 			rdev = 0;
 		err = finish_create(&nd, d, dir_mknod(nd.path.dentry->inode, nd.last_name, mode, rdev));
@@ -161,7 +170,7 @@ int vfs_mksock(const char *name, uint32_t mode, void *sock, struct path *ret)
 	int err = IS_ERR(d) ? (int)PTR_ERR(d) : 0;
 
 	if (!err) {
-		mode = LINUX_S_IFSOCK | masked(mode & LINUX_S_IALLUGO);
+		mode = LINUX_S_IFSOCK | (mode & LINUX_S_IALLUGO);
 		made = dir_mknod(nd.path.dentry->inode, nd.last_name, mode, 0);
 		if (!IS_ERR(made))
 			made->sock = sock;
@@ -193,8 +202,8 @@ int do_mkdirat(int dfd, const char *name, uint32_t mode)
 		else if (!dir->ops->mkdir)
 			made = ERR_PTR(-LINUX_EPERM);
 		else
-			made = dir->ops->mkdir(dir, nd.last_name,
-					       LINUX_S_IFDIR | masked(mode & (0777 | LINUX_S_ISVTX)));
+			made = created(dir, dir->ops->mkdir(dir, nd.last_name,
+							    LINUX_S_IFDIR | create_mode(dir, mode & 01777)));
 		err = finish_create(&nd, d, made);
 	}
 	nameidata_fini(&nd);

@@ -137,11 +137,10 @@ static struct dentry *lookup_create(struct nameidata *nd, uint32_t mode)
 	rwlock_write(&dir->i_rwsem);
 	d = dir->dead ? ERR_PTR(-LINUX_ENOENT) : nameidata_lookup_locked(nd);
 	if (!IS_ERR(d) && !d->inode) {
-		mode &= LINUX_S_IALLUGO & ~(current_fs ? READ_ONCE(current_fs->umask) : 0);
 		if (ro)
 			made = ERR_PTR(ro);
 		else
-			made = dir_mknod(dir, nd->last_name, LINUX_S_IFREG | mode, 0);
+			made = dir_mknod(dir, nd->last_name, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), 0);
 		if (IS_ERR(made)) {
 			dentry_put(d);
 			d = (struct dentry *)made;
@@ -200,10 +199,11 @@ static struct file *open_tmpfile(struct nameidata *nd, uint32_t flags, uint32_t 
 		return ERR_PTR(err);
 	if (!dir->ops->tmpfile)
 		return ERR_PTR(-LINUX_EOPNOTSUPP);
-	mode &= LINUX_S_IALLUGO & ~(current_fs ? READ_ONCE(current_fs->umask) : 0);
+	mode = (mode & 07000) | posix_acl_create_mode(dir, mode & 0777);
 	inode = dir->ops->tmpfile(dir, LINUX_S_IFREG | mode);
 	if (IS_ERR(inode))
 		return (struct file *)inode;
+	posix_acl_inherit(dir, inode);
 	inode->linkable = !(flags & LINUX_O_EXCL);
 	snprintf(name, sizeof(name), "#%llu", (unsigned long long)inode->ino);
 	d = dentry_new_unlinked(nd->path.dentry, name, inode);

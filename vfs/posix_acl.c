@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "vfs/internal.h"
-#include "vfs/posix_acl.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -301,8 +300,9 @@ int posix_acl_set_locked(struct inode *inode, const char *name, const void *valu
 	if (err)
 		return err;
 	if (!access && !LINUX_S_ISDIR(inode->mode)) {
+		err = acl ? -LINUX_EACCES : 0;
 		free(acl);
-		return acl ? -LINUX_EACCES : 0;
+		return err;
 	}
 	if (acl && access) {
 		struct iattr attr = { .valid = ATTR_MODE | ATTR_CTIME, .ctime = current_time() };
@@ -318,24 +318,57 @@ int posix_acl_set_locked(struct inode *inode, const char *name, const void *valu
 	return err;
 }
 
+/* --- default ACLs --- */
+
+/* The default ACL of a directory, whose absence is remembered; *ret NULL when there is none. */
+static int default_acl_read(struct inode *dir, struct acl **ret)
+{
+	int err;
+
+	*ret = NULL;
+	if (atomic_load_explicit(&dir->default_acl_state, memory_order_relaxed) == ACL_NONE)
+		return 0;
+	err = acl_read(dir, ACL_DEFAULT, ret);
+	if (!err)
+		atomic_store(&dir->default_acl_state, *ret ? ACL_PRESENT : ACL_NONE);
+	return err;
+}
+
+uint32_t posix_acl_create_mode(struct inode *dir, uint32_t mode)
+{
+	uint32_t umask = current_fs ? READ_ONCE(current_fs->umask) : 0;
+	struct acl *acl;
+
+	if (default_acl_read(dir, &acl) || !acl)
+		return mode & ~umask;
+	free(acl);
+	return mode;
+}
+
 int posix_acl_inherit(struct inode *dir, struct inode *inode)
 {
+	struct iattr attr = { .valid = ATTR_MODE };
 	struct acl *acl;
-	uint32_t mode;
 	bool exact;
-	int err = acl_read(dir, ACL_DEFAULT, &acl);
+	int err = default_acl_read(dir, &acl);
 
-	if (err || !acl)
-		return err;
-	if (LINUX_S_ISDIR(inode->mode))
+	if (err || !acl || LINUX_S_ISLNK(inode->mode) || !inode->ops->setxattr)
+		goto out;
+	if (LINUX_S_ISDIR(inode->mode)) {
 		err = acl_write(inode, ACL_DEFAULT, acl);
-	if (!err) {
-		mode = inode->mode & 0777 & acl_mode(acl, &exact);
-		acl_apply_mode(acl, mode);
-		inode->mode = (inode->mode & ~0777U) | mode;
-		if (!exact)
-			err = acl_write(inode, ACL_ACCESS, acl);
+		atomic_store(&inode->default_acl_state, ACL_UNKNOWN);
+		if (err)
+			goto out;
 	}
+	attr.mode = inode->mode & 0777 & acl_mode(acl, &exact);
+	acl_apply_mode(acl, attr.mode);
+	attr.mode |= inode->mode & 07000;
+	err = inode_setattr_locked(inode, &attr);
+	if (!err && !exact) {
+		err = acl_write(inode, ACL_ACCESS, acl);
+		atomic_store(&inode->acl_state, ACL_UNKNOWN);
+	}
+out:
 	free(acl);
-	return err;
+	return err == -LINUX_EOPNOTSUPP ? 0 : err;
 }

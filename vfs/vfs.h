@@ -193,6 +193,7 @@ struct inode {
 	bool dead;			/* a removed directory: nothing is made in it any more; i_rwsem */
 	bool linkable;			/* O_TMPFILE without O_EXCL: link(2) may give it a name; i_rwsem */
 	atomic_uchar acl_state;		/* enum acl_state: what generic_permission knows of ACLs */
+	atomic_uchar default_acl_state;	/* the same of a directory's default ACL */
 	atomic_bool nosec;		/* known to have no file capabilities (S_NOSEC) */
 	_Atomic(char *) link;		/* a symlink's target, once read; freed by inode_fini */
 	void *i_private;		/* filesystem's */

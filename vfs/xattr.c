@@ -100,6 +100,7 @@ static int change_checks(const struct path *path, const char *name)
 static void xattr_changed(struct inode *inode, struct dentry *d)
 {
 	atomic_store(&inode->acl_state, ACL_UNKNOWN);
+	atomic_store(&inode->default_acl_state, ACL_UNKNOWN);
 	atomic_store(&inode->nosec, false);
 	fsnotify_dentry(d, FS_ATTRIB);
 }

@@ -125,3 +125,44 @@ SYSCALL_DEFINE3(sysfs, int, option, uint64_t, arg1, uint64_t, arg2)
 		return -LINUX_EINVAL;
 	}
 }
+
+/* --- file handles: no filesystem of ours can export them --- */
+
+struct linux_file_handle {
+	uint32_t handle_bytes;
+	int32_t handle_type;
+};
+#define MAX_HANDLE_SZ 128
+
+SYSCALL_DEFINE5(name_to_handle_at, int, dfd, uaddr_t, uname, uaddr_t, uhandle, uaddr_t, umnt_id, int, flags)
+{
+	_cleanup_path_ struct path path = { NULL, NULL };
+	unsigned lookup = flags & LINUX_AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0;
+	struct linux_file_handle handle;
+	int err;
+
+	(void)umnt_id;
+	if (flags & ~(LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH | LINUX_AT_HANDLE_FID))
+		return -LINUX_EINVAL;
+	if (flags & LINUX_AT_EMPTY_PATH)
+		lookup |= LOOKUP_EMPTY;
+	err = user_path_at(dfd, uname, lookup, &path);
+	if (err)
+		return err;
+	if (get_user(&handle, uhandle))
+		return -LINUX_EFAULT;
+	return handle.handle_bytes > MAX_HANDLE_SZ ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+}
+
+SYSCALL_DEFINE3(open_by_handle_at, int, mount_fd, uaddr_t, uhandle, int, flags)
+{
+	struct linux_file_handle handle;
+
+	(void)mount_fd;
+	(void)flags;
+	if (!capable(CAP_DAC_READ_SEARCH))
+		return -LINUX_EPERM;
+	if (get_user(&handle, uhandle))
+		return -LINUX_EFAULT;
+	return !handle.handle_bytes || handle.handle_bytes > MAX_HANDLE_SZ ? -LINUX_EINVAL : -LINUX_ESTALE;
+}

@@ -7,7 +7,6 @@
 
 #include "sentry/abi/fcntl.h"
 #include "vfs/name_hash.h"
-#include "vfs/posix_acl.h"
 #include "vfs/tmpfs/tmpfs_fs.h"
 
 #define ENTRY_SIZE 20 /* what an entry adds to a directory's size (BOGO_DIRENT_SIZE) */
@@ -138,11 +137,6 @@ static struct inode *enter_new(struct inode *dir, const char *name, struct inode
 
 	if (IS_ERR(inode))
 		return inode;
-	err = LINUX_S_ISLNK(inode->mode) ? 0 : posix_acl_inherit(dir, inode);
-	if (err) {
-		inode_put(inode);
-		return ERR_PTR(err);
-	}
 	err = entry_add(dir, name, inode);
 	return err ? ERR_PTR(err) : inode_get(inode);
 }
@@ -179,16 +173,9 @@ static struct inode *tmpfs_symlink(struct inode *dir, const char *name, const ch
 static struct inode *tmpfs_tmpfile(struct inode *dir, uint32_t mode)
 {
 	struct inode *inode = tmpfs_inode_new(dir->sb, dir, mode, 0);
-	int err;
 
-	if (IS_ERR(inode))
-		return inode;
-	atomic_store(&inode->nlink, 0);
-	err = posix_acl_inherit(dir, inode);
-	if (err) {
-		inode_put(inode);
-		return ERR_PTR(err);
-	}
+	if (!IS_ERR(inode))
+		atomic_store(&inode->nlink, 0);
 	return inode;
 }
 
