@@ -312,12 +312,52 @@ static struct sock *inet_child_new(struct sock *listener, struct sock *client, c
 	return child;
 }
 
+/*
+ * The second connect(2) after one that did not wait tells how that ended; a failure leaves the socket as if never connected.
+ * 1 when there was none.
+ */
+static int inet_connect_outcome(struct sock *sk)
+{
+	struct sock *peer _cleanup_sock_ = NULL;
+	int err;
+	MUTEX_GUARD(&sk->lock);
+
+	if (!inet_sk(sk)->connecting)
+		return 1;
+	inet_sk(sk)->connecting = false;
+	if (sk->state == SS_CONNECTED)
+		return 0;
+	err = atomic_exchange(&sk->err, 0);
+	peer = sk->peer;
+	sk->peer = NULL;
+	sk->state = SS_UNCONNECTED;
+	sk->shutdown = 0;
+	inet_sk(sk)->remote.port = 0;
+	return err ? -err : -LINUX_ECONNABORTED;
+}
+
+/* Nobody listens, and the caller does not wait to hear it: what the socket is once the reset came. */
+static int inet_connect_refused(struct sock *sk)
+{
+	mutex_lock(&sk->lock);
+	inet_sk(sk)->connecting = true;
+	sk->state = SS_DISCONNECTED;
+	sk->shutdown = SHUT_BIT_RCV | SHUT_BIT_SND;
+	mutex_unlock(&sk->lock);
+	atomic_store(&sk->err, LINUX_ECONNREFUSED);
+	sock_wake(sk, 0);
+	return -LINUX_EINPROGRESS;
+}
+
 static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonblock)
 {
 	struct sock *listener _cleanup_sock_ = NULL, *child _cleanup_sock_ = NULL;
 	struct inet_name old;
 	int err;
 
+	err = inet_connect_outcome(sk);
+	if (err <= 0)
+		return err;
 	mutex_lock(&sk->lock);
 	err = sk->state == SS_CONNECTED ? -LINUX_EISCONN : sk->state == SS_LISTENING ? -LINUX_EISCONN :
 	      sk->state == SS_DISCONNECTED ? -LINUX_EISCONN : 0;
@@ -329,13 +369,8 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	if (err)
 		return err;
 	listener = to->port ? inet_find(sk, to, NULL) : NULL;
-	if (!listener) {
-		if (!nonblock)
-			return -LINUX_ECONNREFUSED;
-		atomic_store(&sk->err, LINUX_ECONNREFUSED); /* the refusal comes while nobody waits for it */
-		sock_wake(sk, 0);
-		return -LINUX_EINPROGRESS;
-	}
+	if (!listener)
+		return nonblock ? inet_connect_refused(sk) : -LINUX_ECONNREFUSED;
 	old = inet_sk(sk)->local;
 	inet_pick_source(sk, to);
 	child = inet_child_new(listener, sk, to);
@@ -346,8 +381,12 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	/* Linux answers from the SYN queue: a connection is made though nobody has accepted yet. */
 	err = sock_enqueue_child(listener, child, nonblock, sk->sndtimeo);
 	if (!err) {
+		/* The handshake is over at once, but as on Linux's loopback only the second call says so. */
+		mutex_lock(&sk->lock);
+		inet_sk(sk)->connecting = nonblock;
+		mutex_unlock(&sk->lock);
 		sock_wake(sk, 0);
-		return 0;
+		return nonblock ? -LINUX_EINPROGRESS : 0;
 	}
 	sock_set_peer(sk, NULL);
 	sock_set_peer(child, NULL);

@@ -13,6 +13,7 @@ struct inet_sock {
 	struct list_head link;	  /* inet_lock; in the table while bound */
 	struct inet_name local;	  /* inet_lock to bind; stable afterwards */
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
+	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, mcast_loop;
 	int tos, ttl, keepidle, keepintvl, keepcnt, user_timeout, linger2, defer_accept, mtu_discover, maxseg;
 };
