@@ -133,7 +133,7 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, struct inode *inode);
-	/* @target: the inode replaced or exchanged, or NULL.  flags: LINUX_RENAME_EXCHANGE, LINUX_RENAME_WHITEOUT (NOREPLACE done by the caller). */
+	/* @target: the inode replaced or exchanged, or NULL.  flags: LINUX_RENAME_EXCHANGE, _WHITEOUT (NOREPLACE done by the caller). */
 	int (*rename)(struct inode *old_dir, const char *old_name, struct inode *inode, struct inode *new_dir,
 		      const char *new_name, struct inode *target, unsigned flags);
 	/* An unnamed regular file (O_TMPFILE), nlink 0.  [-EOPNOTSUPP] */

@@ -246,7 +246,8 @@ static int proc_dir_permission(struct inode *inode, unsigned mask)
 }
 
 static const struct inode_ops proc_dir_inode_ops = {
-	.lookup = proc_lookup, .permission = proc_dir_permission, .revalidate = proc_revalidate, .getattr = proc_getattr, .setattr = proc_setattr };
+	.lookup = proc_lookup, .permission = proc_dir_permission, .revalidate = proc_revalidate,
+	.getattr = proc_getattr, .setattr = proc_setattr };
 static const struct file_ops proc_dir_file_ops = { .iterate = proc_iterate, .open = proc_dir_open };
 
 /* --- text files --- */
