@@ -267,6 +267,7 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	struct pid *pid;
 
 	mutex_assert_held(&pids_lock);
+	mutex_assert_held(&tg->siglock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
 	pid = pid_alloc_locked(req->set_tid);
@@ -288,21 +289,34 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	child->ppid = child->real_parent ? task_tgid(child->real_parent) : 0;
 	if (!thread)
 		clone_link_process(child);
-	mutex_lock(&tg->siglock);
 	list_add_tail(&child->thread_link, &tg->threads);
 	tg->nr_threads++;
 	tg->nr_live++;
-	mutex_unlock(&tg->siglock);
 	return 0;
 }
 
 static int clone_link(struct task *child, const struct clone_request *req)
 {
+	struct tgroup *tg = current->tg;
+	int err = 0;
+
 	MUTEX_GUARD(&pids_lock);
-	/* A process that is being killed, or replaced by exec, gets no new thread, and its children no chance to escape. */
-	if (signal_fatal_pending() || (current->tg->flags & TG_EXITING) || current->tg->group_exec_task)
-		return -LINUX_EINTR;
-	return clone_link_locked(child, req);
+	/*
+	 * A process that is being killed, or replaced by exec, gets no new thread, and makes no more children: whoever kills
+	 * all processes holds pids_lock, and meets either the parent or its child.
+	 */
+	mutex_lock(&tg->siglock);
+	if (signal_fatal_pending() || (tg->flags & TG_EXITING) || tg->group_exec_task)
+		err = -LINUX_EINTR;
+	if (!err && child->tg == tg)
+		err = clone_link_locked(child, req);
+	mutex_unlock(&tg->siglock);
+	if (err || child->tg == tg)
+		return err;
+	mutex_lock(&child->tg->siglock);
+	err = clone_link_locked(child, req);
+	mutex_unlock(&child->tg->siglock);
+	return err;
 }
 
 /* The host has no thread to run it: the task ends before it began, unnoticed. */

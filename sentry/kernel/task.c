@@ -241,7 +241,7 @@ struct task *tgroup_leader_get(struct tgroup *tg)
 
 unsigned tgroup_nr_threads(struct tgroup *tg)
 {
-	return READ_ONCE(tg->nr_threads);
+	return atomic_load(&tg->nr_threads);
 }
 
 /* --- asking --- */
@@ -368,11 +368,14 @@ void task_signals(struct task *t, struct task_signals *ret)
 	ret->limit = tgroup_rlimit(tg, LINUX_RLIMIT_SIGPENDING).rlim_cur;
 }
 
+/* What is read here may change meanwhile, and then is neither the old nor the new: for show. */
+#define RACY __attribute__((no_sanitize("thread")))
+
 /*
  * The registers in the context are stable while the task's own thread isn't about to change them: while it sleeps in a call
  * or is stopped.  Without siglock the context could go away.
  */
-bool task_regs(struct task *t, struct guest_regs *ret)
+RACY bool task_regs(struct task *t, struct guest_regs *ret)
 {
 	MUTEX_GUARD(&t->tg->siglock);
 	if (!t->ctx || atomic_load(&t->in_guest) || !sleeper_asleep(&t->sleeper))

@@ -112,7 +112,7 @@ struct tgroup {
 	struct list_head all_link;	/* pids_lock */
 	struct task *leader;		/* pids_lock; changes when a thread calls exec; borrowed; NULL when released */
 	struct list_head threads;	/* pids_lock and siglock to change, either to read; tasks by thread_link */
-	unsigned nr_threads;		/* the same; zombie leader included */
+	atomic_uint nr_threads;		/* the same; zombie leader included */
 	unsigned nr_live;		/* siglock; threads that have not begun to exit */
 	struct pid *pgrp, *session;	/* pids_lock; references */
 	struct list_head pgrp_link, session_link; /* pids_lock */
@@ -170,8 +170,8 @@ struct task {
 	int exit_signal;		/* pids_lock; sent to the parent at exit; -1 for threads */
 	int pdeath_signal;		/* atomic access */
 	_Atomic enum task_exit_state exit_state; /* pids_lock to change, read without */
-	int exit_code;			/* pids_lock once exiting; the wait status */
-	bool exiting;			/* siglock; in do_exit */
+	atomic_int exit_code;		/* pids_lock once exiting; the wait status */
+	atomic_bool exiting;		/* siglock to change; in do_exit */
 	bool unlinked;			/* pids_lock; released: in no list, without a number */
 
 	struct mutex lock;
