@@ -68,7 +68,8 @@ static int script_parse(const char head[BINFMT_HEAD_SIZE], struct script_line *r
 		memcpy(ret->arg, arg, len);
 		ret->arg[len] = '\0';
 	}
-	return ret->name[0] ? 0 : -LINUX_ENOEXEC;
+	/* "#!" and nothing: Linux opens the empty name, which is the working directory. */
+	return ret->name[0] ? 0 : -LINUX_EACCES;
 }
 
 int script_load(struct exec_request *req, const char head[BINFMT_HEAD_SIZE], char **interp)

@@ -2,6 +2,7 @@
 /* Threads, processes, signals and limits. */
 #define _GNU_SOURCE 1
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -282,7 +283,28 @@ int host_sysinfo(struct host_sysinfo *ret_info)
 	return 0;
 }
 
+/* The C library puts platform names of its own into what it calls AT_HWCAP on x86; the kernel's is in /proc. */
+static uint64_t kernel_hwcap(void)
+{
+	uint64_t v[2 * 64], hwcap = 0;
+	int fd = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, v, sizeof(v));
+
+	for (ssize_t i = 0; i + 1 < n / 8; i += 2)
+		if (v[i] == AT_HWCAP)
+			hwcap = v[i + 1];
+	if (fd >= 0)
+		close(fd);
+	return hwcap;
+}
+
 uint64_t host_getauxval(unsigned type)
 {
-	return getauxval(type);
+	static _Atomic uint64_t hwcap;
+
+	if (type != AT_HWCAP)
+		return getauxval(type);
+	if (!hwcap)
+		hwcap = kernel_hwcap();
+	return hwcap;
 }
