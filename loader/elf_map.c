@@ -43,7 +43,7 @@ static int64_t elf_mmap(struct mm *mm, uaddr_t addr, uint64_t len, unsigned prot
 		.addr = addr,
 		.len = len,
 		.prot = prot,
-		.flags = LINUX_MAP_PRIVATE | flags | (f ? 0 : LINUX_MAP_ANONYMOUS),
+		.flags = LINUX_MAP_PRIVATE | flags | (f ? LINUX_MAP_DENYWRITE : LINUX_MAP_ANONYMOUS),
 		.off = off,
 		.file = f ? &f->vm : NULL,
 		.noexec = f && f->path.mnt && (f->path.mnt->flags & LINUX_MS_NOEXEC),

@@ -52,9 +52,10 @@ void backing_fini(struct backing *b);
 
 /*
  * Removes pages [start, end) of @b from every mm that maps them; the next touch faults.  @cows: private copies too
- * (truncate(2)), else only pages of the cache itself.  When it returns no guest instruction uses the old mapping.  Takes i_mmap_lock and each
- * mm's pt_lock: the caller holds neither, nor anything that ops->fault takes.  What is unmapped must be out of ops->fault's reach
- * before the call: a fault that runs at the same time either has its page removed here or asks ops->fault again.
+ * (truncate(2)), else only pages of the cache itself.  When it returns no guest instruction uses the old mapping.  Takes
+ * i_mmap_lock and each mm's pt_lock: the caller holds neither, nor anything that ops->fault takes.  What is unmapped must be
+ * out of ops->fault's reach before the call: a fault that runs at the same time either has its page removed here or asks
+ * ops->fault again.
  */
 void backing_unmap(struct backing *b, uint64_t start, uint64_t end, bool cows);
 /*

@@ -8,7 +8,7 @@
  *     no vma, access not allowed .......................... signal
  *     PTE allows the access ............................... map it on the host; nothing else to do
  *     no PTE, anonymous ................................... new zero pages
- *     no PTE, file ........................................ page of the cache, and those around it; private write: a copy
+ *     no PTE, file ........................................ page of the cache, and those around it; private write: as next
  *     PTE without write, private, page is ours alone ...... own it, and others around it
  *     PTE without write, private, page is shared .......... copy
  *     PTE without write, shared mapping ................... tell the page cache, then allow writing
@@ -18,14 +18,20 @@
  */
 #include <string.h>
 
+#include "platform/insn.h"
 #include "sentry/abi/signal.h"
 #include "sentry/base/log.h"
 #include "sentry/mm/mm_internal.h"
 
 #define ANON_WINDOW PT_SLOTS   /* most pages of new anonymous memory at once */
 #define ANON_RUN_MIN 4	       /* a shorter run is no pattern yet */
+#define ANON_KNOWN 8	       /* first pages of a heap, a stack or .bss */
+#define MAP_AHEAD_CALLS 4      /* host mappings made for pages around a fault, besides the one that holds it */
+#define MAP_AHEAD_PAGES 64     /* how far around */
+#define COPY_RUN_MIN 2	       /* this many written pages in front make a run */
+#define COPY_GROUP REPLACE_MAX /* pages copied together */
 #define AROUND_MIN 16	       /* pages of a file mapped around a fault, as Linux's fault_around_bytes */
-#define AROUND_EXEC 64	       /* the same for program text */
+#define AROUND_EXEC 128	       /* the same for program text */
 #define NO_PROGRESS_LIMIT 1000 /* identical faults with nothing to do before it is called a loop */
 
 enum step {
@@ -145,21 +151,55 @@ static unsigned anon_fill(struct fault *ft, uaddr_t start, unsigned nr, pfn_t ne
 	return done;
 }
 
+/*
+ * Whether @v is part of a program or library: marked as such by the loader, as glibc and the sentry do, or laid out like one,
+ * behind a private mapping of the part of the file before it (perhaps sharing the page on the border).
+ */
+static bool is_image(const struct vma *v)
+{
+	const struct vma *prev;
+	uint64_t pgoff;
+
+	if (!v->file || (v->flags & (VM_SHARED | VM_IMAGE)))
+		return v->flags & VM_IMAGE;
+	prev = vma_prev(v);
+	if (!prev || prev->end != v->start || prev->file != v->file || (prev->flags & VM_SHARED))
+		return false;
+	pgoff = prev->pgoff + vma_pages(prev);
+	return v->pgoff && (v->pgoff == pgoff || v->pgoff == pgoff - 1);
+}
+
+/*
+ * Whether programs are known to use @ft's memory densely: heaps made by brk, stacks, and what lies directly behind the data of
+ * a program or library, its .bss.  Elsewhere only a pattern of touches says so.
+ */
+static bool is_dense(const struct fault *ft)
+{
+	const struct vma *v = ft->vma, *prev;
+
+	if ((v->flags & VM_STACK) || (v->start < ft->mm->brk && v->end > ft->mm->start_brk))
+		return true;
+	prev = vma_prev(v);
+	return prev && prev->end == v->start && is_image(prev);
+}
+
 static enum step fault_anon(struct fault *ft)
 {
 	unsigned below = present_run(ft, false, PTE_PRESENT | PTE_ANON, ANON_WINDOW);
-	unsigned above = below < ANON_RUN_MIN ? present_run(ft, true, PTE_PRESENT | PTE_ANON, ANON_WINDOW) : 0;
-	unsigned nr = 1;
+	unsigned above = below ? 0 : present_run(ft, true, PTE_PRESENT | PTE_ANON, ANON_WINDOW);
+	unsigned run = MAX(below, above), nr = 1;
+	bool up = below || !above;
 	uaddr_t start = ft->page;
 	pfn_t near = near_frame(ft, start);
 
 	ft->f->what = "anon";
-	if (below >= ANON_RUN_MIN) {
-		nr = absent_run(ft, true, below);
-	} else if (above >= ANON_RUN_MIN) {
+	if (run >= ANON_RUN_MIN)
+		nr = absent_run(ft, up, run);
+	else if (is_dense(ft))
+		nr = absent_run(ft, up, ANON_KNOWN);
+	if (!up) {
 		pfn_t next = PTE_PFN(pte_at(ft, ft->page + PAGE_SIZE));
 
-		nr = absent_run(ft, false, above);
 		start -= (nr - 1) * PAGE_SIZE;
 		near = next >= nr ? next - nr : PFN_NONE;
 	}
@@ -171,27 +211,49 @@ static enum step fault_anon(struct fault *ft)
 
 /* --- copy on write --- */
 
-/* How many pages from @ft's on, which is @pte, are copied at once: more where a run was written before. */
-static unsigned copy_window(struct fault *ft, pte_t pte)
+/* A page that is copied along: of the same kind as the wanted one, and not to be had without a copy. */
+static bool worth_copying(pte_t pte, bool anon)
 {
-	unsigned nr, n = 1;
-
-	if (!(pte & PTE_ANON))
-		return 1;
-	nr = CLAMP(present_run(ft, false, PTE_PRESENT | PTE_ANON | PTE_OWNED, REPLACE_MAX), 1U, (unsigned)REPLACE_MAX);
-	while (n < nr && ft->page + n * PAGE_SIZE < ft->vma->end) {
-		pte = pte_at(ft, ft->page + n * PAGE_SIZE);
-		if ((pte & (PTE_ANON | PTE_OWNED)) != PTE_ANON || frame_refs(PTE_PFN(pte)) == 1)
-			break;
-		n++;
-	}
-	return n;
+	if (!anon)
+		return pte && !(pte & PTE_ANON);
+	return (pte & (PTE_ANON | PTE_OWNED)) == PTE_ANON && frame_refs(PTE_PFN(pte)) > 1;
 }
 
-/* Replaces @nr pages by private copies. */
-static enum step copy_pages(struct fault *ft, unsigned nr)
+/*
+ * The pages to copy with @ft's, whose PTE is @pte: *start moves down, the result is their number.
+ *
+ * Behind a run of pages that were written, as many again: relocation, a sweep of a collector.  In the data of a program or
+ * library, and, after a fork, while the credit lasts, everywhere, the neighbours in an aligned group: what is written lies
+ * close together, and a page more costs a fraction of a fault.
+ */
+static unsigned copy_window(struct fault *ft, pte_t pte, uaddr_t *start)
 {
-	pfn_t pfn, near = near_frame(ft, ft->page);
+	unsigned run = present_run(ft, false, PTE_PRESENT | PTE_ANON | PTE_OWNED, REPLACE_MAX);
+	bool anon = pte & PTE_ANON;
+	uaddr_t low = ft->page, high = ft->page + PAGE_SIZE, end = high;
+
+	/* Elsewhere a program may see that a page of the file no longer follows the file. */
+	if (!anon && !is_image(ft->vma))
+		return 1;
+	if (run >= COPY_RUN_MIN) {
+		high = ft->page + run * PAGE_SIZE;
+	} else if (!anon || ft->mm->copy_credit >= COPY_GROUP) {
+		low = ALIGN_DOWN(ft->page, COPY_GROUP * PAGE_SIZE);
+		high = low + COPY_GROUP * PAGE_SIZE;
+	}
+	while (*start > MAX(low, ft->vma->start) && worth_copying(pte_at(ft, *start - PAGE_SIZE), anon))
+		*start -= PAGE_SIZE;
+	while (end < MIN(high, ft->vma->end) && worth_copying(pte_at(ft, end), anon))
+		end += PAGE_SIZE;
+	if (anon && run < COPY_RUN_MIN)
+		ft->mm->copy_credit -= MIN(ft->mm->copy_credit, ((end - *start) >> PAGE_SHIFT) - 1);
+	return (end - *start) >> PAGE_SHIFT;
+}
+
+/* Replaces @nr pages from @start on by private copies, as far as frames can be had.  Returns how many. */
+static unsigned copy_pages(struct fault *ft, uaddr_t start, unsigned nr)
+{
+	pfn_t pfn, near = near_frame(ft, start);
 	pte_t ptes[REPLACE_MAX];
 	unsigned done = 0, n;
 
@@ -200,7 +262,7 @@ static enum step copy_pages(struct fault *ft, unsigned nr)
 		if (!n)
 			break;
 		for (unsigned i = 0; i < n; i++, done++) {
-			pte_t old = pte_at(ft, ft->page + done * PAGE_SIZE);
+			pte_t old = pte_at(ft, start + done * PAGE_SIZE);
 
 			frame_copy(pfn + i, PTE_PFN(old));
 			ptes[done] = PTE_MAKE(pfn + i, PTE_PRESENT | PTE_ANON | PTE_OWNED);
@@ -208,20 +270,27 @@ static enum step copy_pages(struct fault *ft, unsigned nr)
 		}
 		near = pfn + n;
 	}
-	mm_pt_replace(ft->mm, ft->page, done, ptes);
-	return done ? STEP_DONE : STEP_NO_MEMORY;
+	mm_pt_replace(ft->mm, start, done, ptes);
+	return done;
 }
 
 /* A write to a private page that has a PTE. */
 static enum step fault_private_write(struct fault *ft, pte_t pte)
 {
+	uaddr_t start = ft->page;
+	unsigned nr;
+
 	if ((pte & PTE_ANON) && frame_refs(PTE_PFN(pte)) == 1) {
 		ft->f->what = "own";
 		mm_pt_own_around(ft->mm, ft->page, ft->vma->start, ft->vma->end, ft->vma->flags);
 		return STEP_DONE;
 	}
 	ft->f->what = "cow";
-	return copy_pages(ft, copy_window(ft, pte));
+	nr = copy_window(ft, pte, &start);
+	if (start + copy_pages(ft, start, nr) * PAGE_SIZE > ft->page)
+		return STEP_DONE;
+	/* Memory ran out before the page that matters. */
+	return copy_pages(ft, ft->page, 1) ? STEP_DONE : STEP_NO_MEMORY;
 }
 
 /* --- files --- */
@@ -302,27 +371,16 @@ static enum step file_install(struct fault *ft, pfn_t pfn, unsigned flags, struc
 	return STEP_DONE;
 }
 
-/* A private copy of the cache's page @pfn (reference taken over).  pt_lock held. */
-static enum step file_install_copy(struct fault *ft, pfn_t pfn)
+static int find_page(const struct fault *ft, struct backing *b, bool write, pfn_t *ret_pfn)
 {
-	struct pt_leaf *leaf = page_table_leaf_make(ft->mm->pt, ft->page);
-	enum step step = STEP_NO_MEMORY;
-	pte_t pte;
-	pfn_t copy;
+	uint64_t pgoff = vma_pgoff(ft->vma, ft->page);
 
-	if (!leaf || leaf->pte[pte_index(ft->page)]) {
-		frame_put(pfn);
-		return leaf ? STEP_RETRY : STEP_NO_MEMORY;
-	}
-	copy = frame_alloc(0, FRAME_NORECLAIM, near_frame(ft, ft->page));
-	if (copy != PFN_NONE) {
-		frame_copy(copy, pfn);
-		pte = PTE_MAKE(copy, PTE_PRESENT | PTE_ANON | PTE_OWNED);
-		mm_pt_install(ft->mm, leaf, ft->page, pte | pte_prot(pte, ft->vma->flags));
-		step = STEP_DONE;
-	}
-	frame_put(pfn);
-	return step;
+	if (!(ft->flags & FAULT_CACHED))
+		return b->ops->fault(b, pgoff, write, ret_pfn);
+	if (!b->ops->fault_around)
+		return -LINUX_EFAULT;
+	b->ops->fault_around(b, pgoff, 1, write, ret_pfn);
+	return *ret_pfn == PFN_NONE ? -LINUX_EFAULT : 0;
 }
 
 /* No PTE, or one that a shared mapping may not write yet.  mm->lock held, no pt_lock on entry; held when it returns. */
@@ -332,7 +390,6 @@ static enum step fault_file(struct fault *ft)
 	unsigned vm_flags = ft->vma->flags;
 	bool shared = vm_flags & VM_SHARED;
 	bool write = shared && (ft->want == PTE_WRITE || (b->shmem && (vm_flags & VM_WRITE)));
-	bool copy = !shared && ft->want == PTE_WRITE;
 	unsigned seq = atomic_load(&b->zap_seq);
 	struct around ar = { .nr = 0 };
 	unsigned flags = PTE_PRESENT | (write ? PTE_OWNED : 0) | (b->shmem ? PTE_SHMEM : 0);
@@ -341,9 +398,9 @@ static enum step fault_file(struct fault *ft)
 	int err;
 
 	flags |= pte_prot(flags, vm_flags);
-	ft->f->what = copy ? "file copy" : write ? "file write" : "file";
-	err = b->ops->fault(b, vma_pgoff(ft->vma, ft->page), write, &pfn);
-	if (!err && !copy && b->ops->fault_around) {
+	ft->f->what = write ? "file write" : "file";
+	err = find_page(ft, b, write, &pfn);
+	if (!err && b->ops->fault_around) {
 		around_choose(ft, &ar);
 		if (ar.nr)
 			b->ops->fault_around(b, vma_pgoff(ft->vma, ar.start), ar.nr, write, ar.pfns);
@@ -357,9 +414,12 @@ static enum step fault_file(struct fault *ft)
 		frame_put(pfn);
 		step = STEP_RETRY;
 	} else {
-		step = copy ? file_install_copy(ft, pfn) : file_install(ft, pfn, flags, &ar);
+		step = file_install(ft, pfn, flags, &ar);
 	}
 	around_put(&ar);
+	/* A private write copies what was just installed, and perhaps its neighbours. */
+	if (step == STEP_DONE && !shared && ft->want == PTE_WRITE)
+		step = fault_private_write(ft, pte_at(ft, ft->page));
 	return step;
 }
 
@@ -369,10 +429,18 @@ static enum step fault_file(struct fault *ft)
 static enum step fault_map(struct fault *ft)
 {
 	bool guest = ft->flags & FAULT_GUEST;
+	uaddr_t low, high;
 
 	/* Pages that the sentry writes are read by the guest next, so mapping them now saves a fault. */
 	if (!guest && ft->want != PTE_WRITE)
 		return STEP_DONE;
+	if (!(pte_at(ft, ft->page) & PTE_MAPPED)) {
+		mm_pt_map(ft->mm, ft->page);
+		low = MAX(ft->vma->start, ft->page - MIN(ft->page, MAP_AHEAD_PAGES * PAGE_SIZE));
+		high = MIN(ft->vma->end, ft->page + MAP_AHEAD_PAGES * PAGE_SIZE);
+		mm_pt_map_range(ft->mm, low, high, MAP_AHEAD_CALLS);
+	}
+	/* One too many, and the host has dropped all. */
 	if (!(pte_at(ft, ft->page) & PTE_MAPPED))
 		mm_pt_map(ft->mm, ft->page);
 	if (guest && ft->mm->as && !(pte_at(ft, ft->page) & PTE_MAPPED))
@@ -380,15 +448,55 @@ static enum step fault_map(struct fault *ft)
 	return STEP_DONE;
 }
 
+/* The guest's bytes at @addr that are present, without a fault. */
+static size_t peek(const struct fault *ft, uaddr_t addr, uint8_t *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		pte_t pte = pte_at(ft, addr + done);
+		size_t n = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(addr + done));
+
+		if (!(pte & PTE_EXEC))
+			break;
+		memcpy(buf + done, (char *)frame_ptr(PTE_PFN(pte)) + PAGE_OFFSET(addr + done), n);
+		done += n;
+	}
+	return done;
+}
+
+/*
+ * Whether an access that the platform took for a read is a write, where that makes a difference: read faults here bring in a
+ * page that can't be written, and a write would fault again.
+ */
+static bool is_hidden_write(const struct fault *ft, pte_t pte)
+{
+	uint8_t insn[INSN_MAX_LEN];
+	int access;
+	size_t len;
+
+	if (ft->want != PTE_READ || ft->f->present || !ft->f->regs || !(ft->vma->flags & VM_WRITE) || (pte & PTE_WRITE))
+		return false;
+	if (!pte && !vma_backing(ft->vma))
+		return false;
+	len = peek(ft, ft->f->ip, insn, sizeof(insn));
+	access = len ? platform_decode_access(insn, len, ft->f->regs, ft->f->addr) : 0;
+	return access > 0 && (access & PLATFORM_WRITE);
+}
+
 static enum step fault_page(struct fault *ft)
 {
 	pte_t pte = pte_at(ft, ft->page);
 
+	if (is_hidden_write(ft, pte)) {
+		ft->want = PTE_WRITE;
+		ft->f->access = ACCESS_WRITE;
+	}
 	if (pte_allows(pte, ft->want, ft->flags)) {
 		ft->f->what = pte & PTE_MAPPED ? "spurious" : "map";
 		/* The host had no mapping although we know one: another thread was faster, or the platform lost it. */
 		if ((pte & PTE_MAPPED) && (ft->flags & FAULT_GUEST) && !ft->f->present)
-			mm_pt_unmap_page(ft->mm, ft->page);
+			mm_pt_remap(ft->mm, ft->page);
 		return STEP_DONE;
 	}
 	if (!pte && !vma_backing(ft->vma))
@@ -520,6 +628,16 @@ int mm_fault(struct mm *mm, struct mm_fault *f)
 	f->si_code = LINUX_SEGV_ACCERR;
 	f->what = "no progress";
 	return -LINUX_EFAULT;
+}
+
+void mm_prefault(struct mm *mm, uaddr_t addr, unsigned vm_flags)
+{
+	struct mm_fault f = { .addr = addr, .access = ACCESS_READ };
+
+	/* The data of a program is relocated: write right away. */
+	if ((vm_flags & (VM_IMAGE | VM_WRITE)) == (VM_IMAGE | VM_WRITE))
+		f.access = ACCESS_WRITE;
+	mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_CACHED);
 }
 
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write)

@@ -37,6 +37,7 @@ struct mm {
 	struct platform_aspace *as;
 	long rss[NR_MM_COUNTERS]; /* pt_lock */
 	long rss_peak;		 /* pt_lock */
+	unsigned copy_credit;	 /* pt_lock; pages that may still be copied ahead of being written, since the last fork */
 
 	/* Layout; lock.  brk is its own pair of fields with its own reserved range, never inferred from a vma. */
 	uaddr_t start_code, end_code, start_data, end_data;
@@ -126,6 +127,7 @@ struct mm_fault {
 	enum platform_access access;
 	bool present;	/* as in struct platform_stop */
 	uaddr_t ip, sp;	/* the guest's, for stack growth and the trace; 0 when the sentry itself touches */
+	const struct guest_regs *regs; /* the guest's at the fault, to tell writes from reads where the platform can't; NULL */
 	/* out, when the result is < 0: */
 	int signo;	/* LINUX_SIGSEGV, LINUX_SIGBUS; 0: out of memory, the task is to be killed */
 	int si_code;

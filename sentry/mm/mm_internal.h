@@ -107,8 +107,10 @@ void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
 void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Maps the page at @addr, and neighbours that fit one host mapping with it.  Nothing to do for an inaccessible page. */
 void mm_pt_map(struct mm *mm, uaddr_t addr);
-/* Drops the host mapping of one page, if any. */
-void mm_pt_unmap_page(struct mm *mm, uaddr_t addr);
+/* The host has lost the page at @addr: maps it again, with the neighbours that probably went the same way. */
+void mm_pt_remap(struct mm *mm, uaddr_t addr);
+/* The host may have lost everything: maps what is present again, with at most @max calls; the rest at its next fault. */
+void mm_pt_remap_all(struct mm *mm, unsigned max);
 /* Drops whatever the host maps in the range, the special pages that have no PTE (VM_VVAR) too. */
 void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Sets the PTE of @addr, which is !MAPPED, and counts it.  The slot was 0. */
@@ -124,18 +126,34 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes);
  * is one.
  */
 void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, unsigned vm_flags);
-/* fork: private pages of @src's range are shared with @dst, write-protected on both sides.  Both pt_locks held. */
-int mm_pt_copy(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end);
+/*
+ * fork: the range's pages of files, and its private pages from @anon_start on, become @dst's too; the private ones are
+ * write-protected on both sides.  @dst has no PTEs there.  Both pt_locks held.  -LINUX_ENOMEM.
+ */
+int mm_pt_share(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end, uaddr_t anon_start);
+/* Maps pages of the range that are present, with at most @max host calls.  Returns how many it made. */
+unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max);
 /* mremap: moves PTEs.  The new range is empty.  -LINUX_ENOMEM with nothing moved. */
 int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len);
+
+/* --- fork.c --- */
+
+/* Areas with at most this many private pages are copied by fork instead of shared; tests set it to 0. */
+extern unsigned fork_copy_max;
 
 /* --- fault.c --- */
 
 enum fault_flags {
 	FAULT_GUEST = 1, /* map the page for the guest, too */
 	FAULT_FORCE = 2, /* as ptrace(2): regardless of the vma's protection, copying private pages */
+	FAULT_CACHED = 4, /* ahead of a touch: only if the page is in the page cache, without reading or waiting */
 };
 int mm_handle_fault(struct mm *mm, struct mm_fault *f, unsigned flags);
+/*
+ * A file was just mapped at @addr: its first pages are brought in if they are cached, because whoever maps a file reads its
+ * beginning next, and a fault costs more.
+ */
+void mm_prefault(struct mm *mm, uaddr_t addr, unsigned vm_flags);
 /* Faults the range in, as far as it is mapped and accessible (MAP_POPULATE, mlock).  No locks.  0 or the first error. */
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write);
 /* The same over several vmas, writing where private memory is writable; holes are passed over.  The first error or 0. */

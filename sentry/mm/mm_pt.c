@@ -17,16 +17,21 @@
 
 /* --- host calls that can't fail --- */
 
-static void host_reset(struct mm *mm)
+static void forget_mapped(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	struct pt_leaf *leaf;
 	uaddr_t addr;
 
+	page_table_for_each(mm->pt, leaf, addr, start, end)
+		leaf->pte[pte_index(addr)] &= ~(pte_t)PTE_MAPPED;
+}
+
+static void host_reset(struct mm *mm)
+{
 	/* A failure means that the execution vehicle is gone: its contexts stop with STOP_DEAD. */
 	if (platform->aspace_reset(mm->as) < 0)
 		log_debug("the platform could not drop an address space's mappings");
-	page_table_for_each(mm->pt, leaf, addr, 0, GUEST_TASK_SIZE)
-		leaf->pte[pte_index(addr)] &= ~(pte_t)PTE_MAPPED;
+	forget_mapped(mm, 0, GUEST_TASK_SIZE);
 }
 
 static void host_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -243,26 +248,54 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 		page_table_leaf(mm->pt, at)->pte[pte_index(at)] |= PTE_MAPPED;
 }
 
-void mm_pt_unmap_page(struct mm *mm, uaddr_t addr)
+unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max)
 {
-	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
-	unsigned i = pte_index(addr);
+	struct pt_leaf *leaf;
+	unsigned n = 0;
+	uaddr_t addr;
 
 	mutex_assert_held(&mm->pt_lock);
-	if (!leaf || !(leaf->pte[i] & PTE_MAPPED))
-		return;
-	leaf->pte[i] &= ~(pte_t)PTE_MAPPED;
-	host_unmap(mm, PAGE_DOWN(addr), PAGE_DOWN(addr) + PAGE_SIZE);
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		if ((pte & PTE_MAPPED) || !(pte & PTE_PROT))
+			continue;
+		if (n == max)
+			return n;
+		mm_pt_map(mm, addr);
+		n++;
+	}
+	return n;
+}
+
+void mm_pt_remap(struct mm *mm, uaddr_t addr)
+{
+	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
+	unsigned i = pte_index(addr), low = i, high = i + 1;
+	pte_t pte = leaf->pte[i];
+
+	mutex_assert_held(&mm->pt_lock);
+	/* The run that one call maps; mapping over what is still there changes nothing. */
+	while (low > 0 && leaf->pte[low - 1] == pte - ((pte_t)(i - low + 1) << PAGE_SHIFT))
+		low--;
+	while (high < PT_SLOTS && leaf->pte[high] == pte + ((pte_t)(high - i) << PAGE_SHIFT))
+		high++;
+	for (i = low; i < high; i++)
+		leaf->pte[i] &= ~(pte_t)PTE_MAPPED;
+	mm_pt_map(mm, addr);
+}
+
+void mm_pt_remap_all(struct mm *mm, unsigned max)
+{
+	mutex_assert_held(&mm->pt_lock);
+	forget_mapped(mm, 0, GUEST_TASK_SIZE);
+	mm_pt_map_range(mm, 0, GUEST_TASK_SIZE, max);
 }
 
 void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end)
 {
-	struct pt_leaf *leaf;
-	uaddr_t addr;
-
 	mutex_assert_held(&mm->pt_lock);
-	page_table_for_each(mm->pt, leaf, addr, start, end)
-		leaf->pte[pte_index(addr)] &= ~(pte_t)PTE_MAPPED;
+	forget_mapped(mm, start, end);
 	host_unmap(mm, start, end);
 }
 
@@ -335,11 +368,26 @@ void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, u
 	host_run_flush(mm, &run);
 }
 
-int mm_pt_copy(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end)
+/* The child's PTE for a page that is shared from now on; the parent's loses the right to write. */
+static pte_t share_pte(struct mm *src, struct host_run *run, struct pt_leaf *leaf, uaddr_t addr)
+{
+	pte_t pte = leaf->pte[pte_index(addr)];
+	bool writable = pte & PTE_WRITE;
+
+	if (!(pte & PTE_ANON))
+		return pte & ~(pte_t)PTE_MAPPED;
+	pte &= ~(pte_t)(PTE_OWNED | PTE_WRITE);
+	if (writable)
+		pte_reprotect(src, run, leaf, addr, pte);
+	else
+		pte_set(leaf, pte_index(addr), pte);
+	return pte & ~(pte_t)PTE_MAPPED;
+}
+
+int mm_pt_share(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end, uaddr_t anon_start)
 {
 	struct host_run run = { 0 };
 	struct pt_leaf *leaf, *to;
-	bool writable;
 	uaddr_t addr;
 	int err = 0;
 
@@ -348,22 +396,16 @@ int mm_pt_copy(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end)
 	page_table_for_each(src->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
-		/* Pages of files fault in again. */
-		if (!(pte & PTE_ANON))
+		if ((pte & PTE_ANON) && addr < anon_start)
 			continue;
 		to = page_table_leaf_make(dst->pt, addr);
 		if (!to) {
 			err = -LINUX_ENOMEM;
 			goto out;
 		}
-		writable = pte & PTE_WRITE;
-		pte &= ~(pte_t)(PTE_OWNED | PTE_WRITE);
-		if (writable)
-			pte_reprotect(src, &run, leaf, addr, pte);
-		else
-			pte_set(leaf, pte_index(addr), pte);
+		pte = share_pte(src, &run, leaf, addr);
 		frame_get(PTE_PFN(pte));
-		mm_pt_install(dst, to, addr, pte & ~(pte_t)PTE_MAPPED);
+		mm_pt_install(dst, to, addr, pte);
 	}
 out:
 	host_run_flush(src, &run);

@@ -131,6 +131,8 @@ static int mmap_flags(struct mm *mm, const struct mmap_args *a, uint64_t len, un
 		return err;
 	if (a->flags & LINUX_MAP_NORESERVE)
 		vm_flags |= VM_NORESERVE;
+	if (a->file && (a->flags & LINUX_MAP_DENYWRITE) && !(vm_flags & VM_SHARED))
+		vm_flags |= VM_IMAGE;
 	if (vm_flags & VM_SPECIAL)
 		vm_flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 	*ret_flags = vm_flags;
@@ -222,6 +224,8 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_args *a)
 	if (((vm_flags & VM_LOCKED) && !(vm_flags & VM_LOCKONFAULT)) ||
 	    (a->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE)
 		mm_populate(mm, addr, addr + len, (vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE);
+	else if (a->file && (vm_flags & VM_ACCESS_FLAGS))
+		mm_prefault(mm, addr, vm_flags);
 	return addr;
 }
 

@@ -9,6 +9,8 @@
 
 /* How far above the stack it may lie. */
 #define VDSO_RANDOM_PAGES (1UL << 18)
+/* Host mappings made again after the data pages were placed. */
+#define REMAP_MAX_CALLS 16
 
 /* Above the stack, at random, as vdso_addr() of Linux; or 0 for anywhere. */
 static uaddr_t vdso_hint(struct mm *mm, uint64_t len)
@@ -70,5 +72,9 @@ uaddr_t mm_map_vdso(struct mm *mm)
 		mm_munmap(mm, text - vdso->vvar_size, vdso->vvar_size + vdso->text_size);
 		return 0;
 	}
+	/* What was mapped before, a platform may have forgotten. */
+	mutex_lock(&mm->pt_lock);
+	mm_pt_remap_all(mm, REMAP_MAX_CALLS);
+	mutex_unlock(&mm->pt_lock);
 	return text;
 }

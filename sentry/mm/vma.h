@@ -34,7 +34,7 @@ enum vma_flags {
 	VM_VVAR = 0x20000,    /* no frames: the platform mapped it */
 	VM_SEQ_READ = 0x40000,
 	VM_RAND_READ = 0x80000,
-	VM_HEAP = 0x100000, /* made by brk; shown as [heap] */
+	VM_IMAGE = 0x100000, /* a program or library, mapped by a loader (MAP_DENYWRITE): what to expect of its pages is known */
 };
 
 struct vma {

@@ -236,6 +236,7 @@ static void storm(void)
 
 Test(mm_storm, processes_threads_and_files)
 {
+	fork_copy_max = 0;
 	storm();
 }
 
@@ -243,5 +244,6 @@ Test(mm_storm, with_a_platform_that_forgets)
 {
 	fake_options.knows_access = true;
 	fake_options.max_pages = 20;
+	fork_copy_max = 4;
 	storm();
 }

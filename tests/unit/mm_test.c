@@ -416,6 +416,7 @@ Test(mm, fork_write_protects_and_does_not_unmap)
 	struct mm *child;
 	unsigned calls;
 
+	fork_copy_max = 0;
 	for (unsigned i = 0; i < 64; i++)
 		cr_assert_eq(wr(p + i * PAGE_SIZE, i), 0);
 	calls = container_of(mm->as, struct fake_aspace, as)->nr_calls;
@@ -436,6 +437,27 @@ Test(mm, fork_write_protects_and_does_not_unmap)
 	/* Alone again: one fault makes all of them writable. */
 	cr_assert_eq(wr(p + 20 * PAGE_SIZE, 3), 0);
 	cr_assert(fake_mapped(mm, p + 60 * PAGE_SIZE, PTE_WRITE));
+}
+
+Test(mm, fork_copies_what_is_small)
+{
+	int64_t p = map(SOMEWHERE, 500, RW, FIXED);
+	struct mm *child;
+	unsigned calls;
+
+	for (unsigned i = 0; i < 40; i++)
+		cr_assert_eq(wr(p + i * 3 * PAGE_SIZE, i), 0);
+	calls = container_of(mm->as, struct fake_aspace, as)->nr_calls;
+	child = mm_fork(mm);
+	cr_assert_eq(container_of(mm->as, struct fake_aspace, as)->nr_calls, calls, "the parent's pages were touched");
+	for (unsigned i = 0; i < 40; i++) {
+		cr_assert(fake_mapped(mm, p + i * 3 * PAGE_SIZE, PTE_WRITE));
+		word = 1000 + i;
+		cr_assert_eq(touch_in(child, p + i * 3 * PAGE_SIZE, ACCESS_WRITE), 0);
+		cr_assert_eq(get(p + i * 3 * PAGE_SIZE), i);
+	}
+	fake_check(child, NULL, 0);
+	mm_put(child);
 }
 
 Test(mm, isolated_touches_stay_isolated_and_walks_widen)
