@@ -16,7 +16,7 @@
 #include "vfs/internal.h"
 
 #define HASH_BITS 16
-#define DENTRIES_MAX 200000 /* above it, every insertion pays for some reclaim */
+#define DENTRIES_MAX 65536 /* above it, every insertion pays for some reclaim */
 #define RECLAIM_BATCH 64
 
 struct rwlock dcache_lock = { PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };

@@ -115,8 +115,7 @@ static void file_init(struct file *f, const struct path *path, const struct file
 	f->inode = path->dentry->inode;
 	f->ops = ops;
 	f->fmode = fmode_of(flags);
-	atomic_store(&f->flags, flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC |
-					  LINUX_O_CLOEXEC | LINUX_O_EXEC));
+	atomic_store(&f->flags, flags & ~(LINUX_O_CLOEXEC | LINUX_O_EXEC));
 	f->cred = cred_get(cred);
 	f->vm.backing = &f->inode->mapping.backing;
 }
@@ -232,6 +231,8 @@ struct file *file_open_path(struct path *path, uint32_t flags, const struct cred
 		err = -LINUX_ENODEV;
 	if (!err && f->ops->open)
 		err = f->ops->open(f->inode, f);
+	/* They were for the opening only, as a terminal's open looks at O_NOCTTY. */
+	atomic_fetch_and(&f->flags, ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC));
 	if (err) {
 		file_put_access(f);
 		path_put(&f->path);
