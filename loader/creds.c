@@ -43,7 +43,7 @@ int exec_creds(struct exec_request *req)
 	set_id = new->euid != old->euid || new->egid != old->egid;
 
 	new->cap_permitted = 0;
-	if (!(new->securebits & SECBIT_NOROOT)) {
+	if (!(new->securebits &SECBIT_NOROOT)) {
 		if (new->euid == 0 || new->uid == 0)
 			new->cap_permitted = old->cap_bset | old->cap_inheritable;
 		effective = new->euid == 0;

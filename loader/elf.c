@@ -75,8 +75,8 @@ static int elf_add_load(struct elf_info *info, const Elf64_Phdr *ph, uint64_t e_
 		return -LINUX_ENOEXEC;
 	if (!info->dyn && ph->p_vaddr < GUEST_MIN_ADDR)
 		return -LINUX_ENOEXEC;
-	if (ph->p_filesz && (ph->p_offset > INT64_MAX - ph->p_memsz ||
-			     PAGE_OFFSET(ph->p_offset) != PAGE_OFFSET(ph->p_vaddr)))
+	if (ph->p_filesz &&
+	    (ph->p_offset > INT64_MAX - ph->p_memsz || PAGE_OFFSET(ph->p_offset) != PAGE_OFFSET(ph->p_vaddr)))
 		return -LINUX_ENOEXEC;
 	/* An alignment that is no power of two is no alignment (maximum_alignment in Linux); a wild one can't be met. */
 	if (ph->p_align && !(ph->p_align & (ph->p_align - 1))) {

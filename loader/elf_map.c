@@ -37,7 +37,8 @@ void elf_object_fini(struct elf_object *obj)
 	elf_info_fini(&obj->info);
 }
 
-static int64_t elf_mmap(struct mm *mm, uaddr_t addr, uint64_t len, unsigned prot, unsigned flags, struct file *f, uint64_t off)
+static int64_t elf_mmap(struct mm *mm, uaddr_t addr, uint64_t len, unsigned prot, unsigned flags, struct file *f,
+			uint64_t off)
 {
 	struct mmap_args a = {
 		.addr = addr,

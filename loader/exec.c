@@ -211,7 +211,8 @@ static void exec_set_exe(struct mm *mm, const struct exec_request *req)
 
 	mm->exe = &req->file->vm;
 	mm->exe->ops->get(mm->exe);
-	mm->dumpable = cred->euid == cred->uid && cred->egid == cred->gid && inode_permission(req->file->inode, MAY_READ) == 0;
+	mm->dumpable =
+		cred->euid == cred->uid && cred->egid == cred->gid && inode_permission(req->file->inode, MAY_READ) == 0;
 }
 
 static int exec_map(struct mm *mm, const struct exec_request *req, struct elf_object *exe, struct elf_object *interp,

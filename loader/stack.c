@@ -45,7 +45,8 @@ static void auxv_add(struct auxv *x, uint64_t type, uint64_t value)
 }
 
 /* In Linux's order. */
-static void auxv_fill(struct auxv *x, const struct stack_args *a, uaddr_t platform_str, uaddr_t at_random, uaddr_t execfn)
+static void auxv_fill(struct auxv *x, const struct stack_args *a, uaddr_t platform_str, uaddr_t at_random,
+		      uaddr_t execfn)
 {
 	const struct elf_object *exe = a->exe;
 	const struct cred *cred = a->req->cred;

@@ -173,7 +173,8 @@ void trace_syscall_exit_slow(uint64_t nr, const uint64_t *args, int64_t ret)
 		hooks->syscall_exit(nr, args, ret);
 }
 
-void trace_fault_slow(uaddr_t addr, uaddr_t ip, unsigned access, bool present, int result, int si_code, const char *what)
+void trace_fault_slow(uaddr_t addr, uaddr_t ip, unsigned access, bool present, int result, int si_code,
+		      const char *what)
 {
 	struct trace_event *ev = trace_flags & TRACE_RING ? ring_slot() : NULL;
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef SENTRY_RELEASE
-#define SENTRY_RELEASE "0.1.0"
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "(development)"
 #endif
 
 static const struct command *const commands[] = { &cmd_run, &cmd_do, &cmd_trace, &cmd_doctor };
@@ -102,7 +102,7 @@ int cli_main(int argc, char **argv)
 	if (strcmp(argv[1], "help") == 0)
 		return help_main(argc - 1, argv + 1);
 	if (strcmp(argv[1], "--version") == 0) {
-		puts("sentry " SENTRY_RELEASE);
+		puts("sentry " PACKAGE_VERSION);
 		return 0;
 	}
 	cmd = command_find(argv[1]);

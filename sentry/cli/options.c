@@ -11,8 +11,20 @@
 
 #include "sentry/cli/cli.h"
 
-enum { OPT_ENV_FILE = 256, OPT_HOSTNAME, OPT_PLATFORM, OPT_MEMORY, OPT_PIDS, OPT_TIMEOUT, OPT_READ_ONLY, OPT_LOG,
-       OPT_STRACE, OPT_TRACE, OPT_VOLUME, OPT_VERBOSE };
+enum {
+	OPT_ENV_FILE = 256,
+	OPT_HOSTNAME,
+	OPT_PLATFORM,
+	OPT_MEMORY,
+	OPT_PIDS,
+	OPT_TIMEOUT,
+	OPT_READ_ONLY,
+	OPT_LOG,
+	OPT_STRACE,
+	OPT_TRACE,
+	OPT_VOLUME,
+	OPT_VERBOSE
+};
 
 static const struct option long_options[] = {
 	{ "env", required_argument, NULL, 'e' },
@@ -150,7 +162,8 @@ static int option_limits(struct run_options *o, int opt)
 	switch (opt) {
 	case OPT_MEMORY:
 		if (!parse_size(optarg, &o->memory) || o->memory < (8UL << 20))
-			return command_usage_error(o->cmd, "'--memory %s' is not a size of at least 8m, such as 512m", optarg);
+			return command_usage_error(o->cmd, "'--memory %s' is not a size of at least 8m, such as 512m",
+						   optarg);
 		return 0;
 	case OPT_PIDS:
 		if (!parse_size(optarg, &n) || n == 0 || n > 4194304)
@@ -159,7 +172,8 @@ static int option_limits(struct run_options *o, int opt)
 		return 0;
 	default:
 		if (!parse_duration(optarg, &o->timeout_ns) || o->timeout_ns == 0)
-			return command_usage_error(o->cmd, "'--timeout %s' is not a duration such as 10s, 2m or 500ms", optarg);
+			return command_usage_error(o->cmd, "'--timeout %s' is not a duration such as 10s, 2m or 500ms",
+						   optarg);
 		return 0;
 	}
 }

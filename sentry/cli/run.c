@@ -275,7 +275,8 @@ const struct command cmd_run = {
 	.name = "run",
 	.usage = "[OPTIONS] IMAGE -- CMD [ARG...]",
 	.summary = "run a program from an image or a directory",
-	.help = "Runs CMD in a guest whose root is IMAGE: a file with an ext2, ext3 or ext4 file system, or a directory.\n"
+	.help = "Runs CMD in a guest whose root is IMAGE: a file with an ext2, ext3 or ext4 file system, or a "
+		"directory.\n"
 		"Changes are thrown away in the end.\n"
 		"\n" OPTIONS_HELP,
 	.main = run_main,
@@ -285,7 +286,8 @@ const struct command cmd_do = {
 	.name = "do",
 	.usage = "[OPTIONS] -- CMD [ARG...]",
 	.summary = "run a program of this machine in a sandbox",
-	.help = "Runs CMD with this machine's own files, environment, user and current directory.  Changes to files are\n"
+	.help = "Runs CMD with this machine's own files, environment, user and current directory.  Changes to files "
+		"are\n"
 		"seen by the guest alone, and thrown away in the end.\n"
 		"\n" OPTIONS_HELP,
 	.main = do_main,

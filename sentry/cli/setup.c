@@ -88,7 +88,8 @@ int setup_core(const struct run_options *o)
 		return cli_error("cannot set up guest memory: %s", cli_strerror(err));
 	err = platform_select(o->platform ? o->platform : "auto", &why);
 	if (err && o->platform)
-		return cli_error("cannot use platform '%s': %s; try 'sentry doctor'", o->platform, why ? why : cli_strerror(err));
+		return cli_error("cannot use platform '%s': %s; try 'sentry doctor'", o->platform,
+				 why ? why : cli_strerror(err));
 	if (err)
 		return cli_error("no way to run guest code on this host: %s", why ? why : cli_strerror(err));
 	params.memory_fd = frames_memory_fd();
@@ -133,7 +134,8 @@ static int setup_root(const char *root)
 				 why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
 	sb = overlay_new(sb, 0);
 	if (IS_ERR(sb))
-		return cli_error("cannot lay a writable overlay over '%s': %s", root ? root : "/", cli_strerror(PTR_ERR(sb)));
+		return cli_error("cannot lay a writable overlay over '%s': %s", root ? root : "/",
+				 cli_strerror(PTR_ERR(sb)));
 	current_fs = NULL;
 	if (IS_ERR(mnt_namespace_new(sb, 0, &path)))
 		return cli_error("out of memory");
@@ -247,7 +249,8 @@ static int setup_volume(const struct volume *v)
 
 	sb = hostfs_open(v->host, flags, &why);
 	if (IS_ERR(sb))
-		return cli_error("cannot share '%s': %s", v->host, why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
+		return cli_error("cannot share '%s': %s", v->host,
+				 why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
 	err = find_volume_point(v->guest, LINUX_S_ISDIR(sb->root->inode->mode), &where);
 	if (err) {
 		sb_put(sb);

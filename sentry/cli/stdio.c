@@ -50,7 +50,8 @@ int setup_stdio(uint32_t uid, uint32_t gid)
 		if (!f)
 			continue;
 		if (IS_ERR(f))
-			return cli_error("cannot give the standard %s to the guest: %s", names[fd], cli_strerror(PTR_ERR(f)));
+			return cli_error("cannot give the standard %s to the guest: %s", names[fd],
+					 cli_strerror(PTR_ERR(f)));
 		err = fd_dup2(f, fd, false);
 		fput(f);
 		if (err < 0)

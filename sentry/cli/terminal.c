@@ -42,7 +42,8 @@ static void died(int sig)
 
 void terminal_save(void)
 {
-	static const int deadly[] = { LINUX_SIGSEGV, LINUX_SIGBUS, LINUX_SIGILL, LINUX_SIGFPE, LINUX_SIGABRT, LINUX_SIGSYS };
+	static const int deadly[] = { LINUX_SIGSEGV, LINUX_SIGBUS,  LINUX_SIGILL,
+				      LINUX_SIGFPE,  LINUX_SIGABRT, LINUX_SIGSYS };
 
 	for (int fd = 0; fd <= 2 && tty_fd < 0; fd++) {
 		if (host_isatty(fd) && !host_tcgetattr(fd, &saved))

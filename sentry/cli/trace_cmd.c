@@ -62,7 +62,8 @@ const struct command cmd_trace = {
 	.name = "trace",
 	.usage = "FILE",
 	.summary = "print what --trace recorded",
-	.help = "Prints the events that 'sentry run --trace FILE' or 'sentry do --trace FILE' recorded: system calls, page\n"
+	.help = "Prints the events that 'sentry run --trace FILE' or 'sentry do --trace FILE' recorded: system calls, "
+		"page\n"
 		"faults, switches to and from the guest, sleeps and wakes, signals.",
 	.main = trace_main,
 };

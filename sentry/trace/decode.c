@@ -183,15 +183,17 @@ void decode_perm(struct decode *d, uint64_t v)
 void decode_mode_value(struct strbuf *sb, uint32_t mode)
 {
 	static const char *const types[16] = {
-		[LINUX_S_IFSOCK >> 12] = "S_IFSOCK", [LINUX_S_IFLNK >> 12] = "S_IFLNK", [LINUX_S_IFREG >> 12] = "S_IFREG",
-		[LINUX_S_IFBLK >> 12] = "S_IFBLK",   [LINUX_S_IFDIR >> 12] = "S_IFDIR", [LINUX_S_IFCHR >> 12] = "S_IFCHR",
+		[LINUX_S_IFSOCK >> 12] = "S_IFSOCK", [LINUX_S_IFLNK >> 12] = "S_IFLNK",
+		[LINUX_S_IFREG >> 12] = "S_IFREG",   [LINUX_S_IFBLK >> 12] = "S_IFBLK",
+		[LINUX_S_IFDIR >> 12] = "S_IFDIR",   [LINUX_S_IFCHR >> 12] = "S_IFCHR",
 		[LINUX_S_IFIFO >> 12] = "S_IFIFO",
 	};
 	const char *type = types[(mode >> 12) & 15];
 
 	if (type) {
 		strbuf_addf(sb, "%s%s%s%s|%#03o", type, mode & LINUX_S_ISUID ? "|S_ISUID" : "",
-			    mode & LINUX_S_ISGID ? "|S_ISGID" : "", mode & LINUX_S_ISVTX ? "|S_ISVTX" : "", mode & 0777);
+			    mode & LINUX_S_ISGID ? "|S_ISGID" : "", mode & LINUX_S_ISVTX ? "|S_ISVTX" : "",
+			    mode & 0777);
 		return;
 	}
 	strbuf_addf(sb, "%#03o", mode);

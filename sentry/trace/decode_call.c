@@ -173,8 +173,22 @@ void decode_clone_args(struct decode *d, uint64_t v)
 
 /* --- futex --- */
 
-enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI,
-       FUTEX_TRYLOCK_PI, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI2 };
+enum {
+	FUTEX_WAIT,
+	FUTEX_WAKE,
+	FUTEX_FD,
+	FUTEX_REQUEUE,
+	FUTEX_CMP_REQUEUE,
+	FUTEX_WAKE_OP,
+	FUTEX_LOCK_PI,
+	FUTEX_UNLOCK_PI,
+	FUTEX_TRYLOCK_PI,
+	FUTEX_WAIT_BITSET,
+	FUTEX_WAKE_BITSET,
+	FUTEX_WAIT_REQUEUE_PI,
+	FUTEX_CMP_REQUEUE_PI,
+	FUTEX_LOCK_PI2
+};
 #define FUTEX_PRIVATE 128
 #define FUTEX_REALTIME 256
 
@@ -402,9 +416,28 @@ static unsigned prctl_nr_args(int option)
 		int option;
 		unsigned nr;
 	} table[] = {
-		{ PR_SET_PDEATHSIG, 1 }, { 2, 1 }, { 3, 0 }, { 4, 1 }, { 7, 0 }, { 8, 1 }, { PR_SET_NAME, 1 }, { 16, 1 },
-		{ 21, 0 }, { 22, 2 }, { 23, 1 }, { 24, 1 }, { 25, 1 }, { 26, 1 }, { 27, 0 }, { 28, 1 }, { 29, 1 }, { 30, 0 },
-		{ 36, 1 }, { 37, 1 }, { 40, 1 }, { 0x59616d61, 1 },
+		{ PR_SET_PDEATHSIG, 1 },
+		{ 2, 1 },
+		{ 3, 0 },
+		{ 4, 1 },
+		{ 7, 0 },
+		{ 8, 1 },
+		{ PR_SET_NAME, 1 },
+		{ 16, 1 },
+		{ 21, 0 },
+		{ 22, 2 },
+		{ 23, 1 },
+		{ 24, 1 },
+		{ 25, 1 },
+		{ 26, 1 },
+		{ 27, 0 },
+		{ 28, 1 },
+		{ 29, 1 },
+		{ 30, 0 },
+		{ 36, 1 },
+		{ 37, 1 },
+		{ 40, 1 },
+		{ 0x59616d61, 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
@@ -453,11 +486,46 @@ void decode_caphdr(struct decode *d, uint64_t v)
 static void print_caps(struct strbuf *sb, uint64_t caps)
 {
 	static const char *const names[] = {
-		"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-		"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-		"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-		"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+		"CHOWN",
+		"DAC_OVERRIDE",
+		"DAC_READ_SEARCH",
+		"FOWNER",
+		"FSETID",
+		"KILL",
+		"SETGID",
+		"SETUID",
+		"SETPCAP",
+		"LINUX_IMMUTABLE",
+		"NET_BIND_SERVICE",
+		"NET_BROADCAST",
+		"NET_ADMIN",
+		"NET_RAW",
+		"IPC_LOCK",
+		"IPC_OWNER",
+		"SYS_MODULE",
+		"SYS_RAWIO",
+		"SYS_CHROOT",
+		"SYS_PTRACE",
+		"SYS_PACCT",
+		"SYS_ADMIN",
+		"SYS_BOOT",
+		"SYS_NICE",
+		"SYS_RESOURCE",
+		"SYS_TIME",
+		"SYS_TTY_CONFIG",
+		"MKNOD",
+		"LEASE",
+		"AUDIT_WRITE",
+		"AUDIT_CONTROL",
+		"SETFCAP",
+		"MAC_OVERRIDE",
+		"MAC_ADMIN",
+		"SYSLOG",
+		"WAKE_ALARM",
+		"BLOCK_SUSPEND",
+		"AUDIT_READ",
+		"PERFMON",
+		"BPF",
 		"CHECKPOINT_RESTORE",
 	};
 	const char *sep = "";

@@ -35,8 +35,8 @@ static void print_inet(struct strbuf *sb, const struct linux_sockaddr_in *in)
 {
 	const uint8_t *ip = (const uint8_t *)&in->sin_addr;
 
-	strbuf_addf(sb, ", sin_port=htons(%u), sin_addr=inet_addr(\"%u.%u.%u.%u\")", be16(in->sin_port), ip[0], ip[1], ip[2],
-		    ip[3]);
+	strbuf_addf(sb, ", sin_port=htons(%u), sin_addr=inet_addr(\"%u.%u.%u.%u\")", be16(in->sin_port), ip[0], ip[1],
+		    ip[2], ip[3]);
 }
 
 /* The longest run of zero groups is left out, as inet_ntop(3) does. */
@@ -60,7 +60,8 @@ static void print_ip6(struct strbuf *sb, const uint8_t ip[16])
 			i += best_len - 1;
 			continue;
 		}
-		strbuf_addf(sb, "%s%x", i && i != best + (best < 0 ? 0 : best_len) ? ":" : "", ip[2 * i] << 8 | ip[2 * i + 1]);
+		strbuf_addf(sb, "%s%x", i && i != best + (best < 0 ? 0 : best_len) ? ":" : "",
+			    ip[2 * i] << 8 | ip[2 * i + 1]);
 	}
 }
 
@@ -73,8 +74,8 @@ static void print_sockaddr(struct strbuf *sb, const struct linux_sockaddr *a, si
 	} else if (a->family == AF_INET && len >= 8) {
 		print_inet(sb, &a->in);
 	} else if (a->family == AF_INET6 && len >= 24) {
-		strbuf_addf(sb, ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"", be16(a->in6.sin6_port),
-			    __builtin_bswap32(a->in6.sin6_flowinfo));
+		strbuf_addf(sb, ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"",
+			    be16(a->in6.sin6_port), __builtin_bswap32(a->in6.sin6_flowinfo));
 		print_ip6(sb, a->in6.sin6_addr);
 		strbuf_addf(sb, "\", &sin6_addr), sin6_scope_id=%u", a->in6.sin6_scope_id);
 	} else if (a->family == AF_NETLINK && len >= 12) {

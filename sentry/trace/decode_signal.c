@@ -183,7 +183,8 @@ static void print_chld(struct strbuf *sb, const struct linux_siginfo *i)
 
 static bool is_fault(int sig)
 {
-	return sig == LINUX_SIGSEGV || sig == LINUX_SIGBUS || sig == LINUX_SIGFPE || sig == LINUX_SIGILL || sig == LINUX_SIGTRAP;
+	return sig == LINUX_SIGSEGV || sig == LINUX_SIGBUS || sig == LINUX_SIGFPE || sig == LINUX_SIGILL ||
+	       sig == LINUX_SIGTRAP;
 }
 
 void decode_siginfo_value(struct strbuf *sb, const void *siginfo)

@@ -56,8 +56,8 @@ void decode_statfs(struct decode *d, uint64_t v)
 	xlat_print_by(d->sb, "fs_magic", (uint64_t)st.f_type);
 	strbuf_addf(d->sb, ", f_bsize=%lld, f_blocks=%lld, f_bfree=%lld, f_bavail=%lld, f_files=%lld, f_ffree=%lld, ",
 		    (ll)st.f_bsize, (ll)st.f_blocks, (ll)st.f_bfree, (ll)st.f_bavail, (ll)st.f_files, (ll)st.f_ffree);
-	strbuf_addf(d->sb, "f_fsid={val=[%#x, %#x]}, f_namelen=%lld, f_frsize=%lld, f_flags=", st.f_fsid[0], st.f_fsid[1],
-		    (ll)st.f_namelen, (ll)st.f_frsize);
+	strbuf_addf(d->sb, "f_fsid={val=[%#x, %#x]}, f_namelen=%lld, f_frsize=%lld, f_flags=", st.f_fsid[0],
+		    st.f_fsid[1], (ll)st.f_namelen, (ll)st.f_frsize);
 	xlat_print_by(d->sb, "st_flags", (uint64_t)st.f_flags);
 	strbuf_addc(d->sb, '}');
 }
@@ -316,8 +316,8 @@ void decode_tms(struct decode *d, uint64_t v)
 	struct linux_tms t;
 
 	if (decode_fetch(d, v, &t, sizeof(t)))
-		strbuf_addf(d->sb, "{tms_utime=%lld, tms_stime=%lld, tms_cutime=%lld, tms_cstime=%lld}", (ll)t.tms_utime,
-			    (ll)t.tms_stime, (ll)t.tms_cutime, (ll)t.tms_cstime);
+		strbuf_addf(d->sb, "{tms_utime=%lld, tms_stime=%lld, tms_cutime=%lld, tms_cstime=%lld}",
+			    (ll)t.tms_utime, (ll)t.tms_stime, (ll)t.tms_cutime, (ll)t.tms_cstime);
 }
 
 /* --- processes --- */
@@ -414,9 +414,10 @@ void decode_sysinfo(struct decode *d, uint64_t v)
 	struct linux_sysinfo s;
 
 	if (decode_fetch(d, v, &s, sizeof(s)))
-		strbuf_addf(d->sb, "{uptime=%lld, loads=[%llu, %llu, %llu], totalram=%llu, freeram=%llu, ..., procs=%u, ...}",
-			    (ll)s.uptime, (ull)s.loads[0], (ull)s.loads[1], (ull)s.loads[2], (ull)s.totalram, (ull)s.freeram,
-			    s.procs);
+		strbuf_addf(d->sb,
+			    "{uptime=%lld, loads=[%llu, %llu, %llu], totalram=%llu, freeram=%llu, ..., procs=%u, ...}",
+			    (ll)s.uptime, (ull)s.loads[0], (ull)s.loads[1], (ull)s.loads[2], (ull)s.totalram,
+			    (ull)s.freeram, s.procs);
 }
 
 static void print_ids(struct decode *d, uint64_t addr, uint64_t nr)
@@ -510,9 +511,11 @@ void decode_sched_attr(struct decode *d, uint64_t v)
 		return;
 	strbuf_addf(d->sb, "{size=%u, sched_policy=", a.size);
 	xlat_print_by(d->sb, "sched", a.sched_policy);
-	strbuf_addf(d->sb, ", sched_flags=%llu, sched_nice=%d, sched_priority=%u, sched_runtime=%llu, sched_deadline=%llu, "
-		    "sched_period=%llu}", (ull)a.sched_flags, a.sched_nice, a.sched_priority, (ull)a.sched_runtime,
-		    (ull)a.sched_deadline, (ull)a.sched_period);
+	strbuf_addf(d->sb,
+		    ", sched_flags=%llu, sched_nice=%d, sched_priority=%u, sched_runtime=%llu, sched_deadline=%llu, "
+		    "sched_period=%llu}",
+		    (ull)a.sched_flags, a.sched_nice, a.sched_priority, (ull)a.sched_runtime, (ull)a.sched_deadline,
+		    (ull)a.sched_period);
 }
 
 /* --- readiness --- */

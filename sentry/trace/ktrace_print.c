@@ -17,7 +17,6 @@
 #include "sentry/trace/trace.h"
 #include "sentry/trace/xlat.h"
 
-
 static const char *const access_names[] = { "read", "write", "exec" };
 static const char *const stop_names[] = { "syscall", "fault", "signal", "interrupted", "dead" };
 static const char *const sleep_names[] = { "interruptible", "killable", "uninterruptible" };
@@ -189,8 +188,8 @@ int ktrace_print(int fd, FILE *out)
 	err = host_fstat(fd, &st);
 	if (err)
 		return err;
-	if (st.size < sizeof(h) || host_pread_full(fd, &h, sizeof(h), 0) || memcmp(h.magic, TRACE_MAGIC, sizeof(h.magic)) ||
-	    h.version != TRACE_VERSION || h.event_size != sizeof(*ev))
+	if (st.size < sizeof(h) || host_pread_full(fd, &h, sizeof(h), 0) ||
+	    memcmp(h.magic, TRACE_MAGIC, sizeof(h.magic)) || h.version != TRACE_VERSION || h.event_size != sizeof(*ev))
 		return -LINUX_EINVAL;
 	nr = (st.size - sizeof(h)) / sizeof(*ev);
 	ev = calloc(MAX(nr, 1U), sizeof(*ev));

@@ -25,7 +25,7 @@
 struct call {
 	uint64_t nr;
 	uint64_t saved[6];
-	unsigned next_arg; /* the first that was not printed on entry */
+	unsigned next_arg;  /* the first that was not printed on entry */
 	bool comma_printed; /* in front of it */
 	bool active;
 };
@@ -33,9 +33,9 @@ struct call {
 static struct decode_arg compiled[NR_SYSCALLS][6];
 static int out_fd = -1;
 static struct mutex line_lock = MUTEX_INIT; /* a leaf but for host writes */
-static int open_line;	/* line_lock; tid, 0: none */
-static size_t open_column; /* line_lock */
-static int nr_tasks = 1;   /* line_lock */
+static int open_line;			    /* line_lock; tid, 0: none */
+static size_t open_column;		    /* line_lock */
+static int nr_tasks = 1;		    /* line_lock */
 static _Thread_local struct call call;
 
 static int own_tid(void)

@@ -66,8 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static void good(uint8_t *buf)
 {
-	struct linux_elf64_ehdr eh = { .e_ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 }, .e_type = LINUX_ET_DYN,
-				       .e_machine = LINUX_EM_X86_64, .e_phoff = 64, .e_phentsize = 56, .e_phnum = NR_PHDRS };
+	struct linux_elf64_ehdr eh = { .e_ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
+				       .e_type = LINUX_ET_DYN,
+				       .e_machine = LINUX_EM_X86_64,
+				       .e_phoff = 64,
+				       .e_phentsize = 56,
+				       .e_phnum = NR_PHDRS };
 	struct linux_elf64_phdr ph[NR_PHDRS] = { { LINUX_PT_LOAD, 5, 0, 0, 0, 0x1000, 0x1000, 0x1000 },
 						 { LINUX_PT_LOAD, 6, 0x2000, 0x3000, 0, 0x10, 0x9000, 0x1000 },
 						 { LINUX_PT_INTERP, 4, 0x300, 0x300, 0, 28, 28, 1 },
@@ -80,7 +84,8 @@ static void good(uint8_t *buf)
 /* Values that sums stumble over. */
 static uint64_t nasty(void)
 {
-	static const uint64_t values[] = { 0, 1, 0xfff, 0x1000, INT64_MAX, UINT64_MAX, 1UL << 63, GUEST_TASK_SIZE, 1UL << 47 };
+	static const uint64_t values[] = { 0,	       1,	  0xfff,	   0x1000,   INT64_MAX,
+					   UINT64_MAX, 1UL << 63, GUEST_TASK_SIZE, 1UL << 47 };
 
 	return values[rand() % (int)ARRAY_SIZE(values)] + (uint64_t)(rand() % 5) - 2;
 }

@@ -26,9 +26,15 @@ static struct sample good(uint16_t type)
 {
 	uint64_t base = type == LINUX_ET_EXEC ? BASE : 0;
 	struct sample s = {
-		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 }, .e_type = type, .e_machine = LINUX_EM_X86_64,
-			.e_version = 1, .e_entry = base + 0x1000, .e_phoff = sizeof(struct linux_elf64_ehdr), .e_ehsize = 64,
-			.e_phentsize = sizeof(struct linux_elf64_phdr), .e_phnum = 2 },
+		.eh = { .e_ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
+			.e_type = type,
+			.e_machine = LINUX_EM_X86_64,
+			.e_version = 1,
+			.e_entry = base + 0x1000,
+			.e_phoff = sizeof(struct linux_elf64_ehdr),
+			.e_ehsize = 64,
+			.e_phentsize = sizeof(struct linux_elf64_phdr),
+			.e_phnum = 2 },
 		.ph = { { LINUX_PT_LOAD, LINUX_PF_R | LINUX_PF_X, 0, base, base, 0x1800, 0x1800, 0x1000 },
 			{ LINUX_PT_LOAD, LINUX_PF_R | LINUX_PF_W, 0x1e00, base + 0x2e00, 0, 0x200, 0x5000, 0x1000 } },
 	};
@@ -228,7 +234,8 @@ Test(elf, many_segments)
 	s.eh.e_phnum = ELF_MAX_PHDRS;
 	/* Backwards, so that sorting has something to do. */
 	for (unsigned i = 0; i < ELF_MAX_PHDRS; i++)
-		ph[i] = (struct linux_elf64_phdr){ LINUX_PT_LOAD, 4, 0, (ELF_MAX_PHDRS - i) * PAGE_SIZE, 0, 1, PAGE_SIZE, 0 };
+		ph[i] = (struct linux_elf64_phdr){ LINUX_PT_LOAD, 4, 0, (ELF_MAX_PHDRS - i) * PAGE_SIZE, 0, 1,
+						   PAGE_SIZE,	  0 };
 	cr_assert_eq(elf_parse(&s.eh, ph, &info), 0);
 	cr_assert_eq(info.nr_loads, ELF_MAX_PHDRS);
 	elf_info_fini(&info);

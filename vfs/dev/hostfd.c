@@ -166,7 +166,8 @@ unsigned hostfd_poll_file(struct hostfd *h, struct file *f, struct poll_table *p
 	now = hostpoll_now(&h->poll, wanted);
 	/* Who waits is woken for what isn't there yet. */
 	if (waitq_active(&h->poll.wait))
-		hostpoll_arm(&h->poll, key & (LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLPRI | LINUX_EPOLLRDHUP) & ~now);
+		hostpoll_arm(&h->poll,
+			     key & (LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLPRI | LINUX_EPOLLRDHUP) & ~now);
 	return now;
 }
 

@@ -12,7 +12,7 @@
 #define THREAD_STACK (64UL << 10)
 #define ALWAYS (LINUX_EPOLLERR | LINUX_EPOLLHUP | LINUX_EPOLLNVAL)
 
-static struct mutex lock = MUTEX_INIT; /* a leaf */
+static struct mutex lock = MUTEX_INIT;	      /* a leaf */
 static struct hostpoll *polls[MAX_HOSTPOLLS]; /* lock to add; entries stay */
 static atomic_uint nr_polls;
 static int kick_fd = -1; /* set under lock, before the thread starts */
