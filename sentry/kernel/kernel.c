@@ -11,6 +11,7 @@
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
+#include "sentry/mm/uaccess.h"
 
 /* --- names --- */
 
@@ -215,6 +216,7 @@ int kernel_start(struct kernel_boot *boot)
 	int err;
 
 	pids_set_limit(boot->pid_limit);
+	mm_out_of_memory = oom_kill_for_copy;
 	if (boot->hostname) {
 		err = kernel_set_hostname(boot->hostname, strlen(boot->hostname));
 		if (err)

@@ -74,5 +74,7 @@ void kernel_counts(struct kernel_counts *ret);
 
 /* A guest page could not be made: kills the process that gains most, tells in one line.  Sleeps until it has given up memory. */
 void oom_kill(void);
+/* The same for mm_out_of_memory. */
+bool oom_kill_for_copy(unsigned tries);
 
 #endif

@@ -7,6 +7,9 @@
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/task.h"
 
+/* So often a copy to or from the guest waits for a victim: it may hold a lock that the victim needs to end. */
+#define OOM_MAX_TRIES 50
+
 /* How long the one who asked waits for the victim's memory before it tries again. */
 #define OOM_PATIENCE_NS (100 * 1000000LL)
 
@@ -93,4 +96,12 @@ void oom_kill(void)
 	mutex_unlock(&oom_lock);
 	if (!signal_fatal_pending())
 		sleeper_sleep(SLEEP_KILLABLE, deadline_after(OOM_PATIENCE_NS));
+}
+
+bool oom_kill_for_copy(unsigned tries)
+{
+	if (!current || tries >= OOM_MAX_TRIES || signal_fatal_pending())
+		return false;
+	oom_kill();
+	return !signal_fatal_pending();
 }

@@ -17,6 +17,8 @@ struct user_access {
 	bool write, force;
 };
 
+bool (*mm_out_of_memory)(unsigned tries);
+
 /* The PTE allows the access without a fault. */
 static bool access_ready(const struct user_access *ua, pte_t pte)
 {
@@ -31,6 +33,7 @@ static bool access_ready(const struct user_access *ua, pte_t pte)
 static void *user_lock(const struct user_access *ua, uaddr_t addr)
 {
 	struct mm_fault f = { .addr = addr, .access = ua->write ? ACCESS_WRITE : ACCESS_READ };
+	unsigned tries = 0;
 	pte_t pte;
 
 	if (addr >= GUEST_TASK_SIZE)
@@ -41,7 +44,8 @@ static void *user_lock(const struct user_access *ua, uaddr_t addr)
 		if (access_ready(ua, pte))
 			return (char *)frame_ptr(PTE_PFN(pte)) + PAGE_OFFSET(addr);
 		mutex_unlock(&ua->mm->pt_lock);
-		if (mm_handle_fault(ua->mm, &f, ua->force ? FAULT_FORCE : 0))
+		if (mm_handle_fault(ua->mm, &f, ua->force ? FAULT_FORCE : 0) &&
+		    (f.signo || !mm_out_of_memory || !mm_out_of_memory(tries++)))
 			return NULL;
 	}
 }

@@ -12,6 +12,12 @@
 #include "sentry/base/types.h"
 #include "sentry/mm/mm.h"
 
+/*
+ * Called without mm's locks when a copy finds no frame, for the @tries'th time: makes room (kills somebody) and returns true to try
+ * again.  Set by the kernel layer; NULL: the copy fails.
+ */
+extern bool (*mm_out_of_memory)(unsigned tries);
+
 /* 0 or -LINUX_EFAULT; on failure part may have been copied. */
 int __must_check copy_from_user(void *dst, uaddr_t src, size_t len);
 int __must_check copy_to_user(uaddr_t dst, const void *src, size_t len);
