@@ -124,12 +124,11 @@ int user_from_host(struct guest_user *ret);
 int setup_core(const struct run_options *opts);
 /* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */
 int setup_mounts(const struct run_options *opts, const char *root);
-/* Bit n: the caller gave us descriptor n (0-2) open. */
-extern unsigned host_fds_open;
-
 /* --- stdio.c --- */
 
-/* Descriptors 0-2 for the first task, in whose place the caller is; owned by @uid and @gid there. */
+/* Before anything is opened: which descriptors the caller passed on; of 0-2, or of all. */
+void stdio_note_inherited(bool all);
+/* Those, for the first task, in whose place the caller is; owned by @uid and @gid there. */
 int setup_stdio(uint32_t uid, uint32_t gid);
 
 /* --- trace_cmd.c --- */

@@ -176,6 +176,7 @@ static int run_prepare(struct run *r)
 	int err;
 
 	string_list_init(&r->env);
+	stdio_note_inherited(r->opts.cmd == &cmd_do);
 	signals_init();
 	terminal_save();
 	err = setup_core(&r->opts);

@@ -38,16 +38,15 @@ static int setup_log(const struct run_options *o)
 	return 0;
 }
 
-unsigned host_fds_open = 7;
-
 /* A descriptor 0, 1 or 2 that the caller closed must not be taken by something of ours. */
 static int setup_host_fds(void)
 {
 	struct host_rlimit lim;
 	int fd;
 
-	while ((fd = host_openat(HOST_AT_FDCWD, "/dev/null", LINUX_O_RDWR, 0)) >= 0 && fd <= 2)
-		host_fds_open &= ~(1U << fd);
+	do
+		fd = host_openat(HOST_AT_FDCWD, "/dev/null", LINUX_O_RDWR, 0);
+	while (fd >= 0 && fd <= 2);
 	if (fd < 0)
 		return cli_error("cannot open /dev/null: %s", cli_strerror(fd));
 	host_close(fd);

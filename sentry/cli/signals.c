@@ -54,6 +54,8 @@ static void pass_on(int sig, int code)
 	}
 	if (sig == LINUX_SIGTSTP && pgrp == INIT_PGRP)
 		suspend_sentry();
+	else if (sig == LINUX_SIGHUP)
+		hosttty_hangup();
 	else
 		kernel_signal_pgrp(pgrp, sig);
 }

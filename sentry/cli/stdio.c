@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptors 0, 1 and 2 of the first program.
+ * The descriptors that the first program begins with: 0, 1 and 2, and for `do` whatever else the caller passes on (process
+ * substitutions of a shell, the job server of make).
  */
+#include <stdlib.h>
+
 #include "platform/host/host.h"
+#include "sentry/abi/dirent.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/stat.h"
 #include "sentry/cli/cli.h"
@@ -10,8 +14,40 @@
 #include "vfs/devpts/hosttty.h"
 
 #define HOST_NULL_DEVICE LINUX_MKDEV(1, 3)
+#define MAX_INHERITED 64
 
+static int inherited[MAX_INHERITED]; /* open when the sentry started */
+static unsigned nr_inherited;
 static bool tty_ready;
+
+static void inherit_listed(const char *buf, ssize_t len, int dir)
+{
+	for (ssize_t pos = 0; pos < len && nr_inherited < MAX_INHERITED;) {
+		const struct linux_dirent64 *d = (const void *)(buf + pos);
+		int fd = atoi(d->d_name);
+
+		pos += d->d_reclen;
+		if (d->d_name[0] >= '0' && d->d_name[0] <= '9' && fd != dir)
+			inherited[nr_inherited++] = fd;
+	}
+}
+
+void stdio_note_inherited(bool all)
+{
+	int dir = all ? host_openat(HOST_AT_FDCWD, "/proc/self/fd", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0) : -1;
+	char buf[2048];
+	ssize_t len;
+
+	if (dir < 0) {
+		for (int fd = 0; fd <= 2; fd++)
+			if (host_fcntl_getfl(fd) >= 0)
+				inherited[nr_inherited++] = fd;
+		return;
+	}
+	while ((len = host_getdents64(dir, buf, sizeof(buf))) > 0)
+		inherit_listed(buf, len, dir);
+	host_close(dir);
+}
 
 static struct file *open_terminal(int fd, uint32_t flags, uint32_t uid)
 {
@@ -23,13 +59,15 @@ static struct file *open_terminal(int fd, uint32_t flags, uint32_t uid)
 	return hosttty_open(flags, uid);
 }
 
-/* NULL when the caller has closed @fd: then it is closed in the guest as well. */
+/* NULL for what has no meaning in the guest: directories, and objects without a type. */
 static struct file *open_stream(int fd, uint32_t uid, uint32_t gid)
 {
 	int flags = host_fcntl_getfl(fd);
 	struct host_stat st;
 
 	if (flags < 0 || host_fstat(fd, &st))
+		return NULL;
+	if (flags & LINUX_O_PATH || LINUX_S_ISDIR(st.mode) || !(st.mode & LINUX_S_IFMT))
 		return NULL;
 	flags &= LINUX_O_ACCMODE;
 	if (host_isatty(fd))
@@ -41,21 +79,17 @@ static struct file *open_stream(int fd, uint32_t uid, uint32_t gid)
 
 int setup_stdio(uint32_t uid, uint32_t gid)
 {
-	static const char *const names[] = { "input", "output", "error output" };
-
-	for (int fd = 0; fd <= 2; fd++) {
-		struct file *f = host_fds_open & (1U << fd) ? open_stream(fd, uid, gid) : NULL;
-		int err;
+	for (unsigned i = 0; i < nr_inherited; i++) {
+		int fd = inherited[i], err;
+		struct file *f = open_stream(fd, uid, gid);
 
 		if (!f)
 			continue;
-		if (IS_ERR(f))
-			return cli_error("cannot give the standard %s to the guest: %s", names[fd],
-					 cli_strerror(PTR_ERR(f)));
-		err = fd_dup2(f, fd, false);
-		fput(f);
+		err = IS_ERR(f) ? (int)PTR_ERR(f) : fd_dup2(f, fd, false);
+		if (!IS_ERR(f))
+			fput(f);
 		if (err < 0)
-			return cli_error("cannot give the standard %s to the guest: %s", names[fd], cli_strerror(err));
+			return cli_error("cannot give descriptor %d to the guest: %s", fd, cli_strerror(err));
 	}
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/log.h"
 
-#define MAX_HOSTPOLLS 8
+#define MAX_HOSTPOLLS 64
 #define THREAD_STACK (64UL << 10)
 #define ALWAYS (LINUX_EPOLLERR | LINUX_EPOLLHUP | LINUX_EPOLLNVAL)
 

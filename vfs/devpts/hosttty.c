@@ -204,6 +204,12 @@ void hosttty_resized(void)
 		tty_signal_foreground(&console_tty, LINUX_SIGWINCH);
 }
 
+void hosttty_hangup(void)
+{
+	if (console_there)
+		tty_vhangup(&console_tty);
+}
+
 /* --- /dev/tty --- */
 
 static int tty_device_open(struct inode *inode, struct file *f)

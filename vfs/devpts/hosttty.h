@@ -24,5 +24,7 @@ struct file *hosttty_open(uint32_t flags, uint32_t uid);
 int hosttty_foreground(void);
 /* The host's terminal has a new size: SIGWINCH to the foreground group. */
 void hosttty_resized(void);
+/* The host's terminal is gone: SIGHUP to the session leader and the foreground group. */
+void hosttty_hangup(void);
 
 #endif
