@@ -77,8 +77,8 @@ void decode_iovec_array(struct decode *d, uint64_t addr, uint64_t nr, uint64_t b
 
 #define DECODERS(X)                                                                                                    \
 	/* decode.c */                                                                                                 \
-	X(fd) X(dirfd) X(int) X(skip) X(uint) X(long) X(off) X(size) X(hex) X(ptr) X(pid) X(uid) X(path) X(name) X(str)        \
-	X(in) X(out) X(rnd) X(argv) X(envp) X(pathout) X(mode) X(perm) X(umask) X(dev) X(mincore)                    \
+	X(fd) X(dirfd) X(int) X(skip) X(uint) X(long) X(off) X(size) X(hex) X(ptr) X(pid) X(uid) X(path) X(name) X(str) \
+	X(in) X(out) X(rnd) X(argv) X(envp) X(pathout) X(mode) X(perm) X(umask) X(dev) X(mincore)                      \
 	/* decode_struct.c */                                                                                          \
 	X(stat) X(statx) X(statfs) X(timespec) X(timespec_rem) X(timespec2) X(timeval) X(timeval2) X(timezone)         \
 	X(itimerval) X(itimerspec)                                                                                     \
@@ -88,9 +88,10 @@ void decode_iovec_array(struct decode *d, uint64_t addr, uint64_t nr, uint64_t b
 	/* decode_signal.c */                                                                                          \
 	X(signal) X(sigaction) X(sigset) X(siginfo) X(stack_t) X(sigevent) X(pselect_sig) X(sigframe)                  \
 	/* decode_call.c */                                                                                            \
-	X(caphdr) X(capdata) X(mremap_addr) X(clone) X(clone_ptid) X(clone_tls_arg) X(clone_ctid_arg)                    \
+	X(caphdr) X(capdata) X(mremap_addr) X(clone) X(clone_ptid) X(clone_tls_arg) X(clone_ctid_arg)                  \
 	X(clone_args) X(futex) X(futex_val) X(futex_timeout) X(futex_uaddr2) X(futex_val3) X(fcntl_arg)                \
-	X(ioctl_arg) X(omode) X(prctl_arg) X(prctl_more) X(at_statx) X(arch_prctl_arg) X(open) X(mmap) X(open_how) X(ipckey) X(mountdata)     \
+	X(ioctl_arg) X(omode) X(prctl_arg) X(prctl_more) X(at_statx) X(arch_prctl_arg) X(open) X(mmap)                 \
+	X(open_how) X(ipckey) X(mountdata)                                                                             \
 	X(access)                                                                                                      \
 	/* decode_net.c */                                                                                             \
 	X(sockaddr) X(sockaddr_out) X(socklen) X(socktype) X(sockproto) X(sockopt) X(optval) X(optval_out)             \
