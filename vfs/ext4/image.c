@@ -143,19 +143,27 @@ static errcode_t channel_set_blksize(io_channel io, int blksize)
 	return 0;
 }
 
+/* libext2fs reads the superblock as a block of 1 KiB, whatever the block size. */
 static errcode_t channel_read_blk64(io_channel io, unsigned long long blk, int count, void *buf)
 {
 	const struct ext4_image *img = io->private_data;
 	size_t len = count < 0 ? (size_t)-(int64_t)count : (size_t)count * io->block_size;
-	int err;
+	uint64_t off = blk * io->block_size;
 
 	if (blk > img->size / io->block_size)
 		return EXT2_ET_SHORT_READ;
-	if (img->nr_replay && io->block_size == (int)img->blocksize && count > 0)
-		err = ext4_image_read(img, blk, count, buf);
-	else
-		err = ext4_image_read_raw(img, buf, len, blk * io->block_size);
-	return err ? EXT2_ET_SHORT_READ : 0;
+	if (!img->nr_replay)
+		return ext4_image_read_raw(img, buf, len, off) ? EXT2_ET_SHORT_READ : 0;
+	while (len) {
+		uint32_t in_blk = off % img->blocksize, part = MIN(len, img->blocksize - in_blk);
+
+		if (ext4_image_read_part(img, off / img->blocksize, in_blk, buf, part))
+			return EXT2_ET_SHORT_READ;
+		buf = (char *)buf + part;
+		off += part;
+		len -= part;
+	}
+	return 0;
 }
 
 static errcode_t channel_read_blk(io_channel io, unsigned long blk, int count, void *buf)

@@ -141,13 +141,13 @@ static int fs_open_recovered(struct ext4_sb_info *es, struct strbuf *why)
 	return fs_open(es, why);
 }
 
-static struct ext4_sb_info *sb_info_new(int fd, const char *name)
+static struct ext4_sb_info *sb_info_new(const char *name)
 {
 	struct ext4_sb_info *es = calloc(1, sizeof(*es));
 
 	if (!es)
 		return NULL;
-	es->image.fd = fd;
+	es->image.fd = -1;
 	es->name = strdup(name);
 	mutex_init(&es->dir_lock);
 	list_init(&es->dirs);
@@ -165,7 +165,8 @@ static void sb_info_free(struct ext4_sb_info *es)
 	inode_hash_fini(&es->icache);
 	mutex_fini(&es->dir_lock);
 	free(es->image.replay);
-	host_close(es->image.fd);
+	if (es->image.fd >= 0)
+		host_close(es->image.fd);
 	free(es->name);
 	free(es);
 }
@@ -274,19 +275,14 @@ static int root_open(struct ext4_sb_info *es, struct super_block *sb, struct str
 	return 0;
 }
 
-struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
+static struct super_block *super_new(const char *name)
 {
-	struct ext4_sb_info *es = sb_info_new(fd, name);
+	struct ext4_sb_info *es = sb_info_new(name);
 	struct super_block *sb;
-	int err;
 
-	if (!es) {
-		host_close(fd);
+	if (!es)
 		return ERR_PTR(-LINUX_ENOMEM);
-	}
-	initialize_ext2_error_table();
-	err = info_open(es, why);
-	sb = err ? ERR_PTR(err) : sb_new(&ext4_type, &ext4_super_ops);
+	sb = sb_new(&ext4_type, &ext4_super_ops);
 	if (IS_ERR(sb)) {
 		sb_info_free(es);
 		return sb;
@@ -296,11 +292,30 @@ struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
 	sb->flags = LINUX_SB_RDONLY;
 	sb->fixed_ro = true;
 	sb->magic = EXT4_SUPER_MAGIC;
-	sb->blksize = es->blocksize;
-	sb->max_bytes = EXT4_MAX_LBLK << es->blkbits;
 	sb->source = strdup(name);
-	atomic_store(&sb->next_ino, es->fs->super->s_inodes_count + 1UL);
-	err = root_open(es, sb, why);
+	return sb;
+}
+
+struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
+{
+	struct super_block *sb = super_new(name);
+	struct ext4_sb_info *es;
+	int err;
+
+	if (IS_ERR(sb)) {
+		host_close(fd);
+		return sb;
+	}
+	initialize_ext2_error_table();
+	es = EXT4_SB(sb);
+	es->image.fd = fd;
+	err = info_open(es, why);
+	if (!err) {
+		sb->blksize = es->blocksize;
+		sb->max_bytes = EXT4_MAX_LBLK << es->blkbits;
+		atomic_store(&sb->next_ino, es->fs->super->s_inodes_count + 1UL);
+		err = root_open(es, sb, why);
+	}
 	if (err) {
 		sb_put(sb);
 		return ERR_PTR(err);
