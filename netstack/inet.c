@@ -386,6 +386,7 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 		inet_sk(sk)->connecting = nonblock;
 		mutex_unlock(&sk->lock);
 		sock_wake(sk, 0);
+		fasync_kill(&sk->async, LINUX_POLL_OUT);
 		return nonblock ? -LINUX_EINPROGRESS : 0;
 	}
 	sock_set_peer(sk, NULL);
@@ -473,6 +474,7 @@ static struct sock *inet_route(struct sock *sk, const struct msg *msg)
 	if (!found && inet_sk(sk)->remote.port) {
 		atomic_store(&sk->err, LINUX_ECONNREFUSED);
 		sock_wake(sk, LINUX_EPOLLERR);
+		fasync_kill(&sk->async, LINUX_POLL_ERR);
 	}
 	return found;
 }

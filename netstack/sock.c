@@ -26,6 +26,7 @@ struct sock *sock_alloc(int family, int type, int protocol, const struct sock_op
 	sk->type = type;
 	sk->protocol = protocol;
 	waitq_init(&sk->wait);
+	fasync_init(&sk->async);
 	mutex_init(&sk->lock);
 	mutex_init(&sk->iolock);
 	mutex_init(&sk->rcvq_lock);
@@ -48,6 +49,7 @@ void sock_put(struct sock *sk)
 	if (sk->ops->free)
 		sk->ops->free(sk);
 	waitq_fini(&sk->wait);
+	fasync_fini(&sk->async);
 	mutex_fini(&sk->lock);
 	mutex_fini(&sk->iolock);
 	mutex_fini(&sk->rcvq_lock);
@@ -89,6 +91,8 @@ void skb_free(struct skb *skb)
 
 	atomic_fetch_sub(&from->wmem, skb->charge);
 	sock_wake(from, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLWRBAND);
+	if (sock_writable(from) && atomic_load(&from->nospace) && atomic_exchange(&from->nospace, false))
+		fasync_kill(&from->async, LINUX_POLL_OUT);
 	sock_put(from);
 	scm_fini(&skb->scm);
 	free(skb);
@@ -98,6 +102,12 @@ void sock_wake(struct sock *sk, unsigned events)
 {
 	if (waitq_active(&sk->wait))
 		waitq_wake(&sk->wait, events);
+}
+
+void sock_async_data(struct sock *sk, int reason)
+{
+	if (!atomic_load_explicit(&sk->waitdata, memory_order_relaxed))
+		fasync_kill(&sk->async, reason);
 }
 
 deadline_t sock_deadline(int64_t timeo)
@@ -172,6 +182,7 @@ static void sock_peer_gone(struct sock *peer, bool reset)
 	if (reset)
 		atomic_store(&peer->err, LINUX_ECONNRESET);
 	sock_wake(peer, 0);
+	sock_async_data(peer, full ? LINUX_POLL_HUP : LINUX_POLL_IN);
 }
 
 /* A listener's children that nobody accepted are closed like any other end. */
@@ -245,10 +256,14 @@ int sock_shutdown(struct sock *sk, int how)
 		unsigned mirror = (bits & SHUT_BIT_SND ? SHUT_BIT_RCV : 0) |
 				  (bits & SHUT_BIT_RCV && sk->family == LINUX_AF_UNIX ? SHUT_BIT_SND : 0);
 
+		unsigned now;
+
 		mutex_lock(&peer->lock);
-		peer->shutdown |= mirror;
+		now = peer->shutdown |= mirror;
 		mutex_unlock(&peer->lock);
 		sock_wake(peer, 0);
+		if (mirror & SHUT_BIT_RCV)
+			sock_async_data(peer, now == (SHUT_BIT_RCV | SHUT_BIT_SND) ? LINUX_POLL_HUP : LINUX_POLL_IN);
 	}
 	sock_wake(sk, 0);
 	return 0;
@@ -278,8 +293,10 @@ int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock,
 		listener->nr_accept++;
 	}
 	mutex_unlock(&listener->lock);
-	if (!err)
+	if (!err) {
 		sock_wake(listener, LINUX_EPOLLIN | LINUX_EPOLLRDNORM);
+		sock_async_data(listener, LINUX_POLL_IN);
+	}
 	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
 }
 
@@ -359,5 +376,7 @@ unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt)
 		mask |= LINUX_EPOLLHUP;
 	if (state != SS_CONNECTING && (sock_writable(sk) || (shutdown & SHUT_BIT_SND)))
 		mask |= out;
+	else
+		atomic_store(&sk->nospace, true);
 	return mask;
 }

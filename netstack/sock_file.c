@@ -53,6 +53,7 @@ static int sock_inq(struct sock *sk)
 static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
 	struct sock *sk = f->private_data;
+	int32_t who;
 
 	switch (cmd) {
 	case LINUX_FIONREAD:
@@ -63,11 +64,26 @@ static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 		if (READ_ONCE(sk->state) == SS_LISTENING)
 			return -LINUX_EINVAL;
 		return put_user((int32_t)atomic_load(&sk->wmem), arg, int32_t);
+	case LINUX_FIOSETOWN:
+	case LINUX_SIOCSPGRP:
+		if (get_user(&who, arg))
+			return -LINUX_EFAULT;
+		return file_set_owner_signed(f, who);
+	case LINUX_FIOGETOWN:
+	case LINUX_SIOCGPGRP:
+		return put_user(file_get_owner_signed(f), arg, int32_t);
 	case LINUX_SIOCATMARK:
 		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTTY : put_user(0, arg, int32_t);
 	default:
 		return netdev_ioctl(cmd, arg);
 	}
+}
+
+static int sock_file_fasync(int fd, struct file *f, bool on)
+{
+	struct sock *sk = f->private_data;
+
+	return fasync_update(&sk->async, fd, f, on);
 }
 
 static void sock_file_release(struct file *f)
@@ -83,6 +99,7 @@ static const struct file_ops sock_file_ops = {
 	.write = sock_file_write,
 	.poll = sock_file_poll,
 	.ioctl = sock_file_ioctl,
+	.fasync = sock_file_fasync,
 	.release = sock_file_release,
 };
 

@@ -44,6 +44,7 @@ static int sock_wait_space(struct sock *sk, bool nonblock, deadline_t deadline)
 
 	if (sock_has_space(sk))
 		return 0;
+	atomic_store(&sk->nospace, true);
 	if (nonblock)
 		return -LINUX_EAGAIN;
 	err = waitq_wait(&sk->wait, sock_has_space(sk) || sock_send_over(sk), SLEEP_INTERRUPTIBLE, deadline);
@@ -90,6 +91,7 @@ static int sock_deliver(struct sock *to, struct skb *skb)
 	to->rcvq_bytes += skb->len;
 	mutex_unlock(&to->rcvq_lock);
 	sock_wake(to, LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLRDBAND);
+	sock_async_data(to, LINUX_POLL_IN);
 	return 0;
 }
 
@@ -282,7 +284,9 @@ static struct skb *sock_first(struct sock *sk, bool nonblock, deadline_t deadlin
 		if (nonblock)
 			return NULL;
 		mutex_unlock(&sk->iolock);
+		atomic_store(&sk->waitdata, sock_is_stream(sk));
 		*ret_err = waitq_wait(&sk->wait, sock_readable(sk), SLEEP_INTERRUPTIBLE, deadline);
+		atomic_store(&sk->waitdata, false);
 		mutex_lock(&sk->iolock);
 		if (*ret_err) {
 			*ret_err = sock_wait_err(*ret_err, deadline);

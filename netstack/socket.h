@@ -17,6 +17,7 @@
 #define SENTRY_NETSTACK_SOCKET_H
 
 #include "sentry/abi/socket.h"
+#include "vfs/fasync.h"
 #include "vfs/vfs.h"
 
 struct sock;
@@ -77,6 +78,9 @@ struct sock {
 	struct file *file;	/* borrowed; NULL before accept and after close */
 	uint64_t ino;		/* of the file; for /proc/net */
 	struct waitq wait;	/* every change of readiness */
+	struct fasync async;
+	atomic_bool nospace;	/* somebody found no room to send, and is to hear when there is */
+	atomic_bool waitdata;	/* a stream's reader sleeps: it needs no signal */
 
 	struct mutex lock;
 	enum sock_state state;	/* lock; READ_ONCE for hints */
@@ -158,6 +162,8 @@ void sock_join(struct sock *a, struct sock *b);
 int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout);
 /* Wakes those who wait for @sk. */
 void sock_wake(struct sock *sk, unsigned events);
+/* Signals those who asked for it with O_ASYNC that there is something to receive, or an end.  @reason: LINUX_POLL_*. */
+void sock_async_data(struct sock *sk, int reason);
 /* Drops a connected datagram socket's peer. */
 void sock_set_peer(struct sock *sk, struct sock *peer);
 deadline_t sock_deadline(int64_t timeo);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "sentry/abi/time.h"
+#include "vfs/fasync.h"
 #include "vfs/internal.h"
 
 #define NR_OPEN_MAX 1048576 /* fs.nr_open */
@@ -183,6 +184,7 @@ static int file_close(struct file *f, struct files_struct *files)
 	if (!(f->fmode & FMODE_PATH)) {
 		if (f->ops->flush)
 			err = f->ops->flush(f);
+		dnotify_flush(f, files);
 		locks_remove_posix(f, files);
 	}
 	fput(f);

@@ -50,8 +50,8 @@ static void file_vm_describe(struct vm_file *vm, struct strbuf *ret_path, uint64
 
 static int file_vm_punch(struct vm_file *vm, uint64_t off, uint64_t len)
 {
-	return vfs_fallocate(container_of(vm, struct file, vm), LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, off,
-			     len);
+	return vfs_fallocate(container_of(vm, struct file, vm), LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE,
+			     off, len);
 }
 
 static const struct vm_file_ops file_vm_ops = {
@@ -253,6 +253,8 @@ void fput(struct file *f)
 		if (!list_empty(&f->ep_links))
 			eventpoll_release_file(f);
 		locks_remove_file(f);
+		if (atomic_load(&f->flags) & LINUX_O_ASYNC && f->ops->fasync)
+			f->ops->fasync(-1, f, false);
 		if (f->ops->release)
 			f->ops->release(f);
 		file_put_access(f);

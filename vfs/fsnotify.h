@@ -23,6 +23,7 @@ enum fsnotify_mask {
 	FS_DELETE_SELF = 0x400,
 	FS_MOVE_SELF = 0x800,
 	FS_UNMOUNT = 0x2000,
+	FS_RENAME = 0x10000000, /* within one directory; dnotify's */
 	FS_ISDIR = 0x40000000,
 };
 

@@ -53,7 +53,7 @@ static int may_rename(struct dentry *old_dir, struct dentry *old, struct dentry 
 		      unsigned flags)
 {
 	bool is_dir = LINUX_S_ISDIR(old->inode->mode), exchange = flags & LINUX_RENAME_EXCHANGE;
-	bool new_is_dir = new->inode && LINUX_S_ISDIR(new->inode->mode);
+	bool new_is_dir = new->inode &&LINUX_S_ISDIR(new->inode->mode);
 	int err = may_delete_in(old_dir->inode, old, is_dir);
 
 	if (err)
@@ -94,7 +94,8 @@ static int rename_locked(struct dentry *old_dir, struct dentry *old, const char 
 	if (READ_ONCE(old->nr_mounts) || READ_ONCE(new->nr_mounts))
 		err = -LINUX_EBUSY;
 	else
-		err = old_dir->inode->ops->rename(old_dir->inode, old_name, inode, new_dir->inode, new_name, target, flags);
+		err = old_dir->inode->ops->rename(old_dir->inode, old_name, inode, new_dir->inode, new_name, target,
+						  flags);
 	if (lock_target) {
 		if (!err)
 			target->dead = true;
@@ -119,6 +120,8 @@ static void rename_notify(struct inode *old_dir, const char *old_name, struct in
 {
 	uint32_t cookie = fsnotify_cookie(), is_dir = LINUX_S_ISDIR(moved->mode) ? FS_ISDIR : 0;
 
+	if (old_dir == new_dir)
+		fsnotify_dir(old_dir, FS_RENAME | is_dir, old_name, 0);
 	fsnotify_dir(old_dir, FS_MOVED_FROM | is_dir, old_name, cookie);
 	fsnotify_dir(new_dir, FS_MOVED_TO | is_dir, new_name, cookie);
 	if (replaced)

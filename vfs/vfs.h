@@ -403,7 +403,9 @@ struct file_ops {
 	void (*release)(struct file *f);			/* the last reference went */
 	int (*fsync)(struct file *f, uint64_t start, uint64_t end, bool datasync); /* [-EINVAL] */
 	int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);	/* [-EOPNOTSUPP] */
-	/* fcntl(F_SETFL) of O_NONBLOCK, O_ASYNC...: tell the object.  [0] */
+	/* O_ASYNC through @fd: fasync_update() on the object's list, which changes the flag.  [the flag stays as it is] */
+	int (*fasync)(int fd, struct file *f, bool on);
+	/* fcntl(F_SETFL) of O_NONBLOCK, O_DIRECT...: tell the object.  [0] */
 	int (*set_flags)(struct file *f, unsigned flags);
 	void (*show_fdinfo)(struct file *f, struct strbuf *sb);
 };
@@ -433,6 +435,7 @@ struct file {
 	struct mutex ep_lock;
 	int32_t owner_pid;	/* F_SETOWN, and its type */
 	int owner_type, owner_sig;
+	uint32_t owner_uid, owner_euid; /* of who called F_SETOWN */
 	struct file_ra { uint64_t next_pgoff; unsigned window; } ra; /* read-ahead state; racy by design */
 	void *private_data;
 };
@@ -559,6 +562,10 @@ void kernel_signal_self(int sig);
 /* Sends @sig to a process group / process (tty, F_SETOWN), as the kernel. */
 void kernel_signal_pgrp(int32_t pgrp, int sig);
 void kernel_signal_pid(int32_t pid, int sig, int code, int fd, int band); /* as si_code, si_fd, si_band */
+/* Signal-driven I/O: F_SETSIG's signal, or SIGIO, to @f's owner; @reason: LINUX_POLL_*. */
+void kernel_sigio(const struct file *f, int fd, int reason, int64_t band);
+/* Whether there is such an owner: LINUX_F_OWNER_*, or -1 for any use of the number. */
+bool kernel_owner_exists(int type, int32_t pid);
 /* RLIMIT_* of the calling task (LINUX_RLIMIT_NOFILE, FSIZE). */
 uint64_t kernel_rlimit(int resource);
 /* A signal is waiting for the calling task. */

@@ -103,6 +103,15 @@ static_assert(sizeof(struct linux_open_how) == 24, "struct open_how");
 #define LINUX_F_GET_FILE_RW_HINT 1037
 #define LINUX_F_SET_FILE_RW_HINT 1038
 
+/* F_NOTIFY */
+#define LINUX_DN_ACCESS 0x1
+#define LINUX_DN_MODIFY 0x2
+#define LINUX_DN_CREATE 0x4
+#define LINUX_DN_DELETE 0x8
+#define LINUX_DN_RENAME 0x10
+#define LINUX_DN_ATTRIB 0x20
+#define LINUX_DN_MULTISHOT 0x80000000U
+
 #define LINUX_FD_CLOEXEC 1
 #define LINUX_F_RDLCK 0
 #define LINUX_F_WRLCK 1

@@ -159,6 +159,10 @@ struct linux_linger {
 	int32_t l_onoff, l_linger;
 };
 
+#define LINUX_FIOSETOWN 0x8901
+#define LINUX_SIOCSPGRP 0x8902
+#define LINUX_FIOGETOWN 0x8903
+#define LINUX_SIOCGPGRP 0x8904
 #define LINUX_SIOCATMARK 0x8905
 #define LINUX_SIOCGSTAMP 0x8906
 #define LINUX_SIOCOUTQ 0x5411

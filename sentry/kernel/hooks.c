@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the VFS asks of the layer above it: the declarations are at the end of vfs/vfs.h. */
+#include "sentry/abi/fcntl.h"
 #include "sentry/kernel/task.h"
 
 void kernel_signal_self(int sig)
@@ -42,6 +43,85 @@ void kernel_signal_pid(int32_t pid, int sig, int si_code, int si_fd, int si_band
 	tg = tgroup_find_locked(pid);
 	if (tg)
 		signal_send_tgroup(tg, &info, 0);
+}
+
+/* --- signal-driven I/O --- */
+
+/* sigio_perm() of Linux. */
+static bool sigio_may(const struct file *f, struct task *t)
+{
+	const struct cred *c = task_cred_get(t);
+	bool may = !f->owner_euid || f->owner_euid == c->suid || f->owner_euid == c->uid || f->owner_uid == c->suid ||
+		   f->owner_uid == c->uid;
+
+	cred_put(c);
+	return may;
+}
+
+/* Signals for which POLL_* would mean something else. */
+#define SIGMASK_OWN_CODES (SIGMASK_SYNCHRONOUS | LINUX_SIGMASK(LINUX_SIGCHLD))
+
+static void sigio_send(const struct file *f, struct task *t, bool thread, int fd, int reason, int64_t band)
+{
+	struct linux_siginfo info;
+	int sig = READ_ONCE(f->owner_sig);
+
+	if (!t || !sigio_may(f, t))
+		return;
+	if (sig) {
+		siginfo_init(&info, sig, sig_in(SIGMASK_OWN_CODES, sig) ? LINUX_SI_SIGIO : reason);
+		info.poll.band = band;
+		info.poll.fd = fd;
+		if ((thread ? signal_send_task(t, &info, 0) : signal_send_tgroup(t->tg, &info, 0)) != -LINUX_EAGAIN)
+			return;
+	}
+	/* No signal chosen, or its queue is full. */
+	siginfo_init(&info, LINUX_SIGIO, LINUX_SI_KERNEL);
+	if (thread)
+		signal_send_task(t, &info, SIG_FORCE);
+	else
+		signal_send_tgroup(t->tg, &info, SIG_FORCE);
+}
+
+void kernel_sigio(const struct file *f, int fd, int reason, int64_t band)
+{
+	int32_t nr = READ_ONCE(f->owner_pid);
+	struct tgroup *tg;
+	struct pid *pid;
+	MUTEX_GUARD(&pids_lock);
+
+	switch (f->owner_type) {
+	case LINUX_F_OWNER_TID:
+		sigio_send(f, task_find_locked(nr), true, fd, reason, band);
+		break;
+	case LINUX_F_OWNER_PID:
+		tg = tgroup_find_locked(nr);
+		sigio_send(f, tg ? tg->leader : NULL, false, fd, reason, band);
+		break;
+	default:
+		pid = pid_find_locked(nr);
+		if (pid)
+			list_for_each_entry(tg, &pid->pgrp, pgrp_link)
+				sigio_send(f, tg->leader, false, fd, reason, band);
+	}
+}
+
+bool kernel_owner_exists(int type, int32_t nr)
+{
+	struct pid *pid;
+	MUTEX_GUARD(&pids_lock);
+
+	switch (type) {
+	case LINUX_F_OWNER_TID:
+		return task_find_locked(nr);
+	case LINUX_F_OWNER_PID:
+		return tgroup_find_locked(nr);
+	case LINUX_F_OWNER_PGRP:
+		pid = pid_find_locked(nr);
+		return pid && !list_empty(&pid->pgrp);
+	default:
+		return pid_find_locked(nr);
+	}
 }
 
 uint64_t kernel_rlimit(int resource)

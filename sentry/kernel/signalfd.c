@@ -27,6 +27,14 @@ static linux_sigset_t signalfd_mask(struct signalfd *s)
 	return s->mask;
 }
 
+/* siginfo_layout() of Linux: signal-driven I/O uses POLL_* with any signal that has no codes of its own. */
+static bool siginfo_is_poll(const struct linux_siginfo *i)
+{
+	if (i->si_code == LINUX_SI_SIGIO)
+		return true;
+	return i->si_code >= LINUX_POLL_IN && i->si_code <= LINUX_POLL_HUP && !sig_in(SIGMASK_SYNCHRONOUS, i->si_signo);
+}
+
 static void signalfd_fill(const struct linux_siginfo *i, struct linux_signalfd_siginfo *r)
 {
 	*r = (struct linux_signalfd_siginfo){ .ssi_signo = i->si_signo, .ssi_errno = i->si_errno, .ssi_code = i->si_code };
@@ -41,7 +49,7 @@ static void signalfd_fill(const struct linux_siginfo *i, struct linux_signalfd_s
 		r->ssi_status = i->chld.status;
 		r->ssi_utime = i->chld.utime;
 		r->ssi_stime = i->chld.stime;
-	} else if (i->si_signo == LINUX_SIGIO && i->si_code > 0) {
+	} else if (siginfo_is_poll(i)) {
 		r->ssi_band = (uint32_t)i->poll.band;
 		r->ssi_fd = i->poll.fd;
 	} else if (i->si_code > 0 && i->si_code < LINUX_SI_KERNEL && sig_in(SIGMASK_SYNCHRONOUS, i->si_signo)) {

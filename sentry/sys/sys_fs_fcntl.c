@@ -6,17 +6,16 @@
 #include "sentry/abi/fs.h"
 #include "sentry/abi/ioctl.h"
 #include "sentry/abi/signal.h"
-#include "sentry/kernel/pid.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/anon/pipe.h"
+#include "vfs/fasync.h"
 #include "vfs/locks.h"
 #include "vfs/shmem.h"
 #include "vfs/vfs.h"
 
 /* --- status flags --- */
 
-#define SETFL_MASK                                                                                                     \
-	(LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_DIRECT | LINUX_O_NOATIME | LINUX_O_ASYNC)
+#define SETFL_MASK (LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_DIRECT | LINUX_O_NOATIME)
 
 /* Changes @mask of the flags to @flags and tells the object. */
 static int file_set_flags(struct file *f, uint32_t mask, uint32_t flags)
@@ -35,14 +34,20 @@ static int file_set_flags(struct file *f, uint32_t mask, uint32_t flags)
 	return err;
 }
 
-static int64_t fcntl_setfl(struct file *f, uint32_t arg)
+static int64_t fcntl_setfl(int fd, struct file *f, uint32_t arg)
 {
 	uint32_t old = atomic_load(&f->flags);
+	int err;
 
 	if ((arg ^ old) & LINUX_O_APPEND && f->inode->attr_flags & LINUX_FS_APPEND_FL)
 		return -LINUX_EPERM;
 	if (arg & ~old & LINUX_O_NOATIME && !inode_owner_or_capable(f->inode))
 		return -LINUX_EPERM;
+	if ((arg ^ old) & LINUX_O_ASYNC && f->ops->fasync) {
+		err = f->ops->fasync(fd, f, arg & LINUX_O_ASYNC);
+		if (err)
+			return err;
+	}
 	return file_set_flags(f, SETFL_MASK, arg);
 }
 
@@ -77,31 +82,6 @@ static int64_t fcntl_lock(int fd, struct file *f, unsigned cmd, uaddr_t uarg)
 
 /* --- signals --- */
 
-static bool pid_exists(int32_t nr)
-{
-	struct pid *pid = pid_find_get(nr);
-
-	if (pid)
-		pid_put(pid);
-	return pid;
-}
-
-static int64_t set_owner(struct file *f, int type, int32_t pid)
-{
-	if (pid && !pid_exists(pid))
-		return -LINUX_ESRCH;
-	f->owner_type = type;
-	f->owner_pid = pid;
-	return 0;
-}
-
-static int64_t fcntl_setown(struct file *f, int32_t arg)
-{
-	if (arg == INT32_MIN)
-		return -LINUX_EINVAL;
-	return arg < 0 ? set_owner(f, LINUX_F_OWNER_PGRP, -arg) : set_owner(f, LINUX_F_OWNER_PID, arg);
-}
-
 static int64_t fcntl_setown_ex(struct file *f, uaddr_t uarg)
 {
 	struct linux_f_owner_ex o;
@@ -110,7 +90,7 @@ static int64_t fcntl_setown_ex(struct file *f, uaddr_t uarg)
 		return -LINUX_EFAULT;
 	if (o.type != LINUX_F_OWNER_TID && o.type != LINUX_F_OWNER_PID && o.type != LINUX_F_OWNER_PGRP)
 		return -LINUX_EINVAL;
-	return set_owner(f, o.type, o.pid);
+	return file_set_owner(f, o.type, o.pid);
 }
 
 /* --- fcntl --- */
@@ -154,13 +134,14 @@ static int64_t rw_hint(unsigned cmd, uaddr_t uarg)
 
 static int64_t fcntl_signals(struct file *f, unsigned cmd, uint64_t arg)
 {
-	struct linux_f_owner_ex o = { f->owner_type, f->owner_pid };
+	int32_t who = file_get_owner_signed(f);
+	struct linux_f_owner_ex o = { f->owner_type, who < 0 ? -who : who };
 
 	switch (cmd) {
 	case LINUX_F_SETOWN:
-		return fcntl_setown(f, (int32_t)arg);
+		return file_set_owner_signed(f, (int32_t)arg);
 	case LINUX_F_GETOWN:
-		return f->owner_type == LINUX_F_OWNER_PGRP ? -f->owner_pid : f->owner_pid;
+		return who;
 	case LINUX_F_SETOWN_EX:
 		return fcntl_setown_ex(f, arg);
 	case LINUX_F_GETOWN_EX:
@@ -179,7 +160,7 @@ static int64_t fcntl_file(int fd, struct file *f, unsigned cmd, uint64_t arg)
 {
 	switch (cmd) {
 	case LINUX_F_SETFL:
-		return fcntl_setfl(f, (uint32_t)arg);
+		return fcntl_setfl(fd, f, (uint32_t)arg);
 	case LINUX_F_GETLK:
 	case LINUX_F_SETLK:
 	case LINUX_F_SETLKW:
@@ -194,6 +175,8 @@ static int64_t fcntl_file(int fd, struct file *f, unsigned cmd, uint64_t arg)
 	case LINUX_F_SETSIG:
 	case LINUX_F_GETSIG:
 		return fcntl_signals(f, cmd, arg);
+	case LINUX_F_NOTIFY:
+		return dnotify_fcntl(f, fd, arg);
 	case LINUX_F_GETLEASE:
 		return LINUX_F_UNLCK;
 	case LINUX_F_SETLEASE:
@@ -292,6 +275,17 @@ static int64_t ioctl_flag(struct file *f, uint32_t flag, uaddr_t uarg)
 	return file_set_flags(f, flag, on ? flag : 0);
 }
 
+static int64_t ioctl_async(int fd, struct file *f, uaddr_t uarg)
+{
+	int32_t on;
+
+	if (get_user(&on, uarg))
+		return -LINUX_EFAULT;
+	if (!on == !(atomic_load(&f->flags) & LINUX_O_ASYNC))
+		return 0;
+	return f->ops->fasync ? f->ops->fasync(fd, f, on) : -LINUX_ENOTTY;
+}
+
 /* do_vfs_ioctl: -LINUX_ENOIOCTLCMD when it is the file's own. */
 static int64_t ioctl_common(int fd, struct file *f, unsigned cmd, uaddr_t uarg)
 {
@@ -305,7 +299,7 @@ static int64_t ioctl_common(int fd, struct file *f, unsigned cmd, uaddr_t uarg)
 	case LINUX_FIONBIO:
 		return ioctl_flag(f, LINUX_O_NONBLOCK, uarg);
 	case LINUX_FIOASYNC:
-		return ioctl_flag(f, LINUX_O_ASYNC, uarg);
+		return ioctl_async(fd, f, uarg);
 	case LINUX_FIOQSIZE:
 		if (!LINUX_S_ISREG(inode->mode) && !LINUX_S_ISDIR(inode->mode) && !LINUX_S_ISLNK(inode->mode))
 			return -LINUX_ENOTTY;

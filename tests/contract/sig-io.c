@@ -132,6 +132,7 @@ static void owners(void)
 	CALL(fcntl(p[0], F_GETSIG) == SIGRTMIN);
 	SECTION("another process");
 	MUST(pipe(go));
+	sigdelset(&all, SIGCHLD);
 	child = fork();
 	if (!child) {
 		write(go[1], "g", 1);
@@ -141,8 +142,7 @@ static void owners(void)
 	read(go[0], &c, 1);
 	CALL(fcntl(p[0], F_SETOWN, child));
 	write(p[1], "x", 1);
-	came("parent", p[0]);
-	waitpid(child, &status, 0);
+	YES(waitpid(child, &status, 0) == child);
 	SHOW(status);
 	CALL(fcntl(p[0], F_GETOWN));
 	write(p[1], "x", 1);
@@ -194,9 +194,9 @@ static void sockets(void)
 	async(c, SIGRTMIN);
 	write(s, "x", 1);
 	came("data", c);
-	shutdown(s, SHUT_WR);
-	came("half closed", c);
 	close(s);
+	while (sigtimedwait(&all, NULL, &(struct timespec){ 0, 50000000 }) > 0)
+		; /* as many as the end takes segments */
 	close(c);
 	close(l);
 	SECTION("udp");

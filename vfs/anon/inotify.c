@@ -14,6 +14,7 @@
 #include "sentry/abi/ioctl.h"
 #include "sentry/abi/poll.h"
 #include "vfs/anon/inotify.h"
+#include "vfs/fasync.h"
 #include "vfs/fsnotify.h"
 
 #define MAX_QUEUED 16384
@@ -42,6 +43,7 @@ struct inotify_watch {
 struct inotify {
 	struct mutex lock;
 	struct waitq wait;
+	struct fasync async;
 	struct list_head events, watches; /* lock */
 	unsigned nr_events, nr_watches;	  /* lock */
 	int next_wd;			  /* lock */
@@ -91,6 +93,7 @@ static void inotify_queue(struct inotify *in, int wd, uint32_t mask, uint32_t co
 	in->nr_events++;
 	mutex_unlock(&in->lock);
 	waitq_wake(&in->wait, LINUX_EPOLLIN | LINUX_EPOLLRDNORM);
+	fasync_kill(&in->async, LINUX_POLL_IN);
 }
 
 /* Takes a watch off its inode and instance; the caller drops its inode reference and frees it without locks. */
@@ -120,6 +123,7 @@ static void inotify_event(struct inode *inode, uint32_t mask, const char *name, 
 	struct list_head dead = LIST_HEAD_INIT(dead);
 	struct inotify_watch *w, *tmp;
 
+	dnotify_event(inode, mask);
 	mutex_lock(&marks_lock);
 	if (inode->marks) {
 		list_for_each_entry_safe(w, tmp, &inode->marks->watches, mark_link) {
@@ -334,8 +338,16 @@ static void inotify_release(struct file *f)
 	list_for_each_entry_safe(ev, tmp, &in->events, link)
 		free(ev);
 	waitq_fini(&in->wait);
+	fasync_fini(&in->async);
 	mutex_fini(&in->lock);
 	free(in);
+}
+
+static int inotify_fasync(int fd, struct file *f, bool on)
+{
+	struct inotify *in = f->private_data;
+
+	return fasync_update(&in->async, fd, f, on);
 }
 
 static void inotify_show_fdinfo(struct file *f, struct strbuf *sb)
@@ -351,7 +363,7 @@ static void inotify_show_fdinfo(struct file *f, struct strbuf *sb)
 
 static const struct file_ops inotify_ops = {
 	.read = inotify_read, .llseek = noop_llseek, .poll = inotify_poll, .ioctl = inotify_ioctl, .release = inotify_release,
-	.show_fdinfo = inotify_show_fdinfo };
+	.fasync = inotify_fasync, .show_fdinfo = inotify_show_fdinfo };
 
 struct file *inotify_file_new(unsigned flags)
 {
@@ -365,6 +377,7 @@ struct file *inotify_file_new(unsigned flags)
 		return ERR_PTR(-LINUX_ENOMEM);
 	mutex_init(&in->lock);
 	waitq_init(&in->wait);
+	fasync_init(&in->async);
 	list_init(&in->events);
 	list_init(&in->watches);
 	in->next_wd = 1;

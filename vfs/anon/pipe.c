@@ -30,6 +30,8 @@ static struct pipe *pipe_new(void)
 	mutex_init(&p->lock);
 	waitq_init(&p->rd_wait);
 	waitq_init(&p->wr_wait);
+	fasync_init(&p->rd_async);
+	fasync_init(&p->wr_async);
 	p->nr_slots = PIPE_DEF_SLOTS;
 	return p;
 }
@@ -41,6 +43,8 @@ static void pipe_free(struct pipe *p)
 	free(p->bufs);
 	waitq_fini(&p->rd_wait);
 	waitq_fini(&p->wr_wait);
+	fasync_fini(&p->rd_async);
+	fasync_fini(&p->wr_async);
 	mutex_fini(&p->lock);
 	free(p);
 }
@@ -166,6 +170,7 @@ static int64_t pipe_read(struct file *f, struct iov_iter *to, uint64_t *pos __un
 	mutex_unlock(&p->lock);
 	if (was_full)
 		pipe_wake_writers(p);
+	fasync_kill(&p->wr_async, LINUX_POLL_OUT);
 	if (ret > 0)
 		inode_touch_atime(f->inode, NULL);
 	return ret;
@@ -227,6 +232,8 @@ static int64_t pipe_write_locked(struct file *f, struct pipe *p, struct iov_iter
 		if (!p->readers)
 			return done ? done : -LINUX_EPIPE;
 		if (pipe_full(p)) {
+			if (!file_nonblock(f))
+				fasync_kill(&p->rd_async, LINUX_POLL_IN);
 			n = pipe_wait_writable_locked(p, file_nonblock(f));
 			if (n)
 				return done ? done : n;
@@ -255,6 +262,7 @@ static int64_t pipe_write(struct file *f, struct iov_iter *from, uint64_t *pos _
 	ret = pipe_write_locked(f, p, from);
 	broken = !p->readers && from->count;
 	mutex_unlock(&p->lock);
+	fasync_kill(&p->rd_async, LINUX_POLL_IN);
 	if (broken && (ret == -LINUX_EPIPE || ret > 0))
 		kernel_signal_self(LINUX_SIGPIPE);
 	if (ret > 0)
@@ -317,13 +325,25 @@ static void pipe_release(struct file *f)
 	if (last) {
 		waitq_wake(&p->rd_wait, LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLHUP);
 		waitq_wake(&p->wr_wait, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLERR);
+		fasync_kill(&p->rd_async, LINUX_POLL_IN);
+		fasync_kill(&p->wr_async, LINUX_POLL_OUT);
 	}
 	pipe_put(f->inode, p);
 }
 
-static int pipe_set_flags(struct file *f __unused, unsigned flags __unused)
+static int pipe_fasync(int fd, struct file *f, bool on)
 {
-	return 0;
+	struct pipe *p = f->private_data;
+	int err = 0;
+
+	if (f->fmode & FMODE_READ)
+		err = fasync_update(&p->rd_async, fd, f, on);
+	if (!err && f->fmode & FMODE_WRITE) {
+		err = fasync_update(&p->wr_async, fd, f, on);
+		if (err && f->fmode & FMODE_READ)
+			fasync_update(&p->rd_async, fd, f, false);
+	}
+	return err;
 }
 
 static const struct file_ops pipe_ops = {
@@ -332,7 +352,7 @@ static const struct file_ops pipe_ops = {
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.release = pipe_release,
-	.set_flags = pipe_set_flags,
+	.fasync = pipe_fasync,
 };
 
 struct pipe *file_pipe(struct file *f)

@@ -6,6 +6,7 @@
 #define SENTRY_VFS_ANON_PIPE_CORE_H
 
 #include "vfs/anon/pipe.h"
+#include "vfs/fasync.h"
 
 #define PIPE_DEF_SLOTS 16
 #define PIPE_MAX_SIZE 1048576 /* fs.pipe-max-size */
@@ -20,6 +21,7 @@ struct pipe {
 	struct ref ref;
 	struct mutex lock; /* all below; outside mm->lock, since user copies happen under it */
 	struct waitq rd_wait, wr_wait;
+	struct fasync rd_async, wr_async;
 	struct pipe_buf *bufs;
 	unsigned nr_slots, head, nr; /* occupied slots are [head, head + nr) modulo nr_slots */
 	unsigned readers, writers;
