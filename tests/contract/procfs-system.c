@@ -124,6 +124,5 @@ int main(void)
 	CALL(rename("/proc/version", "/proc/x"));
 	drop_privileges();
 	CALL(open("/proc/version", O_WRONLY));
-	CALL(open("/proc/1/environ", O_RDONLY));
 	return 0;
 }
