@@ -284,7 +284,6 @@ static void exec_reset(struct task *t, const struct exec_image *img)
 	posix_timers_delete_all(tg);
 	t->sigaltstack = (struct linux_stack){ .ss_flags = LINUX_SS_DISABLE };
 	t->restore_sigmask = false;
-	t->in_syscall = false;
 	t->restart.fn = NULL;
 	t->set_child_tid = 0;
 	t->robust_list = 0;
@@ -302,7 +301,7 @@ int exec_install(struct exec_request *req, struct exec_image *img)
 	struct task *t = current;
 	struct files_struct *files = NULL;
 	struct platform_ctx *ctx;
-	int err = 0;
+	int old_tid = task_tid(t), err = 0;
 
 	ctx = platform->ctx_new(img->mm->as);
 	if (IS_ERR(ctx) || !ctx)
@@ -336,7 +335,7 @@ int exec_install(struct exec_request *req, struct exec_image *img)
 	exec_reset(t, img);
 	files_close_on_exec(t->files);
 	trace_task_exec(req->filename);
-	ptrace_event_exec();
+	ptrace_event_exec(old_tid);
 	return 0;
 }
 

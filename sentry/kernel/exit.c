@@ -9,6 +9,7 @@
  */
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
+#include "sentry/kernel/exit.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/futex.h"
 #include "sentry/kernel/jobctl.h"
@@ -44,6 +45,7 @@ void task_release_locked(struct task *t)
 	bool last;
 
 	mutex_assert_held(&pids_lock);
+	ptrace_unlink_locked(t);
 	mutex_lock(&tg->siglock);
 	acct_thread_exit_locked(t);
 	if (tg->curr_target == t)
@@ -67,15 +69,21 @@ void task_release_locked(struct task *t)
 		atomic_fetch_sub(&t->user->nr_tasks, 1);
 }
 
-/* Released tasks whose reference is put when pids_lock is not held any more. */
-static void dead_add(struct list_head *dead, struct task *t)
+void task_dead_add_locked(struct list_head *dead, struct task *t)
 {
+	struct tgroup *tg = t->tg;
+	struct task *leader = tg->leader;
+
 	t->exit_state = EXIT_DEAD;
 	task_release_locked(t);
 	list_add_tail(&t->sibling, dead);
+	/* The leader's end is told when all threads have gone, whichever goes last. */
+	if (leader != t && tg->nr_threads == 1 && leader->exit_state == EXIT_ZOMBIE &&
+	    task_notify_parent_locked(leader, leader->exit_signal))
+		task_dead_add_locked(dead, leader);
 }
 
-static void dead_put(struct list_head *dead)
+void task_dead_put(struct list_head *dead)
 {
 	struct task *t, *tmp;
 
@@ -128,6 +136,19 @@ void siginfo_set_exit(struct linux_siginfo *info, int status)
 	}
 }
 
+static bool ignores_children_locked(struct tgroup *tg)
+{
+	struct linux_sigaction sa = sighand_action(tg->sighand, LINUX_SIGCHLD);
+
+	return sa.handler == LINUX_SIG_IGN || (sa.flags & LINUX_SA_NOCLDWAIT);
+}
+
+bool tgroup_ignores_children(struct tgroup *tg)
+{
+	MUTEX_GUARD(&tg->siglock);
+	return ignores_children_locked(tg);
+}
+
 bool task_notify_parent_locked(struct task *t, int sig)
 {
 	struct task *parent = t->parent;
@@ -142,11 +163,9 @@ bool task_notify_parent_locked(struct task *t, int sig)
 	siginfo_set_exit(&info, task_wait_status(t));
 	mutex_lock(&parent->tg->siglock);
 	if (!t->ptrace && sig == LINUX_SIGCHLD) {
-		struct linux_sigaction sa = sighand_action(parent->tg->sighand, LINUX_SIGCHLD);
-
-		/* Ignoring SIGCHLD, or SA_NOCLDWAIT: nobody wants the zombie.  The latter still sends the signal. */
-		autoreap = sa.handler == LINUX_SIG_IGN || (sa.flags & LINUX_SA_NOCLDWAIT);
-		if (sa.handler == LINUX_SIG_IGN)
+		/* Nobody wants the zombie.  SA_NOCLDWAIT alone still sends the signal. */
+		autoreap = ignores_children_locked(parent->tg);
+		if (sighand_action(parent->tg->sighand, LINUX_SIGCHLD).handler == LINUX_SIG_IGN)
 			sig = 0;
 	}
 	if (sig_valid(sig) && !list_empty(&parent->tg->threads))
@@ -156,20 +175,20 @@ bool task_notify_parent_locked(struct task *t, int sig)
 	return autoreap;
 }
 
-void task_notify_parent_stop(struct task *t, int why)
+/* do_notify_parent_cldstop() in Linux. */
+static void notify_stop(struct task *t, struct task *parent, int why)
 {
 	struct linux_siginfo info;
 	struct linux_sigaction sa;
-	struct task *parent;
 
-	MUTEX_GUARD(&pids_lock);
-	t = t->tg->leader;
-	parent = t->real_parent;
 	if (!parent)
 		return;
 	siginfo_init_child(&info, t, LINUX_SIGCHLD);
 	info.si_code = why;
-	info.chld.status = why == LINUX_CLD_CONTINUED ? LINUX_SIGCONT : READ_ONCE(t->tg->group_exit_code) & 0x7f;
+	if (why == LINUX_CLD_CONTINUED)
+		info.chld.status = LINUX_SIGCONT;
+	else
+		info.chld.status = (why == LINUX_CLD_TRAPPED ? t->exit_code : t->tg->group_exit_code) & 0x7f;
 	mutex_lock(&parent->tg->siglock);
 	sa = sighand_action(parent->tg->sighand, LINUX_SIGCHLD);
 	if (sa.handler != LINUX_SIG_IGN && !(sa.flags & LINUX_SA_NOCLDSTOP) && !list_empty(&parent->tg->threads))
@@ -177,6 +196,22 @@ void task_notify_parent_stop(struct task *t, int why)
 	mutex_unlock(&parent->tg->siglock);
 	/* The parent looks even when it doesn't want the signal. */
 	task_wake_parent_locked(parent, t);
+}
+
+void task_notify_tracer_locked(struct task *t, int why)
+{
+	notify_stop(t, t->parent, why);
+}
+
+void task_notify_parent_stop_locked(struct task *t, int why)
+{
+	notify_stop(t->tg->leader, t->tg->leader->real_parent, why);
+}
+
+void task_notify_parent_stop(struct task *t, int why)
+{
+	MUTEX_GUARD(&pids_lock);
+	task_notify_parent_stop_locked(t, why);
 }
 
 /* --- children of the dead --- */
@@ -239,7 +274,7 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 	child->exit_signal = LINUX_SIGCHLD;
 	if (!child->ptrace && child->exit_state == EXIT_ZOMBIE && child->tg->nr_threads == 1 &&
 	    task_notify_parent_locked(child, child->exit_signal))
-		dead_add(dead, child);
+		task_dead_add_locked(dead, child);
 	else
 		pgrp_check_orphaned_locked(child, father);
 }
@@ -366,10 +401,21 @@ static void exit_tty(struct task *t)
 	session_set_tty(t->tg->session, NULL);
 }
 
+/* Whether nobody will wait for @t, which has become a zombie. */
+static bool exit_notify_one(struct task *t)
+{
+	bool leader = t->tg->leader == t, alone = t->tg->nr_threads == 1;
+
+	if (t->ptrace)
+		return task_notify_parent_locked(t, leader && alone && !ptrace_reparented(t) ? t->exit_signal : LINUX_SIGCHLD);
+	if (leader)
+		return alone && task_notify_parent_locked(t, t->exit_signal);
+	return true;
+}
+
 static void exit_notify(struct task *t, bool group_dead)
 {
 	struct tgroup *tg = t->tg;
-	struct task *leader;
 	LIST_HEAD(dead);
 
 	mutex_lock(&pids_lock);
@@ -378,18 +424,11 @@ static void exit_notify(struct task *t, bool group_dead)
 	if (group_dead)
 		pgrp_check_orphaned_locked(t, NULL);
 	t->exit_state = EXIT_ZOMBIE;
-	leader = tg->leader;
-	if (t != leader && !t->ptrace)
-		dead_add(&dead, t);
-	else if (t != leader)
-		task_notify_parent_locked(t, LINUX_SIGCHLD);
-	/* The leader's end is told when all threads have gone, whichever goes last. */
-	if (leader->exit_state == EXIT_ZOMBIE && tg->nr_threads == 1 &&
-	    task_notify_parent_locked(leader, leader->exit_signal))
-		dead_add(&dead, leader);
+	if (exit_notify_one(t))
+		task_dead_add_locked(&dead, t);
 	waitq_wake(&tg->exec_wait, 0);
 	mutex_unlock(&pids_lock);
-	dead_put(&dead);
+	task_dead_put(&dead);
 }
 
 static void exit_log(struct task *t, int status)

@@ -11,6 +11,7 @@
 #include "sentry/base/trace.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/pidfd.h"
+#include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
@@ -260,7 +261,7 @@ static void clone_link_process(struct task *child)
 	list_add_tail(&child->sibling, &child->real_parent->children);
 }
 
-static int clone_link_locked(struct task *child, const struct clone_request *req)
+static int clone_link_locked(struct task *child, const struct clone_request *req, int event)
 {
 	bool thread = req->flags & LINUX_CLONE_THREAD;
 	struct tgroup *tg = child->tg;
@@ -292,10 +293,11 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	list_add_tail(&child->thread_link, &tg->threads);
 	tg->nr_threads++;
 	tg->nr_live++;
+	ptrace_clone_locked(child, req->flags, event);
 	return 0;
 }
 
-static int clone_link(struct task *child, const struct clone_request *req)
+static int clone_link(struct task *child, const struct clone_request *req, int event)
 {
 	struct tgroup *tg = current->tg;
 	int err = 0;
@@ -309,12 +311,12 @@ static int clone_link(struct task *child, const struct clone_request *req)
 	if (signal_fatal_pending() || (tg->flags & TG_EXITING) || tg->group_exec_task)
 		err = -LINUX_EINTR;
 	if (!err && child->tg == tg)
-		err = clone_link_locked(child, req);
+		err = clone_link_locked(child, req, event);
 	mutex_unlock(&tg->siglock);
 	if (err || child->tg == tg)
 		return err;
 	mutex_lock(&child->tg->siglock);
-	err = clone_link_locked(child, req);
+	err = clone_link_locked(child, req, event);
 	mutex_unlock(&child->tg->siglock);
 	return err;
 }
@@ -341,7 +343,7 @@ static void clone_wait_vfork(struct task *child)
 }
 
 /* @child: two references, one for the process tree. */
-static int64_t clone_start(struct task *child, const struct clone_request *req)
+static int64_t clone_start(struct task *child, const struct clone_request *req, int event)
 {
 	int nr = task_tid(child);
 	int err;
@@ -354,16 +356,20 @@ static int64_t clone_start(struct task *child, const struct clone_request *req)
 		return err;
 	}
 	__atomic_fetch_add(&nr_forks, 1, __ATOMIC_RELAXED);
-	if (req->flags & LINUX_CLONE_VFORK)
+	if (event)
+		ptrace_event(event, (uint64_t)nr);
+	if (req->flags & LINUX_CLONE_VFORK) {
 		clone_wait_vfork(child);
+		ptrace_event(LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)nr);
+	}
 	task_put(child);
 	return nr;
 }
 
 int64_t kernel_clone(const struct clone_request *req)
 {
+	int err, pidfd = -1, event = ptrace_clone_event(req->flags, req->exit_signal);
 	struct task *child;
-	int err, pidfd = -1;
 
 	err = clone_check(req);
 	if (!err)
@@ -376,7 +382,7 @@ int64_t kernel_clone(const struct clone_request *req)
 	child = clone_build(req);
 	if (IS_ERR(child))
 		return PTR_ERR(child);
-	err = clone_link(child, req);
+	err = clone_link(child, req, event);
 	if (err) {
 		clone_abort(child);
 		return err;
@@ -395,5 +401,5 @@ int64_t kernel_clone(const struct clone_request *req)
 	}
 	if (req->flags & LINUX_CLONE_PARENT_SETTID && put_user(task_tid(child), req->parent_tid, int32_t))
 		err = 0; /* ignored, as on Linux */
-	return clone_start(child, req);
+	return clone_start(child, req, event);
 }

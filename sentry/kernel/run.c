@@ -15,6 +15,7 @@
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
@@ -30,6 +31,7 @@
 #define X86_TRAP_XF 19
 #define X87_STATUS_OFFSET 2
 #define X87_STATUS_ES 0x80
+#define EFLAGS_TF 0x100UL
 #define X86_PF_PROT 1
 #define X86_PF_WRITE 2
 #define X86_PF_USER 4
@@ -43,11 +45,34 @@
 
 /* --- the guest --- */
 
+/* Single steps, for a tracer: the trap flag is set only while the guest runs. */
+static void task_step_begin(struct task *t)
+{
+	if (t->singlestep) {
+		t->ctx->regs.eflags |= EFLAGS_TF;
+		t->ctx->regs_dirty = true;
+	}
+}
+
+static void task_step_end(struct task *t, const struct platform_stop *stop)
+{
+	struct guest_regs *r = &t->ctx->regs;
+
+	if (!t->singlestep)
+		return;
+	r->eflags &= ~EFLAGS_TF;
+	if (stop->kind == STOP_SYSCALL)
+		r->r11 &= ~EFLAGS_TF;
+	t->ctx->regs_dirty = true;
+}
+
 static void task_enter_guest(struct task *t, struct platform_stop *stop)
 {
 	int64_t begin, end;
 
 	t->in_syscall = false;
+	if (unlikely(t->singlestep))
+		task_step_begin(t);
 	atomic_store(&t->in_guest, true);
 	/* signal_wake_up sets the flag, then looks at in_guest. */
 	if (unlikely(atomic_load(&t->sleeper.interrupted))) {
@@ -64,6 +89,8 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	atomic_store_explicit(&t->run_since, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&t->utime, (uint64_t)(end - begin), memory_order_relaxed);
 	atomic_store(&t->in_guest, false);
+	if (unlikely(t->singlestep))
+		task_step_end(t, stop);
 }
 
 /* --- syscalls --- */
@@ -78,15 +105,34 @@ static bool is_restart(int64_t ret)
 	return ret <= -LINUX_ERESTARTSYS && ret >= -LINUX_ERESTART_RESTARTBLOCK;
 }
 
+static int64_t task_make_syscall(struct task *t)
+{
+	const struct guest_regs *r = &t->ctx->regs;
+	uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+
+	return syscall_dispatch(t->syscall_nr, args);
+}
+
+/* With a tracer that looks at both ends.  It may change the call, and the result. */
+static int64_t task_syscall_traced(struct task *t)
+{
+	bool make = !t->ptrace_syscall || ptrace_syscall_enter();
+
+	if (make)
+		t->ctx->regs.rax = (uint64_t)task_make_syscall(t);
+	if (!t->must_exit)
+		ptrace_syscall_exit();
+	return (int64_t)t->ctx->regs.rax;
+}
+
 static void task_syscall_stop(struct task *t)
 {
-	struct guest_regs *r = &t->ctx->regs;
-	uint64_t nr = (uint32_t)r->orig_rax, args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	uint64_t nr = (uint32_t)t->ctx->regs.orig_rax;
 	int64_t ret;
 
 	t->in_syscall = true;
 	t->syscall_nr = nr;
-	ret = syscall_dispatch(nr, args);
+	ret = unlikely(t->ptrace) ? task_syscall_traced(t) : task_make_syscall(t);
 	/* exec has made a new context. */
 	t->ctx->regs.rax = (uint64_t)ret;
 	t->ctx->regs_dirty = true;

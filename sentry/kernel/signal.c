@@ -6,6 +6,7 @@
 
 #include "sentry/abi/errno.h"
 #include "sentry/base/trace.h"
+#include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
 #include "sentry/kernel/user.h"
@@ -89,6 +90,15 @@ static void tgroup_flush_pending(struct tgroup *tg, linux_sigset_t mask)
 		sigpending_flush_mask(&t->pending, mask);
 }
 
+/* A seized task tells its tracer of a change of its process's stop. */
+static void ptrace_trap_notify(struct task *t)
+{
+	t->jobctl |= JOBCTL_TRAP_NOTIFY;
+	if (t->jobctl & JOBCTL_LISTENING)
+		t->jobctl &= ~JOBCTL_TRACED;
+	signal_wake_up(t, false);
+}
+
 /* SIGCONT wakes what is stopped, whether it is blocked, ignored or handled. */
 static void tgroup_continue(struct tgroup *tg)
 {
@@ -98,7 +108,9 @@ static void tgroup_continue(struct tgroup *tg)
 	tgroup_flush_pending(tg, SIGMASK_STOP);
 	list_for_each_entry(t, &tg->threads, thread_link) {
 		t->jobctl &= ~(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_DEQUEUED);
-		if (t->jobctl & JOBCTL_STOPPED) {
+		if (t->ptrace & PT_SEIZED) {
+			ptrace_trap_notify(t);
+		} else if (t->jobctl & JOBCTL_STOPPED) {
 			t->jobctl &= ~JOBCTL_STOPPED;
 			sleeper_wake(&t->sleeper);
 		}

@@ -64,6 +64,8 @@ static bool stop_begin(int sig)
 		if (t == me || (t->jobctl & JOBCTL_STOPPED) || !jobctl_set_pending(t, stop))
 			continue;
 		tg->group_stop_count++;
+		if (t->ptrace & PT_SEIZED)
+			t->jobctl |= JOBCTL_TRAP_NOTIFY;
 		signal_wake_up(t, false);
 	}
 	return true;
@@ -83,6 +85,11 @@ static bool signal_stop(int sig)
 		return false;
 	if (!(me->jobctl & JOBCTL_STOP_PENDING))
 		return false;
+	/* A traced task stops as such, and its tracer is told. */
+	if (me->ptrace) {
+		jobctl_set_pending(me, JOBCTL_TRAP_STOP);
+		return false;
+	}
 	notify = jobctl_participate(me);
 	me->jobctl |= JOBCTL_STOPPED;
 	mutex_unlock(&tg->siglock);
@@ -151,14 +158,18 @@ static enum signal_action signal_default(const struct linux_siginfo *info)
 	return ACT_EXIT;
 }
 
-/* A traced task shows each signal to its tracer first. */
+#define SIGNAL_DROPPED (-1)
+
+/* A traced task shows each signal to its tracer first, who may drop it.  0: there is none. */
 static int signal_dequeue(struct linux_siginfo *info)
 {
 	struct task *t = current;
 	int sig = signal_dequeue_locked(t, t->blocked, info);
 
-	if (sig && t->ptrace && sig != LINUX_SIGKILL)
+	if (sig && t->ptrace && sig != LINUX_SIGKILL) {
 		sig = ptrace_signal_locked(sig, info);
+		return sig ? sig : SIGNAL_DROPPED;
+	}
 	return sig;
 }
 
@@ -180,13 +191,14 @@ static enum signal_action signal_take_one(struct linux_sigaction *ret_sa, struct
 	}
 	if ((t->jobctl & JOBCTL_STOP_PENDING) && signal_stop(0))
 		return ACT_AGAIN;
-	if ((t->jobctl & (JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY)) && ptrace_jobctl_trap_locked())
+	if (t->jobctl & (JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY)) {
+		ptrace_jobctl_trap_locked();
 		return ACT_AGAIN;
-	sig = signal_dequeue(info);
-	if (!sig) {
-		*ret_found = false;
-		return ACT_NONE;
 	}
+	sig = signal_dequeue(info);
+	*ret_found = sig;
+	if (!sig || sig == SIGNAL_DROPPED)
+		return ACT_NONE;
 	*ret_sa = take_action(tg->sighand, sig);
 	/* Hooks of the trace read guest memory: not under siglock. */
 	mutex_unlock(&tg->siglock);
@@ -280,6 +292,7 @@ static void handler_enter(const struct linux_sigaction *sa, const struct linux_s
 	if (!(sa->flags & LINUX_SA_NODEFER))
 		blocked |= LINUX_SIGMASK(info->si_signo);
 	sigmask_set(blocked);
+	ptrace_step_into_handler();
 }
 
 void signal_deliver(void)

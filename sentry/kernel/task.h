@@ -54,7 +54,8 @@ enum task_jobctl {
 	JOBCTL_STOPPED = 0x400,		 /* is stopped, or about to sleep as such */
 	JOBCTL_TRACED = 0x800,		 /* stopped for its tracer */
 	JOBCTL_TRAP_STOP = 0x1000,	 /* PTRACE_EVENT_STOP to come */
-	JOBCTL_TRAP_NOTIFY = 0x2000,
+	JOBCTL_TRAP_NOTIFY = 0x2000,	 /* the same, for a change of a stop that the tracer watches */
+	JOBCTL_LISTENING = 0x8000,	 /* PTRACE_LISTEN: stopped, but not to be worked on */
 };
 
 /* tg->flags; siglock */
@@ -236,9 +237,12 @@ struct task {
 	struct syscall_record recent[TASK_RECENT_SYSCALLS];
 	unsigned nr_recent;
 
-	/* Guest ptrace(2): pids_lock */
-	unsigned ptrace;		/* PT_*; 0: not traced */
-	struct list_head ptraced;	/* tasks this one traces, by ptrace_link */
+	/* Guest ptrace(2): see ptrace.h; siglock unless marked */
+	atomic_uint ptrace;		/* pids_lock and siglock; PT_*; 0: not traced */
+	enum { PTRACE_SYSCALL_NONE, PTRACE_SYSCALL_TRACE, PTRACE_SYSCALL_EMULATE } ptrace_syscall;
+	bool singlestep;
+	struct ptrace_work *ptrace_work; /* what the tracer wants done while stopped */
+	struct list_head ptraced;	/* pids_lock; tasks this one traces, by ptrace_link */
 	struct list_head ptrace_link;
 	uint64_t ptrace_message;
 	struct linux_siginfo *last_siginfo;

@@ -2,6 +2,7 @@
 /* Waiting for children: wait4(2), waitid(2).  After do_wait() of Linux. */
 #include "sentry/kernel/wait.h"
 
+#include "sentry/kernel/exit.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 
@@ -88,12 +89,11 @@ static void wait_account(struct task *p)
 	mutex_unlock(&tg->siglock);
 }
 
-/*
- * A zombie.  @ret_dead: the released task.  A tracer that isn't the parent only learns of it; then the parent is told.
- */
-static int wait_zombie(struct wait_request *req, struct task *p, struct task **ret_dead)
+/* A zombie.  @dead: released tasks.  A tracer that isn't the parent only learns of it; then the parent is told. */
+static int wait_zombie(struct wait_request *req, struct task *p, struct list_head *dead)
 {
 	int status = task_wait_status(p), tid = task_tid(p);
+	bool unwanted;
 
 	if (!(req->options & LINUX_WEXITED))
 		return WAIT_NONE;
@@ -102,12 +102,14 @@ static int wait_zombie(struct wait_request *req, struct task *p, struct task **r
 	req->status = status;
 	if (req->options & LINUX_WNOWAIT)
 		return tid;
-	if (ptrace_reaped_locked(p))
+	if (ptrace_reaped_locked(p, &unwanted)) {
+		if (unwanted)
+			task_dead_add_locked(dead, p);
 		return tid;
-	wait_account(p);
-	p->exit_state = EXIT_DEAD;
-	task_release_locked(p);
-	*ret_dead = p;
+	}
+	if (p->tg->leader == p)
+		wait_account(p);
+	task_dead_add_locked(dead, p);
 	return tid;
 }
 
@@ -120,7 +122,7 @@ static int wait_stopped(struct wait_request *req, struct task *p, bool traced)
 		return WAIT_NONE;
 	mutex_lock(&tg->siglock);
 	if (traced) {
-		if (p->jobctl & (JOBCTL_TRACED | JOBCTL_STOPPED)) {
+		if ((p->jobctl & JOBCTL_TRACED) && !(p->jobctl & JOBCTL_LISTENING)) {
 			sig = p->exit_code;
 			if (!(req->options & LINUX_WNOWAIT))
 				p->exit_code = 0;
@@ -158,17 +160,21 @@ static int wait_continued(struct wait_request *req, struct task *p)
 }
 
 /* One child: its tid, WAIT_MAYBE or WAIT_NONE. */
-static int wait_consider(struct wait_request *req, struct task *p, bool traced, struct task **ret_dead)
+static int wait_consider(struct wait_request *req, struct task *p, bool traced, struct list_head *dead)
 {
 	int ret;
 
+	/* Traced by the parent's own process: what the tracer sees is what the parent sees. */
+	if (p->ptrace && !ptrace_reparented(p))
+		traced = true;
+
 	if (p->exit_state == EXIT_DEAD || !wait_eligible(req, p, traced))
 		return WAIT_NONE;
-	/* Its tracer sees it first. */
-	if (!traced && p->ptrace)
+	/* Its tracer sees its end first. */
+	if (p->exit_state == EXIT_ZOMBIE && !traced && p->ptrace)
 		return WAIT_MAYBE;
 	if (p->exit_state == EXIT_ZOMBIE && (p->tg->leader != p || p->tg->nr_threads == 1)) {
-		ret = wait_zombie(req, p, ret_dead);
+		ret = wait_zombie(req, p, dead);
 		return ret ? ret : req->options & LINUX_WEXITED ? WAIT_MAYBE : WAIT_NONE;
 	}
 	ret = wait_stopped(req, p, traced);
@@ -177,21 +183,19 @@ static int wait_consider(struct wait_request *req, struct task *p, bool traced, 
 	return ret ? ret : WAIT_MAYBE;
 }
 
-static int wait_scan_thread(struct wait_request *req, struct task *t, struct task **ret_dead)
+static int wait_scan_thread(struct wait_request *req, struct task *t, struct list_head *dead)
 {
 	int ret = WAIT_NONE, one;
 	struct task *p;
 
 	list_for_each_entry(p, &t->children, sibling) {
-		one = wait_consider(req, p, p->ptrace && p->parent == t, ret_dead);
+		one = wait_consider(req, p, false, dead);
 		if (one > 0)
 			return one;
 		ret = one ? one : ret;
 	}
 	list_for_each_entry(p, &t->ptraced, ptrace_link) {
-		if (p->real_parent == t && task_is_leader(p))
-			continue;
-		one = wait_consider(req, p, true, ret_dead);
+		one = wait_consider(req, p, true, dead);
 		if (one > 0)
 			return one;
 		ret = one ? one : ret;
@@ -202,8 +206,9 @@ static int wait_scan_thread(struct wait_request *req, struct task *t, struct tas
 /* All children of the caller, or, unless __WNOTHREAD, of its process. */
 static int wait_scan(struct wait_request *req)
 {
-	struct task *t, *dead = NULL;
 	int ret = WAIT_NONE, one;
+	struct task *t;
+	LIST_HEAD(dead);
 
 	mutex_lock(&pids_lock);
 	list_for_each_entry(t, &current->tg->threads, thread_link) {
@@ -215,8 +220,7 @@ static int wait_scan(struct wait_request *req)
 			break;
 	}
 	mutex_unlock(&pids_lock);
-	if (dead)
-		task_put(dead);
+	task_dead_put(&dead);
 	return ret;
 }
 

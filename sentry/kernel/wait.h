@@ -26,6 +26,9 @@ int64_t kernel_wait4(struct wait_request *req);
 
 /* Tells @t's parent that its process stopped or continued (@why: LINUX_CLD_*).  Takes pids_lock. */
 void task_notify_parent_stop(struct task *t, int why);
+void task_notify_parent_stop_locked(struct task *t, int why); /* pids_lock held */
+/* Tells the tracer of @t that it stopped.  pids_lock held. */
+void task_notify_tracer_locked(struct task *t, int why);
 /* Tells the parent that @t has ended, with signal @sig; true: nobody will wait for it.  pids_lock held. */
 bool task_notify_parent_locked(struct task *t, int sig);
 /* Wakes whoever waits for children of @parent's process.  pids_lock held. */
