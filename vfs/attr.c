@@ -85,7 +85,8 @@ static int setattr_checked_locked(const struct path *path, struct iattr *attr)
 	struct inode *inode = path->dentry->inode;
 	int err;
 
-	if (attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_TIMES_SET) && (IS_IMMUTABLE(inode) || IS_APPEND(inode)))
+	if (attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_TIMES_SET) &&
+	    (IS_IMMUTABLE(inode) || IS_APPEND(inode)))
 		return -LINUX_EPERM;
 	if (attr->valid & ATTR_TOUCH) {
 		if (IS_IMMUTABLE(inode))
@@ -133,7 +134,9 @@ int vfs_setattr(const struct path *path, const struct iattr *attr)
 
 int vfs_chmod(const struct path *path, uint32_t mode)
 {
-	struct iattr attr = { .valid = ATTR_MODE | ATTR_CTIME, .mode = mode & LINUX_S_IALLUGO, .ctime = current_time() };
+	struct iattr attr = { .valid = ATTR_MODE | ATTR_CTIME,
+			      .mode = mode & LINUX_S_IALLUGO,
+			      .ctime = current_time() };
 
 	return setattr_checked(path, &attr);
 }

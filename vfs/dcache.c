@@ -252,7 +252,7 @@ static void dcache_reclaim(void)
 	while (scan-- && freed < RECLAIM_BATCH && !list_empty(&dentry_lru)) {
 		struct dentry *d = list_first_entry(&dentry_lru, struct dentry, lru);
 
-		if (ref_read(&d->ref) > 1 || atomic_exchange(&d->referenced, false)) {
+		if (ref_read(&d->ref) > 1 || d->nr_pins || atomic_exchange(&d->referenced, false)) {
 			list_move_tail(&d->lru, &dentry_lru);
 			continue;
 		}
@@ -287,8 +287,21 @@ struct dentry *dcache_add(struct dentry *parent, const char *name, size_t len, s
 
 void dentry_pin_locked(struct dentry *d)
 {
-	if (!d->hash_pprev && d->parent != d && !d->unhashed)
-		dentry_hash_locked(d);
+	for (; d->sb->no_dcache && d->parent != d; d = d->parent)
+		if (!d->nr_pins++ && !d->hash_pprev && !d->unhashed)
+			dentry_hash_locked(d);
+}
+
+void dentry_unpin(struct dentry *d)
+{
+	LIST_HEAD(dispose);
+
+	rwlock_write(&dcache_lock);
+	for (; d->sb->no_dcache && d->parent != d; d = d->parent)
+		if (!--d->nr_pins && d->hash_pprev)
+			dentry_unhash_locked(d, &dispose);
+	rwlock_unlock(&dcache_lock);
+	dispose_all(&dispose);
 }
 
 void dentry_instantiate(struct dentry *d, struct inode *inode)
@@ -378,7 +391,6 @@ void dentry_delete(struct dentry *d)
 }
 
 /* --- renames --- */
-
 
 /* Gives @d the name and parent; storage of the old name goes to *ret_old.  The hash is brought up to date. */
 static void dentry_place_locked(struct dentry *d, struct dentry *parent, struct dentry *name_from)

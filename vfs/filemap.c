@@ -10,8 +10,8 @@
 #include "sentry/abi/time.h"
 #include "vfs/internal.h"
 
-#define READ_BATCH 32	/* pages looked up under one lock */
-#define RA_MIN 8	/* pages of read-ahead, doubled with each miss in sequence */
+#define READ_BATCH 32 /* pages looked up under one lock */
+#define RA_MIN 8      /* pages of read-ahead, doubled with each miss in sequence */
 #define RA_MAX 255
 
 /* --- read --- */

@@ -196,8 +196,9 @@ int inode_may_exec_fast(const struct inode *dir)
 	if (dir->ops->permission)
 		return 1;
 	/* Everybody may, and no ACL takes it away (an ACL has the group bits as its mask). */
-	if ((mode & 0111) == 0111 && (current_cred->fsuid == dir->uid || !dir->ops->getxattr ||
-				      atomic_load_explicit(&((struct inode *)dir)->acl_state, memory_order_relaxed) == ACL_NONE))
+	if ((mode & 0111) == 0111 &&
+	    (current_cred->fsuid == dir->uid || !dir->ops->getxattr ||
+	     atomic_load_explicit(&((struct inode *)dir)->acl_state, memory_order_relaxed) == ACL_NONE))
 		return 0;
 	if (capable(CAP_DAC_READ_SEARCH) || capable(CAP_DAC_OVERRIDE))
 		return 0;

@@ -42,8 +42,12 @@ int dentry_exchange(struct dentry *a, struct dentry *b);
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
 /* Forgets every cached dentry of @root's tree. */
 void dcache_shrink_tree(struct dentry *root);
-/* Keeps @d in the hash even when its super block's are not cached: something is mounted on it.  dcache_lock for writing. */
+/*
+ * Where names are not cached, the way to a mount is: @d and what it is in stay in the hash from the first pin to the last unpin.
+ * dcache_lock for writing.  dentry_unpin takes it.
+ */
 void dentry_pin_locked(struct dentry *d);
+void dentry_unpin(struct dentry *d);
 /* d_path: as path_format; *ret_reached is false when @root was not met on the way up. */
 int path_format_reached(const struct path *p, const struct path *root, struct strbuf *ret, bool *ret_reached);
 /* The path inside its own super block, mounts not looked at. */
@@ -96,8 +100,8 @@ struct nameidata {
 	const char *last;
 	size_t last_len;
 	enum last_type last_type;
-	bool last_slash;	/* "name/" */
-	bool created;		/* do_filp_open made the file */
+	bool last_slash; /* "name/" */
+	bool created;	 /* do_filp_open made the file */
 	unsigned flags, nr_links;
 	char last_name[NAME_MAX_LEN + 1]; /* NUL-terminated copy of last, when it is LAST_NORM and not too long */
 };

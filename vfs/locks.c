@@ -20,9 +20,9 @@
 struct file_lock {
 	struct list_head link;
 	const void *owner;
-	struct file *ofd; /* the owner when it is an open file, else NULL; borrowed */
-	int32_t pid;	  /* as F_GETLK shows it */
-	int type;	  /* LINUX_F_RDLCK, LINUX_F_WRLCK; in requests also LINUX_F_UNLCK */
+	struct file *ofd;   /* the owner when it is an open file, else NULL; borrowed */
+	int32_t pid;	    /* as F_GETLK shows it */
+	int type;	    /* LINUX_F_RDLCK, LINUX_F_WRLCK; in requests also LINUX_F_UNLCK */
 	int64_t start, end; /* inclusive */
 };
 
@@ -136,7 +136,9 @@ static int flock_take(struct file_lock_ctx *ctx, struct file *f, int type, bool 
 	if (err) {
 		free(new);
 	} else {
-		*new = (struct file_lock){ .owner = f, .ofd = f, .type = type, .pid = kernel_current_tgid(), .end = OFFSET_MAX };
+		*new = (struct file_lock){
+			.owner = f, .ofd = f, .type = type, .pid = kernel_current_tgid(), .end = OFFSET_MAX
+		};
 		list_add_tail(&new->link, &ctx->flocks);
 	}
 	mutex_unlock(&ctx->lock);

@@ -115,8 +115,7 @@ void mount_unlink_locked(struct mount *m)
 	m->mountpoint = (struct path){ NULL, NULL };
 	list_del(&m->child_link);
 	rwlock_unlock(&dcache_lock);
-	if (where->sb->no_dcache && !where->nr_mounts)
-		dentry_drop(where);
+	dentry_unpin(where);
 	dentry_put(where);
 }
 
@@ -220,7 +219,8 @@ struct mnt_namespace *mnt_namespace_new(struct super_block *root_sb, unsigned fl
 
 int mnt_want_write(const struct mount *mnt)
 {
-	return READ_ONCE(mnt->flags) & LINUX_MS_RDONLY || READ_ONCE(mnt->sb->flags) & LINUX_SB_RDONLY ? -LINUX_EROFS : 0;
+	return READ_ONCE(mnt->flags) & LINUX_MS_RDONLY || READ_ONCE(mnt->sb->flags) & LINUX_SB_RDONLY ? -LINUX_EROFS
+												      : 0;
 }
 
 bool path_is_mountpoint(const struct path *path)

@@ -15,8 +15,8 @@ struct mnt_namespace {
 
 /* Flags of a mount, as against those of its super block. */
 #define MNT_FLAGS                                                                                                      \
-	(LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOATIME | LINUX_MS_NODIRATIME | \
-	 LINUX_MS_RELATIME | LINUX_MS_STRICTATIME | LINUX_MS_NOSYMFOLLOW)
+	(LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOATIME |                     \
+	 LINUX_MS_NODIRATIME | LINUX_MS_RELATIME | LINUX_MS_STRICTATIME | LINUX_MS_NOSYMFOLLOW)
 
 /* A mount in no tree, with one reference; takes the reference of @sb and gets one of @root.  Or ERR_PTR. */
 struct mount *mount_new(struct super_block *sb, struct dentry *root, unsigned flags);

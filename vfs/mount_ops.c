@@ -130,7 +130,8 @@ static int do_remount(const struct path *where, uint64_t flags)
 	return 0;
 }
 
-static int do_new_mount(const char *source, const struct path *where, const char *type, uint64_t flags, const char *data)
+static int do_new_mount(const char *source, const struct path *where, const char *type, uint64_t flags,
+			const char *data)
 {
 	const struct fs_type *fs;
 	struct super_block *sb;
@@ -140,8 +141,8 @@ static int do_new_mount(const char *source, const struct path *where, const char
 	fs = fs_type_find(type);
 	if (!fs)
 		return -LINUX_ENODEV;
-	sb = fs->mount(fs, flags & (LINUX_SB_RDONLY | LINUX_SB_SYNCHRONOUS | LINUX_SB_DIRSYNC | LINUX_SB_LAZYTIME), source,
-		       data);
+	sb = fs->mount(fs, flags & (LINUX_SB_RDONLY | LINUX_SB_SYNCHRONOUS | LINUX_SB_DIRSYNC | LINUX_SB_LAZYTIME),
+		       source, data);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
 	if (!sb->source)

@@ -21,9 +21,9 @@ static void show_flags(struct strbuf *sb, unsigned flags, const struct flag_name
 static void show_mnt_opts(struct strbuf *sb, const struct mount *m)
 {
 	static const struct flag_name names[] = {
-		{ LINUX_MS_NOSUID, "nosuid" },	       { LINUX_MS_NODEV, "nodev" },
-		{ LINUX_MS_NOEXEC, "noexec" },	       { LINUX_MS_NOATIME, "noatime" },
-		{ LINUX_MS_NODIRATIME, "nodiratime" }, { LINUX_MS_RELATIME, "relatime" },
+		{ LINUX_MS_NOSUID, "nosuid" },		 { LINUX_MS_NODEV, "nodev" },
+		{ LINUX_MS_NOEXEC, "noexec" },		 { LINUX_MS_NOATIME, "noatime" },
+		{ LINUX_MS_NODIRATIME, "nodiratime" },	 { LINUX_MS_RELATIME, "relatime" },
 		{ LINUX_MS_NOSYMFOLLOW, "nosymfollow" }, { 0, NULL },
 	};
 
@@ -33,8 +33,11 @@ static void show_mnt_opts(struct strbuf *sb, const struct mount *m)
 static void show_sb_opts(struct strbuf *sb, const struct super_block *s)
 {
 	static const struct flag_name names[] = {
-		{ LINUX_SB_SYNCHRONOUS, "sync" }, { LINUX_SB_DIRSYNC, "dirsync" },
-		{ LINUX_SB_MANDLOCK, "mand" },	  { LINUX_SB_LAZYTIME, "lazytime" }, { 0, NULL },
+		{ LINUX_SB_SYNCHRONOUS, "sync" },
+		{ LINUX_SB_DIRSYNC, "dirsync" },
+		{ LINUX_SB_MANDLOCK, "mand" },
+		{ LINUX_SB_LAZYTIME, "lazytime" },
+		{ 0, NULL },
 	};
 
 	show_flags(sb, s->flags, names);

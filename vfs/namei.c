@@ -136,7 +136,7 @@ static struct dentry *lookup_cached(struct dentry *dir, const char *name, size_t
 	struct inode *inode = dir->inode;
 	struct dentry *d = dcache_find(dir, name, len);
 
-	if (!d || (dir->sb->no_dcache && d->nr_mounts))
+	if (!d || (dir->sb->no_dcache && READ_ONCE(d->nr_pins)))
 		return d;
 	/* Its name can't change while the directory is locked, and a stale answer is no worse than a slower lookup. */
 	if (dir->sb->no_dcache ||
@@ -361,7 +361,8 @@ static const char *skip_slashes(const char *s)
 enum fast_step { FAST_STOP, FAST_NEXT, FAST_LINK };
 
 /* From the directory *at to its cached child; FAST_LINK when the link in *ret_link is to be followed from *at. */
-static int fast_child(struct nameidata *nd, struct path *at, const char *name, size_t len, bool follow, const char **ret_link)
+static int fast_child(struct nameidata *nd, struct path *at, const char *name, size_t len, bool follow,
+		      const char **ret_link)
 {
 	struct dentry *d;
 	struct mount *m;

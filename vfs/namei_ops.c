@@ -374,8 +374,9 @@ static int rmdir_locked(struct inode *dir, struct dentry *d, const char *name)
 
 int do_rmdirat(int dfd, const char *name)
 {
-	static const int last_err[] = { [LAST_ROOT] = -LINUX_EBUSY, [LAST_DOT] = -LINUX_EINVAL,
-					[LAST_DOTDOT] = -LINUX_ENOTEMPTY };
+	static const int last_err[] = {
+		[LAST_ROOT] = -LINUX_EBUSY, [LAST_DOT] = -LINUX_EINVAL, [LAST_DOTDOT] = -LINUX_ENOTEMPTY
+	};
 	struct nameidata nd;
 	int err = nameidata_init(&nd, dfd, name, 0);
 	struct inode *dir, *inode = NULL;

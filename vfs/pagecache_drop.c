@@ -107,7 +107,8 @@ static void drop_range_locked(struct mapping *m, uint64_t first, uint64_t end)
 
 		if (!entry)
 			continue;
-		if (b.nr == ARRAY_SIZE(b.pfns) || (*entry & PG_DIRTY && b.nr_dirty && b.dirty_start + b.nr_dirty != at)) {
+		if (b.nr == ARRAY_SIZE(b.pfns) ||
+		    (*entry & PG_DIRTY && b.nr_dirty && b.dirty_start + b.nr_dirty != at)) {
 			drop_flush_locked(&b);
 			continue;
 		}

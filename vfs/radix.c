@@ -159,7 +159,8 @@ static uint64_t *node_next(struct radix_node *n, unsigned level, uint64_t index,
 
 		/* Beyond the first slot everything below counts, from its start. */
 		if (slot != first)
-			index = (index >> (level * RADIX_BITS) >> RADIX_BITS << RADIX_BITS | slot) << (level * RADIX_BITS);
+			index = (index >> (level * RADIX_BITS) >> RADIX_BITS << RADIX_BITS | slot)
+				<< (level * RADIX_BITS);
 		if (!level) {
 			*ret_index = index;
 			return &n->entry[slot];

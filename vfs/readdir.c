@@ -64,7 +64,8 @@ struct getdents_ctx {
 	bool too_small;
 };
 
-static bool getdents_emit(struct dir_context *ctx, const char *name, size_t len, uint64_t ino, unsigned type, uint64_t next)
+static bool getdents_emit(struct dir_context *ctx, const char *name, size_t len, uint64_t ino, unsigned type,
+			  uint64_t next)
 {
 	struct getdents_ctx *g = container_of(ctx, struct getdents_ctx, ctx);
 	size_t head = g->old ? sizeof(struct linux_dirent) : sizeof(struct linux_dirent64);

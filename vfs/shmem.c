@@ -103,7 +103,8 @@ int memfd_add_seals(struct file *f, unsigned seals)
 		inode->seals |= seals;
 	/* A program that may not change any more: neither its contents. */
 	if (!err && seals & LINUX_F_SEAL_EXEC && inode->mode & 0111)
-		inode->seals |= LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW | LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE;
+		inode->seals |=
+			LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW | LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE;
 	rwlock_unlock(&inode->i_rwsem);
 	return err;
 }

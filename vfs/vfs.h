@@ -248,6 +248,7 @@ struct dentry {
 	atomic_bool referenced;	/* looked up since reclaim last came by */
 	bool unhashed;		/* unlinked, or never hashed (pipes): shown as " (deleted)" */
 	bool anon;		/* dentry_new_anon: the name is the whole text */
+	unsigned nr_pins;	/* mounts here and below, where names are not cached; dcache_lock */
 	unsigned nr_mounts;	/* something is mounted here in some namespace; namespace_lock and dcache_lock */
 	char iname[32];
 };

@@ -179,7 +179,8 @@ SYSCALL_DEFINE2(memfd_create, uaddr_t, uname, unsigned, flags)
 	int64_t len;
 
 	if (flags & ~(LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC |
-		      LINUX_MFD_HUGETLB) && !(flags & LINUX_MFD_HUGETLB))
+		      LINUX_MFD_HUGETLB) &&
+	    !(flags & LINUX_MFD_HUGETLB))
 		return -LINUX_EINVAL;
 	if (flags & LINUX_MFD_EXEC && flags & LINUX_MFD_NOEXEC_SEAL)
 		return -LINUX_EINVAL;

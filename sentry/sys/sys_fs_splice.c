@@ -226,7 +226,8 @@ static int64_t splice_drain(void *arg, void *data, size_t len)
 	return write_all(s->f, data, len, &s->pos);
 }
 
-static int64_t splice_file_pipe(struct file *f, struct file *pipe, bool to_pipe, uaddr_t upos, size_t len, bool nonblock)
+static int64_t splice_file_pipe(struct file *f, struct file *pipe, bool to_pipe, uaddr_t upos, size_t len,
+				bool nonblock)
 {
 	struct splice_file s = { .f = f, .once = !LINUX_S_ISREG(f->inode->mode) };
 	struct user_pos p;

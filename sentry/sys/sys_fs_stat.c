@@ -104,8 +104,8 @@ SYSCALL_DEFINE5(statx, int, dfd, uaddr_t, uname, unsigned, flags, unsigned, mask
 		return -LINUX_EINVAL;
 	if ((flags & LINUX_AT_STATX_SYNC_TYPE) == LINUX_AT_STATX_SYNC_TYPE)
 		return -LINUX_EINVAL;
-	if (flags & ~(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT | LINUX_AT_EMPTY_PATH |
-		      LINUX_AT_STATX_SYNC_TYPE))
+	if (flags &
+	    ~(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT | LINUX_AT_EMPTY_PATH | LINUX_AT_STATX_SYNC_TYPE))
 		return -LINUX_EINVAL;
 	err = stat_at(dfd, uname, flags, &st);
 	if (err)
@@ -145,7 +145,9 @@ SYSCALL_DEFINE5(statx, int, dfd, uaddr_t, uname, unsigned, flags, unsigned, mask
 static const struct cred *access_cred(void)
 {
 	const struct cred *c = current_cred;
-	uint64_t caps = c->securebits & 4 /* SECBIT_NO_SETUID_FIXUP */ ? c->cap_effective : c->uid ? 0 : c->cap_permitted;
+	uint64_t caps = c->securebits & 4 /* SECBIT_NO_SETUID_FIXUP */ ? c->cap_effective
+			: c->uid				       ? 0
+								       : c->cap_permitted;
 	struct cred *copy;
 
 	if (c->fsuid == c->uid && c->fsgid == c->gid && c->cap_effective == caps)
@@ -224,9 +226,9 @@ static int64_t statfs_flags(const struct mount *mnt)
 	static const struct {
 		unsigned ms, st;
 	} map[] = {
-		{ LINUX_MS_RDONLY, LINUX_ST_RDONLY },	{ LINUX_MS_NOSUID, LINUX_ST_NOSUID },
-		{ LINUX_MS_NODEV, LINUX_ST_NODEV },	{ LINUX_MS_NOEXEC, LINUX_ST_NOEXEC },
-		{ LINUX_MS_NOATIME, LINUX_ST_NOATIME }, { LINUX_MS_NODIRATIME, LINUX_ST_NODIRATIME },
+		{ LINUX_MS_RDONLY, LINUX_ST_RDONLY },	  { LINUX_MS_NOSUID, LINUX_ST_NOSUID },
+		{ LINUX_MS_NODEV, LINUX_ST_NODEV },	  { LINUX_MS_NOEXEC, LINUX_ST_NOEXEC },
+		{ LINUX_MS_NOATIME, LINUX_ST_NOATIME },	  { LINUX_MS_NODIRATIME, LINUX_ST_NODIRATIME },
 		{ LINUX_MS_RELATIME, LINUX_ST_RELATIME }, { LINUX_MS_NOSYMFOLLOW, LINUX_ST_NOSYMFOLLOW },
 	};
 	int64_t flags = LINUX_ST_VALID;

@@ -42,7 +42,8 @@ SYSCALL_DEFINE4(sync_file_range, int, fd, int64_t, off, int64_t, len, unsigned, 
 	f = fget(fd);
 	if (!f)
 		return -LINUX_EBADF;
-	if (flags & ~(LINUX_SYNC_FILE_RANGE_WAIT_BEFORE | LINUX_SYNC_FILE_RANGE_WRITE | LINUX_SYNC_FILE_RANGE_WAIT_AFTER))
+	if (flags &
+	    ~(LINUX_SYNC_FILE_RANGE_WAIT_BEFORE | LINUX_SYNC_FILE_RANGE_WRITE | LINUX_SYNC_FILE_RANGE_WAIT_AFTER))
 		return -LINUX_EINVAL;
 	if (off < 0 || len < 0 || off + len < off)
 		return -LINUX_EINVAL;

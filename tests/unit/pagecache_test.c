@@ -20,7 +20,7 @@ struct store {
 	char data[STORE_PAGES][PAGE_SIZE];
 	atomic_int reserved; /* pages asked for by dirty and not yet given back */
 	atomic_int nr_reads, nr_writes;
-	int fail_dirty_at;   /* page that finds no space, or -1 */
+	int fail_dirty_at; /* page that finds no space, or -1 */
 };
 
 static struct store store;

@@ -20,14 +20,16 @@ static int entry_cmp_name(const struct tmpfs_entry *e, uint32_t hash, const char
 
 static int by_name_cmp(const struct rb_node *a, const struct rb_node *b)
 {
-	const struct tmpfs_entry *x = rb_entry(a, struct tmpfs_entry, by_name), *y = rb_entry(b, struct tmpfs_entry, by_name);
+	const struct tmpfs_entry *x = rb_entry(a, struct tmpfs_entry, by_name),
+				 *y = rb_entry(b, struct tmpfs_entry, by_name);
 
 	return entry_cmp_name(x, y->hash, y->name);
 }
 
 static int by_pos_cmp(const struct rb_node *a, const struct rb_node *b)
 {
-	const struct tmpfs_entry *x = rb_entry(a, struct tmpfs_entry, by_pos), *y = rb_entry(b, struct tmpfs_entry, by_pos);
+	const struct tmpfs_entry *x = rb_entry(a, struct tmpfs_entry, by_pos),
+				 *y = rb_entry(b, struct tmpfs_entry, by_pos);
 
 	return x->pos < y->pos ? -1 : x->pos > y->pos;
 }
@@ -351,7 +353,8 @@ static int tmpfs_iterate(struct file *f, struct dir_context *ctx)
 	for (e = entry_from(dir, ctx->pos); e;) {
 		struct rb_node *next = rb_next(&e->by_pos);
 
-		if (!ctx->emit(ctx, e->name, strlen(e->name), e->inode->ino, LINUX_DT_OF_MODE(e->inode->mode), e->pos + 1))
+		if (!ctx->emit(ctx, e->name, strlen(e->name), e->inode->ino, LINUX_DT_OF_MODE(e->inode->mode),
+			       e->pos + 1))
 			break;
 		ctx->pos = e->pos + 1;
 		e = rb_entry_or_null(next, struct tmpfs_entry, by_pos);
@@ -359,7 +362,8 @@ static int tmpfs_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-static int tmpfs_dir_fsync(struct file *f __unused, uint64_t start __unused, uint64_t end __unused, bool datasync __unused)
+static int tmpfs_dir_fsync(struct file *f __unused, uint64_t start __unused, uint64_t end __unused,
+			   bool datasync __unused)
 {
 	return 0;
 }
