@@ -393,7 +393,7 @@ SYSCALL_DEFINE2(capset, uaddr_t, uhdr, uaddr_t, udata)
 		return -LINUX_EPERM;
 	if (copy_from_user(data, udata, words * sizeof(data[0])))
 		return -LINUX_EFAULT;
-	for (unsigned i = 0; i < words; i++) {
+	for (unsigned i = 0; i < MIN(words, ARRAY_SIZE(data)); i++) {
 		effective |= (uint64_t)data[i].effective << 32 * i;
 		permitted |= (uint64_t)data[i].permitted << 32 * i;
 		inheritable |= (uint64_t)data[i].inheritable << 32 * i;
