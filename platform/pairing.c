@@ -8,7 +8,7 @@
 #include "sentry/base/futex_host.h"
 #include "sentry/base/lock.h"
 
-#define MAX_CPUS 1024
+#define MAX_CPUS PAIRING_MAX_CPUS
 #define CLOCK_MONOTONIC 1
 #define PERIOD_NS 5000000	 /* between two looks when several pairs are busy */
 #define PERIOD_CALM_NS 50000000 /* when there is nothing to balance */
@@ -43,6 +43,22 @@ static void cpu_set_one(struct cpu_set *set, int cpu)
 static bool cpu_allowed(int cpu)
 {
 	return cpu >= 0 && cpu < MAX_CPUS && allowed.bits[cpu / 64] & BIT(cpu % 64);
+}
+
+static bool pair_may_use(const struct cpu_pair *pair, int cpu)
+{
+	return cpu_allowed(cpu) && (!pair->restricted || (pair->cpus[cpu / 64] & BIT(cpu % 64)));
+}
+
+/* @cpu if it may be used, else the first that may; -1 for none. */
+static int pair_choose(const struct cpu_pair *pair, int cpu)
+{
+	if (cpu >= 0 && cpu < MAX_CPUS && pair_may_use(pair, cpu))
+		return cpu;
+	for (cpu = 0; cpu < MAX_CPUS; cpu++)
+		if (pair_may_use(pair, cpu))
+			return cpu;
+	return -1;
 }
 
 static void pair_pin(struct cpu_pair *pair, int cpu)
@@ -113,7 +129,8 @@ static void balance_locked(void)
 		return;
 	/* The one that wants least of those that matter leaves the core; it has least to lose by the move. */
 	list_for_each_entry(pair, &pairs, link)
-		if (pair->cpu == from && pair->share >= SHARE_BUSY && (!best || pair->share < best->share))
+		if (pair->cpu == from && pair->share >= SHARE_BUSY && pair_may_use(pair, to) &&
+		    (!best || pair->share < best->share))
 			best = pair;
 	if (best)
 		pair_pin(best, to);
@@ -176,18 +193,39 @@ void pairing_wake(void)
 
 void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
 {
-	int cpu = host_sched_getcpu();
+	int cpu;
 
 	list_init(&pair->link);
 	pair->cpu = -1;
-	if (!enabled || !cpu_allowed(cpu))
+	if (!enabled)
 		return;
 	MUTEX_GUARD(&pairing_lock);
+	cpu = pair_choose(pair, host_sched_getcpu());
+	if (cpu < 0)
+		return;
 	pair->owner = host_gettid();
 	pair->runner = runner;
 	pair->seen = atomic_load(&pair->guest_time);
 	list_add_tail(&pair->link, &pairs);
 	pair_pin(pair, cpu);
+}
+
+void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size)
+{
+	int cpu;
+
+	MUTEX_GUARD(&pairing_lock);
+	memset(pair->cpus, 0, sizeof(pair->cpus));
+	memcpy(pair->cpus, mask, MIN(size, sizeof(pair->cpus)));
+	pair->restricted = true;
+	/* None at all would leave the pair nowhere to go. */
+	if (pair_choose(pair, -1) < 0)
+		pair->restricted = false;
+	if (pair->cpu < 0)
+		return;
+	cpu = pair_choose(pair, pair->cpu);
+	if (cpu != pair->cpu && cpu >= 0)
+		pair_pin(pair, cpu);
 }
 
 void cpu_pair_stop(struct cpu_pair *pair)

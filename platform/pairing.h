@@ -19,11 +19,15 @@
 #include "sentry/base/list.h"
 #include "sentry/base/types.h"
 
+#define PAIRING_MAX_CPUS 1024
+
 /* pairing_lock guards what is not marked. */
 struct cpu_pair {
 	struct list_head link;
 	pid_t owner, runner; /* immutable while on the list */
 	int cpu;	     /* -1: not pinned */
+	bool restricted;     /* to `cpus`; else any core will do */
+	uint64_t cpus[PAIRING_MAX_CPUS / 64];
 	uint64_t seen;	     /* guest_time at the last look */
 	uint64_t share;	     /* of the last period, in its units */
 	/* Written by the owner, read by the balancer without lock. */
@@ -39,6 +43,11 @@ void pairing_fini(void);
 void cpu_pair_start(struct cpu_pair *pair, pid_t runner);
 /* The calling thread is the owner, and has started the pair: unpins itself. */
 void cpu_pair_stop(struct cpu_pair *pair);
+/*
+ * The cores the guest thread may use, now and later: a bit array of @size bytes.  Those the sentry itself may not use don't count.
+ * The calling thread is the owner, or the pair was not started yet.
+ */
+void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size);
 /* Gives the calling thread the affinity that the sentry started with. */
 void pairing_release_thread(void);
 

@@ -170,6 +170,12 @@ struct platform_ops {
 	int (*get_xstate)(struct platform_ctx *ctx, void *buf);
 	int (*set_xstate)(struct platform_ctx *ctx, const void *buf);
 	size_t (*xstate_size)(void);
+
+	/*
+	 * Optional: the processors the guest thread may run on, a bit array of @size bytes; those the sentry itself may not use
+	 * don't count.  Owner only, or any thread before the first run.
+	 */
+	void (*set_affinity)(struct platform_ctx *ctx, const void *mask, size_t size);
 };
 
 /* All platforms in order of preference, NULL-terminated. */

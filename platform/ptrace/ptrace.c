@@ -434,6 +434,11 @@ static int ptrace_probe(const char **ret_why)
 	return err;
 }
 
+static void ptrace_set_affinity(struct platform_ctx *ctx, const void *mask, size_t size)
+{
+	cpu_pair_set_cpus(&ptrace_ctx(ctx)->pair, mask, size);
+}
+
 const struct platform_ops ptrace_platform = {
 	.name = "ptrace",
 	.summary = "PTRACE_SYSEMU; works wherever ptrace is allowed",
@@ -455,4 +460,5 @@ const struct platform_ops ptrace_platform = {
 	.get_xstate = ptrace_get_xstate,
 	.set_xstate = ptrace_set_xstate,
 	.xstate_size = ptrace_xstate_size,
+	.set_affinity = ptrace_set_affinity,
 };

@@ -290,6 +290,7 @@ static void exec_reset(struct task *t, const struct exec_image *img)
 	t->futex_exiting = false;
 	t->tsc_mode = 0;
 	t->cr2 = t->trapno = t->error_code = 0;
+	t->cpus_changed = t->cpus_allowed != NULL;
 	task_set_comm(t, img->comm);
 	mutex_lock(&tg->siglock);
 	tg->flags &= ~TG_FORKED_NOEXEC;

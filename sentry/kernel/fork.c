@@ -167,7 +167,10 @@ static int copy_affinity(struct task *child)
 	child->cpus_allowed = malloc(CPU_MASK_SIZE);
 	if (!child->cpus_allowed)
 		return -LINUX_ENOMEM;
+	mutex_lock(&current->lock);
 	memcpy(child->cpus_allowed, current->cpus_allowed, CPU_MASK_SIZE);
+	mutex_unlock(&current->lock);
+	child->cpus_changed = true;
 	return 0;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registers of a task stopped for current, as ptrace(2) shows them.  All: 0, -LINUX_ESRCH when it isn't stopped any more, -LINUX_EIO. */
+/*
+ * The registers of a task stopped for current, as ptrace(2) shows them.  All return 0, -LINUX_ESRCH when it isn't stopped any
+ * more, or -LINUX_EIO.
+ */
 #ifndef SENTRY_KERNEL_PTRACE_REGS_H
 #define SENTRY_KERNEL_PTRACE_REGS_H
 

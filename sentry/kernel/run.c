@@ -14,6 +14,7 @@
 #include "platform/insn.h"
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
+#include "sentry/kernel/fork.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
@@ -45,6 +46,19 @@
 
 /* --- the guest --- */
 
+/* sched_setaffinity(2), perhaps by another task. */
+static void task_apply_affinity(struct task *t)
+{
+	uint8_t mask[CPU_MASK_SIZE];
+
+	atomic_store(&t->cpus_changed, false);
+	mutex_lock(&t->lock);
+	memcpy(mask, t->cpus_allowed, sizeof(mask));
+	mutex_unlock(&t->lock);
+	if (platform->set_affinity)
+		platform->set_affinity(t->ctx, mask, sizeof(mask));
+}
+
 /* Single steps, for a tracer: the trap flag is set only while the guest runs. */
 static void task_step_begin(struct task *t)
 {
@@ -71,6 +85,8 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	int64_t begin, end;
 
 	t->in_syscall = false;
+	if (unlikely(atomic_load_explicit(&t->cpus_changed, memory_order_relaxed)))
+		task_apply_affinity(t);
 	if (unlikely(t->singlestep))
 		task_step_begin(t);
 	atomic_store(&t->in_guest, true);

@@ -222,7 +222,8 @@ struct task {
 	int tsc_mode;
 	int nice, sched_policy, sched_priority; /* pids_lock to write; recorded, and answered */
 	int ioprio;
-	void *cpus_allowed;		/* host cpu mask in use; NULL: all */
+	void *cpus_allowed;		/* lock; CPU_MASK_SIZE bytes; NULL: all */
+	atomic_bool cpus_changed;	/* to be told to the platform before the next run */
 
 	/* Accounting */
 	int64_t start_time;		/* CLOCK_BOOTTIME at start, ns */

@@ -310,6 +310,15 @@ SYSCALL_DEFINE3(sched_getaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 	return size;
 }
 
+/* The task tells the platform itself: at once when it runs, else before it runs again. */
+static void affinity_changed(struct task *t)
+{
+	atomic_store(&t->cpus_changed, true);
+	MUTEX_GUARD(&t->tg->siglock);
+	if (atomic_load(&t->in_guest) && t->ctx)
+		platform->interrupt(t->ctx);
+}
+
 SYSCALL_DEFINE3(sched_setaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 {
 	uint8_t host[CPU_MASK_SIZE], mask[CPU_MASK_SIZE] = { 0 }, any = 0;
@@ -339,6 +348,7 @@ SYSCALL_DEFINE3(sched_setaffinity, int32_t, pid, unsigned, len, uaddr_t, umask)
 		memcpy(t->cpus_allowed, mask, CPU_MASK_SIZE);
 		mutex_unlock(&t->lock);
 		free(storage);
+		affinity_changed(t);
 		task_put(t);
 		return 0;
 	}
