@@ -49,7 +49,7 @@ struct mm {
 	struct vm_file *exe;	 /* reference; NULL before exec is done */
 
 	/* pages; lock */
-	uint64_t total_vm, locked_vm, data_vm, stack_vm, exec_vm;
+	uint64_t total_vm, peak_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	bool dumpable;
 	atomic_bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called */

@@ -62,6 +62,7 @@ static void i_mmap_del_locked(struct vma *v)
 static void account(struct mm *mm, unsigned flags, int64_t pages)
 {
 	mm->total_vm += pages;
+	mm->peak_vm = MAX(mm->peak_vm, mm->total_vm);
 	if (flags & (VM_STACK | VM_GROWSDOWN))
 		mm->stack_vm += pages;
 	else if ((flags & (VM_EXEC | VM_WRITE)) == VM_EXEC)

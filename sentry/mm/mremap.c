@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mremap(2): shrinking, growing in place, moving, and the two ways of keeping the old range (old_len 0 for shared mappings,
- * MREMAP_DONTUNMAP).  Checks in the order of mm/mremap.c in Linux.
+ * MREMAP_DONTUNMAP).  Checks in the order of mm/mremap.c in Linux 6.17, which also moves ranges of several vmas.
  */
 #include <string.h>
 
@@ -33,7 +33,7 @@ static int check_resize(struct mm *mm, const struct mremap *m, struct vma **ret_
 	if (m->old_len > v->end - m->addr || (v->flags & VM_VVAR))
 		return -LINUX_EFAULT;
 	*ret_vma = v;
-	if (m->new_len == m->old_len)
+	if (m->new_len <= m->old_len)
 		return 0;
 	pgoff = vma_pgoff(v, m->addr);
 	if (pgoff + (m->new_len >> PAGE_SHIFT) < pgoff)
@@ -73,18 +73,26 @@ static int move_pages(struct mm *mm, const struct vma *v, uaddr_t from, uaddr_t 
 	return err;
 }
 
+static bool has_pages(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct pt_leaf *leaf;
+	bool any = false;
+	uaddr_t addr;
+
+	mutex_lock(&mm->pt_lock);
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		any = true;
+		goto out;
+	}
+out:
+	mutex_unlock(&mm->pt_lock);
+	return any;
+}
+
 /* Memory without pages gets the page offsets of its new place, so that it merges with its neighbours there. */
 static uint64_t moved_pgoff(struct mm *mm, const struct vma *v, const struct mremap *m, uaddr_t to)
 {
-	uaddr_t at = m->addr;
-	bool any;
-
-	if (v->file)
-		return vma_pgoff(v, m->addr);
-	mutex_lock(&mm->pt_lock);
-	any = page_table_next_leaf(mm->pt, &at, m->addr + m->old_len);
-	mutex_unlock(&mm->pt_lock);
-	return any ? vma_pgoff(v, m->addr) : to >> PAGE_SHIFT;
+	return v->file || has_pages(mm, v->start, v->end) ? vma_pgoff(v, m->addr) : to >> PAGE_SHIFT;
 }
 
 /* Moves [addr, addr + old_len) of @v to @to, which is free, and makes it new_len long there. */
@@ -125,28 +133,23 @@ static int64_t remap_to(struct mm *mm, struct mremap *m)
 	bool fixed = m->flags & LINUX_MREMAP_FIXED;
 	struct vma *v;
 	int64_t to;
-	int err = 0;
+	int err;
 
-	if (PAGE_OFFSET(m->new_addr))
-		return -LINUX_EINVAL;
-	if (m->new_len > GUEST_TASK_SIZE || m->new_addr > GUEST_TASK_SIZE - m->new_len)
-		return -LINUX_EINVAL;
-	if (m->addr + m->old_len > m->new_addr && m->new_addr + m->new_len > m->addr)
-		return -LINUX_EINVAL;
 	if (mm->vmas.nr + 2 >= max_map_count() - 3)
 		return -LINUX_ENOMEM;
 	if (fixed && m->new_addr < GUEST_MIN_ADDR)
 		return -LINUX_EPERM;
-	if (fixed)
+	err = check_resize(mm, m, &v);
+	if (!err && fixed)
 		err = mm_unmap_range(mm, m->new_addr, m->new_addr + m->new_len, m->gc);
 	if (!err && m->old_len > m->new_len) {
 		err = mm_unmap_range(mm, m->addr + m->new_len, m->addr + m->old_len, m->gc);
 		m->old_len = m->new_len;
 	}
-	if (!err)
-		err = check_resize(mm, m, &v);
 	if (err)
 		return err;
+	/* Unmapping may have cut it. */
+	v = vma_find(&mm->vmas, m->addr);
 	if ((m->flags & LINUX_MREMAP_DONTUNMAP) && !mm_may_expand(mm, v->flags, m->old_len >> PAGE_SHIFT))
 		return -LINUX_ENOMEM;
 	to = mm_get_unmapped_area(mm, m->new_addr, m->new_len, fixed ? LINUX_MAP_FIXED : 0);
@@ -154,6 +157,49 @@ static int64_t remap_to(struct mm *mm, struct mremap *m)
 		return to;
 	err = move_vma(mm, v, m, to);
 	return err ? err : to;
+}
+
+/* Moves what is mapped in [addr, addr + old_len), vma by vma, keeping holes (remap_move). */
+static int64_t remap_range(struct mm *mm, const struct mremap *m)
+{
+	uaddr_t at = m->addr, end = m->addr + m->old_len;
+	const struct vma *v = vma_find(&mm->vmas, at);
+	int64_t ret = -LINUX_EFAULT;
+
+	while (v && at < end) {
+		struct mremap piece = *m;
+
+		piece.addr = at;
+		piece.old_len = piece.new_len = MIN(v->end, end) - at;
+		piece.new_addr = m->new_addr + (at - m->addr);
+		ret = remap_to(mm, &piece);
+		if (ret < 0)
+			return ret;
+		at += piece.old_len;
+		v = vma_find_intersection(&mm->vmas, at, end);
+		at = v ? MAX(at, v->start) : end;
+	}
+	return ret < 0 ? ret : (int64_t)m->new_addr;
+}
+
+/* check_mremap_params */
+static int check_params(const struct mremap *m)
+{
+	if (m->flags & ~MREMAP_KNOWN)
+		return -LINUX_EINVAL;
+	if ((m->flags & (LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP)) && !(m->flags & LINUX_MREMAP_MAYMOVE))
+		return -LINUX_EINVAL;
+	if ((m->flags & LINUX_MREMAP_DONTUNMAP) && m->old_len != m->new_len)
+		return -LINUX_EINVAL;
+	if (PAGE_OFFSET(m->addr) || !m->new_len || m->new_len > GUEST_TASK_SIZE)
+		return -LINUX_EINVAL;
+	if (!(m->flags & (LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP)))
+		return 0;
+	if (PAGE_OFFSET(m->new_addr) || m->new_addr > GUEST_TASK_SIZE - m->new_len)
+		return -LINUX_EINVAL;
+	if (m->addr + m->old_len > m->new_addr && m->new_addr + m->new_len > m->addr)
+		return -LINUX_EINVAL;
+	return 0;
 }
 
 static int64_t remap_locked(struct mm *mm, struct mremap *m)
@@ -164,6 +210,8 @@ static int64_t remap_locked(struct mm *mm, struct mremap *m)
 
 	if (!v)
 		return -LINUX_EFAULT;
+	if ((m->flags & LINUX_MREMAP_FIXED) && m->old_len == m->new_len)
+		return remap_range(mm, m);
 	if (m->flags & (LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP))
 		return remap_to(mm, m);
 	if (m->old_len >= m->new_len) {
@@ -201,14 +249,9 @@ int64_t mm_mremap(struct mm *mm, uaddr_t addr, uint64_t old_len, uint64_t new_le
 	bool locked = false;
 	int64_t ret;
 
-	if (flags & ~MREMAP_KNOWN)
-		return -LINUX_EINVAL;
-	if ((flags & LINUX_MREMAP_FIXED) && !(flags & LINUX_MREMAP_MAYMOVE))
-		return -LINUX_EINVAL;
-	if ((flags & LINUX_MREMAP_DONTUNMAP) && (!(flags & LINUX_MREMAP_MAYMOVE) || m.old_len != m.new_len))
-		return -LINUX_EINVAL;
-	if (PAGE_OFFSET(addr) || !m.new_len || m.new_len > GUEST_TASK_SIZE)
-		return -LINUX_EINVAL;
+	ret = check_params(&m);
+	if (ret)
+		return ret;
 	rwlock_write(&mm->lock);
 	ret = remap_locked(mm, &m);
 	v = ret >= 0 ? vma_find(&mm->vmas, ret) : NULL;
