@@ -97,8 +97,11 @@ static int sock_deliver(struct sock *to, struct skb *skb)
 
 static int sock_check_send(struct sock *sk, struct sock **ret_peer)
 {
-	int err = sock_take_err(sk);
+	int err = 0;
 
+	/* AF_UNIX keeps a pending error for those who receive; TCP tells it to whoever comes first. */
+	if (sk->family != LINUX_AF_UNIX || !(READ_ONCE(sk->shutdown) & SHUT_BIT_SND))
+		err = sock_take_err(sk);
 	if (err)
 		return err;
 	MUTEX_GUARD(&sk->lock);

@@ -19,6 +19,7 @@ void overlay_limit_lower(struct overlay_inode_info *oi, uint64_t size)
 	MUTEX_GUARD(&oi->vfs.i_lock);
 
 	oi->lower_limit = MIN(oi->lower_limit, size);
+	oi->reserved = MIN(oi->reserved, PAGES_FOR(size));
 	while (oi->nr_punched && oi->punched[oi->nr_punched - 1].start >= PAGES_FOR(oi->lower_limit))
 		oi->nr_punched--;
 }
@@ -296,6 +297,8 @@ static int overlay_fallocate(struct file *f, int mode, uint64_t off, uint64_t le
 	overlay_changed(inode, OVERLAY_DATA);
 	if (mode & (LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE))
 		err = zero_range(inode, off, MIN(end, PAGE_ALIGN(inode->size)));
+	if (!err && !(mode & LINUX_FALLOC_FL_PUNCH_HOLE))
+		OVERLAY_I(inode)->reserved = MAX(OVERLAY_I(inode)->reserved, PAGES_FOR(end) - (off >> PAGE_SHIFT));
 	if (!err && !(mode & LINUX_FALLOC_FL_KEEP_SIZE) && end > inode->size)
 		err = simple_setattr(inode, &(struct iattr){ .valid = ATTR_SIZE, .size = end });
 	if (!err)

@@ -141,7 +141,7 @@ int overlay_getattr(struct inode *inode, struct kstat *ret)
 	int err = generic_getattr(inode, ret);
 
 	if (!err && LINUX_S_ISREG(inode->mode))
-		ret->blocks = blocks_of(OVERLAY_I(inode), ret->size);
+		ret->blocks = MAX(blocks_of(OVERLAY_I(inode), ret->size), READ_ONCE(OVERLAY_I(inode)->reserved) * (PAGE_SIZE / 512));
 	return err;
 }
 

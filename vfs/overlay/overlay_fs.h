@@ -71,6 +71,7 @@ struct overlay_inode_info {
 	uint64_t lower_limit;	   /* i_lock; bytes of the lower that still hold */
 	struct page_range *punched; /* i_lock; sorted, disjoint: below lower_limit and zero nevertheless */
 	unsigned nr_punched;
+	uint64_t reserved;	   /* i_rwsem; pages that fallocate promised and no write has filled yet: st_blocks shows them */
 	struct overlay_xattrs *xattrs; /* i_lock; NULL: the lower's */
 };
 

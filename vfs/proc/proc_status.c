@@ -12,7 +12,7 @@
 
 /* An address space as these files show it; zeros without one. */
 struct mm_numbers {
-	uint64_t total_vm, rss, peak, file, shmem, anon, text, data, stack, locked;
+	uint64_t total_vm, peak_vm, rss, peak, file, shmem, anon, text, data, stack, locked;
 	uaddr_t start_code, end_code, start_stack, start_data, end_data, start_brk, arg_start, arg_end, env_start, env_end;
 	bool dumpable, valid;
 };
@@ -25,7 +25,8 @@ static struct mm_numbers mm_numbers(struct task *t)
 	if (!mm)
 		return n;
 	rwlock_read(&mm->lock);
-	n = (struct mm_numbers){ .total_vm = mm->total_vm, .data = mm->data_vm, .stack = mm->stack_vm, .locked = mm->locked_vm,
+	n = (struct mm_numbers){ .total_vm = mm->total_vm, .peak_vm = mm->peak_vm, .data = mm->data_vm,
+				 .stack = mm->stack_vm, .locked = mm->locked_vm,
 				 .start_code = mm->start_code, .end_code = mm->end_code, .start_stack = mm->start_stack,
 				 .start_data = mm->start_data, .end_data = mm->end_data, .start_brk = mm->start_brk,
 				 .arg_start = mm->arg_start, .arg_end = mm->arg_end, .env_start = mm->env_start,
@@ -133,7 +134,7 @@ static void status_memory(struct strbuf *sb, struct task *t)
 		const char *name;
 		uint64_t pages;
 	} rows[] = {
-		{ "VmPeak", m.total_vm }, { "VmSize", m.total_vm }, { "VmLck", m.locked }, { "VmPin", 0 }, { "VmHWM", m.peak },
+		{ "VmPeak", m.peak_vm }, { "VmSize", m.total_vm }, { "VmLck", m.locked }, { "VmPin", 0 }, { "VmHWM", m.peak },
 		{ "VmRSS", m.rss }, { "RssAnon", m.anon }, { "RssFile", m.file }, { "RssShmem", m.shmem }, { "VmData", m.data },
 		{ "VmStk", m.stack }, { "VmExe", m.text }, { "VmLib", 0 }, { "VmPTE", 1 + m.rss / 512 }, { "VmSwap", 0 },
 	};
