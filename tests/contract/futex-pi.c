@@ -10,7 +10,8 @@ static const char *state(uint32_t w)
 {
 	static char text[64];
 
-	snprintf(text, sizeof(text), "%s%s%s", (w & FUTEX_TID_MASK) == 0 ? "free" : (pid_t)(w & FUTEX_TID_MASK) == get_tid() ? "mine" : "other's",
+	snprintf(text, sizeof(text), "%s%s%s",
+		 (w & FUTEX_TID_MASK) == 0 ? "free" : (pid_t)(w & FUTEX_TID_MASK) == get_tid() ? "mine" : "other's",
 		 w & FUTEX_WAITERS ? " waiters" : "", w & FUTEX_OWNER_DIED ? " died" : "");
 	return text;
 }
