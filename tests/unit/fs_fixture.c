@@ -15,9 +15,12 @@
 
 #include "sentry/abi/fcntl.h"
 #include "sentry/mm/frame.h"
+#include "vfs/internal.h"
 #include "vfs/mount.h"
+#include "vfs/tmpfs/tmpfs.h"
 
 static char tmpdir[64];
+static struct mnt_namespace *ns;
 static struct path root;
 
 void fx_fail(const char *fmt, ...)
@@ -79,6 +82,8 @@ static int run_va(const char *fmt, va_list ap, const char *tail)
 
 	fx_check(n + strlen(tail) < sizeof(cmd), "command too long");
 	strcat(cmd, tail);
+	/* mke2fs and debugfs are not in an ordinary user's path. */
+	setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1);
 	return system(cmd);
 }
 
@@ -90,7 +95,7 @@ void fx_run(const char *fmt, ...)
 	va_start(ap, fmt);
 	rc = run_va(fmt, ap, "");
 	va_end(ap);
-	fx_check(rc == 0, "command failed: %s", fmt);
+	fx_check(rc == 0, "command failed with %d: %s", rc, fmt);
 }
 
 bool fx_try(const char *fmt, ...)
@@ -106,6 +111,16 @@ bool fx_try(const char *fmt, ...)
 
 /* --- the guest --- */
 
+static void root_set(struct super_block *sb)
+{
+	fx_check(!IS_ERR(sb), "no super block: %s", strerror(-PTR_ERR(sb)));
+	ns = mnt_namespace_new(sb, 0, &root);
+	fx_check(!IS_ERR(ns), "mnt_namespace_new");
+	current_fs = fs_struct_new(&root, &root);
+	fx_check(current_fs, "fs_struct_new");
+	current_fs->umask = 022;
+}
+
 void fx_init(void)
 {
 	static bool done;
@@ -116,17 +131,15 @@ void fx_init(void)
 	umask(022);
 	fx_check(!frames_init(0), "frames_init");
 	fx_check(!vfs_init(), "vfs_init");
+	/* The first root stays for ever, as the initial task's does: it is not one of the tests'. */
+	root_set(tmpfs_type.mount(&tmpfs_type, 0, "none", NULL));
 	if (getuid())
 		current_cred = cred_new(getuid(), getgid(), 0, NULL);
 }
 
 void fx_root(struct super_block *sb)
 {
-	fx_check(!IS_ERR(sb), "no super block: %s", strerror(-PTR_ERR(sb)));
-	fx_check(!IS_ERR(mnt_namespace_new(sb, 0, &root)), "mnt_namespace_new");
-	current_fs = fs_struct_new(&root, &root);
-	fx_check(current_fs, "fs_struct_new");
-	current_fs->umask = 022;
+	root_set(sb);
 }
 
 void fx_unroot(void)
@@ -134,6 +147,10 @@ void fx_unroot(void)
 	fs_struct_put(current_fs);
 	current_fs = NULL;
 	path_put(&root);
+	/* A root is never unmounted but here. */
+	fx_check(ref_read(&ns->root->ref) == 1 && ref_read(&ns->root->sb->ref) == 1, "something still uses the root");
+	mount_put(ns->root);
+	free(ns);
 }
 
 /* --- random trees --- */
@@ -304,7 +321,8 @@ static void guest_names(const char *path, struct names *n)
 		fx_check(!err, "guest: iterate %s: %s", path, strerror(-err));
 	} while (n->room < 7);
 	fput(f);
-	qsort(n->names, n->nr, sizeof(*n->names), names_cmp);
+	if (n->nr)
+		qsort(n->names, n->nr, sizeof(*n->names), names_cmp);
 }
 
 static void host_names(const char *path, struct names *n)
@@ -318,7 +336,8 @@ static void host_names(const char *path, struct names *n)
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
 			names_add(n, de->d_name, strlen(de->d_name), de->d_ino, de->d_type);
 	closedir(d);
-	qsort(n->names, n->nr, sizeof(*n->names), names_cmp);
+	if (n->nr)
+		qsort(n->names, n->nr, sizeof(*n->names), names_cmp);
 }
 
 static int guest_stat(const char *path, struct kstat *st)

@@ -20,6 +20,9 @@
 #ifndef SENTRY_VFS_EXT4_EXT4_FS_H
 #define SENTRY_VFS_EXT4_EXT4_FS_H
 
+#ifdef SENTRY_ABI_STAT_H
+#error "vfs/ext4/ext4_fs.h comes before what includes sentry/abi/stat.h"
+#endif
 #include <ext2fs/ext2fs.h>
 
 #include <ext2fs/ext2_ext_attr.h>

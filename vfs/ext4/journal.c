@@ -29,6 +29,7 @@ enum jbd2_incompat {
 	JBD2_FEATURE_CSUM_V2 = 8,
 	JBD2_FEATURE_CSUM_V3 = 0x10,
 };
+#define JBD2_FEATURE_COMPAT_CHECKSUM 1 /* of whole transactions, before metadata_csum */
 #define JBD2_FEATURES_KNOWN 0x1f /* fast commits, 0x20, are another log behind this one */
 
 enum jbd2_tag_flags { JBD2_ESCAPE = 1, JBD2_SAME_UUID = 2, JBD2_DELETED = 4, JBD2_LAST_TAG = 8 };
@@ -366,7 +367,7 @@ static int journal_open(struct journal *j, struct strbuf *why)
 {
 	struct ext4_sb_info *es = j->es;
 	struct jbd2_super *s = (struct jbd2_super *)j->block;
-	uint32_t type, maxlen;
+	uint32_t type, maxlen, compat;
 	int err;
 
 	err = journal_read(j, 0, j->block);
@@ -378,7 +379,8 @@ static int journal_open(struct journal *j, struct strbuf *why)
 	    be32toh(s->blocksize) != es->blocksize || maxlen > j->ei->vfs.size >> es->blkbits)
 		return give_up(es, why, "its journal is damaged");
 	j->incompat = type == JBD2_SUPER_V2 ? be32toh(s->incompat) : 0;
-	if (j->incompat & ~JBD2_FEATURES_KNOWN)
+	compat = type == JBD2_SUPER_V2 ? be32toh(s->compat) : 0;
+	if (j->incompat & ~JBD2_FEATURES_KNOWN || compat & JBD2_FEATURE_COMPAT_CHECKSUM)
 		return give_up(es, why, "its journal has features that sentry does not know");
 	j->first = be32toh(s->first);
 	j->last = maxlen;
