@@ -122,7 +122,7 @@ void tgroup_cputime(struct tgroup *tg, uint64_t *ret_utime, uint64_t *ret_stime)
 static uint64_t task_maxrss(struct task *t)
 {
 	MUTEX_GUARD(&t->lock);
-	return t->mm ? (uint64_t)READ_ONCE(t->mm->rss_peak) : 0;
+	return t->mm ? (uint64_t)atomic_load(&t->mm->rss_peak) : 0;
 }
 
 void tgroup_rusage(struct tgroup *tg, struct rusage_acct *ret_self, struct rusage_acct *ret_children)

@@ -36,7 +36,7 @@ struct mm {
 	struct page_table *pt;	 /* pt_lock */
 	struct platform_aspace *as;
 	long rss[NR_MM_COUNTERS]; /* pt_lock */
-	long rss_peak;		 /* pt_lock */
+	atomic_long rss_peak;	 /* pt_lock to change, read without */
 	unsigned copy_credit;	 /* pt_lock; pages that may still be copied ahead of being written, since the last fork */
 
 	/* Layout; lock.  brk is its own pair of fields with its own reserved range, never inferred from a vma. */
