@@ -262,7 +262,7 @@ int mm_unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma_gc *gc)
 	struct vma *v, *next;
 	int err;
 
-	if (!vma_find_intersection(&mm->vmas, start, end))
+	if (start >= end || !vma_find_intersection(&mm->vmas, start, end))
 		return 0;
 	err = mm_vma_split_range(mm, start, end);
 	if (err)

@@ -30,7 +30,8 @@ static int check_resize(struct mm *mm, const struct mremap *m, struct vma **ret_
 		return -LINUX_EINVAL;
 	if ((m->flags & LINUX_MREMAP_DONTUNMAP) && (v->flags & VM_SPECIAL))
 		return -LINUX_EINVAL;
-	if (m->old_len > v->end - m->addr || (v->flags & VM_VVAR))
+	/* What shrinks loses its tail first, whatever is mapped there. */
+	if (MIN(m->old_len, m->new_len) > v->end - m->addr || (v->flags & VM_VVAR))
 		return -LINUX_EFAULT;
 	*ret_vma = v;
 	if (m->new_len <= m->old_len)
