@@ -58,7 +58,10 @@ static void report_syscalls(struct task *t)
 		const struct syscall_record *r = &t->recent[i % TASK_RECENT_SYSCALLS];
 		const char *name = r->nr < NR_SYSCALLS ? syscall_table[r->nr].name : NULL;
 
-		log_info("    %s(%" PRIu64 ") = %#" PRIx64, name ? name : "?", r->nr, (uint64_t)r->ret);
+		if (r->ret < 0 && r->ret >= -MAX_ERRNO)
+			log_info("    %s(%" PRIu64 ") = %" PRId64, name ? name : "?", r->nr, r->ret);
+		else
+			log_info("    %s(%" PRIu64 ") = %#" PRIx64, name ? name : "?", r->nr, (uint64_t)r->ret);
 	}
 }
 

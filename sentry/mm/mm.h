@@ -114,6 +114,8 @@ int mm_mlock(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags);
 int mm_munlock(struct mm *mm, uaddr_t addr, uint64_t len);
 int mm_mlockall(struct mm *mm, unsigned flags);
 int mm_munlockall(struct mm *mm);
+/* PR_SET_VMA_ANON_NAME; @name NULL: none.  -LINUX_EINVAL, -LINUX_ENOMEM (a hole), -LINUX_EBADF (not anonymous). */
+int mm_set_anon_name(struct mm *mm, uaddr_t start, uint64_t len, const char *name);
 
 /*
  * Copies of the host's vDSO text with its data pages in front; returns the text's address or 0 when the platform has none.

@@ -186,6 +186,28 @@ static int64_t prctl_set_dumpable(uint64_t value)
 	return 0;
 }
 
+#define VMA_NAME_MAX 80
+
+static int64_t prctl_set_vma(uint64_t what, uaddr_t start, uint64_t len, uaddr_t uname)
+{
+	char name[VMA_NAME_MAX];
+	int64_t n;
+
+	if (what != LINUX_PR_SET_VMA_ANON_NAME)
+		return -LINUX_EINVAL;
+	if (!uname)
+		return mm_set_anon_name(current->mm, start, len, NULL);
+	n = strncpy_from_user(name, uname, sizeof(name));
+	if (n < 0)
+		return n;
+	if (n == sizeof(name))
+		return -LINUX_EINVAL;
+	for (int64_t i = 0; i < n; i++)
+		if (name[i] < ' ' || name[i] > '~' || strchr("\\`$[]", name[i]))
+			return -LINUX_EINVAL;
+	return mm_set_anon_name(current->mm, start, len, name);
+}
+
 static int64_t prctl_timerslack(uint64_t ns)
 {
 	struct task *t = current;
@@ -314,7 +336,8 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 		return prctl_get_speculation(a2, a3, a4, a5);
 	case LINUX_PR_SET_SPECULATION_CTRL:
 		return -LINUX_ENXIO;
-	case LINUX_PR_SET_VMA: /* as a kernel without CONFIG_ANON_VMA_NAME: C libraries try, and go on */
+	case LINUX_PR_SET_VMA:
+		return prctl_set_vma(a2, a3, a4, a5);
 	case LINUX_PR_GET_SECCOMP: /* as a kernel without CONFIG_SECCOMP */
 	case LINUX_PR_SET_SECCOMP:
 	default:
