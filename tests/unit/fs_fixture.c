@@ -234,7 +234,7 @@ static unsigned make_level(int dir, uint64_t *rnd, unsigned nr, unsigned depth)
 		} else if (kind < 5) {
 			make_symlink(dir, name, rnd);
 		} else if (kind == 5 && *last) {
-			linkat(dir, last, dir, name, 0);
+			fx_check(!linkat(dir, last, dir, name, 0), "link: %s", strerror(errno));
 		} else if (kind == 6) {
 			mknodat(dir, name, S_IFIFO | 0640, 0);
 		} else if (kind == 7 && !getuid()) {

@@ -230,7 +230,7 @@ static void op_seek(struct run *r)
 		if (data == -LINUX_ENXIO)
 			data = size;
 		fx_check(data >= hole, "step %u: SEEK_DATA from %ld gives %ld", r->step, (long)hole, (long)data);
-		pread(p->fd, buf, data - hole, hole);
+		same(r, pread(p->fd, buf, data - hole, hole), data - hole);
 		for (int64_t i = 0; i < data - hole; i++)
 			fx_check(!buf[i], "step %u: data in a hole at %ld", r->step, (long)(hole + i));
 		if (data == size)
