@@ -11,7 +11,8 @@
 #define ANON_RUN_MIN 4	       /* a shorter run is no pattern yet */
 #define ANON_KNOWN 8	       /* first pages of a heap, a stack or .bss */
 #define COPY_RUN_MIN 2	       /* this many written pages in front make a run */
-#define COPY_GROUP REPLACE_MAX /* pages copied together */
+#define COPY_RUN_FILE 8	       /* the same where a copy that was not needed can be seen */
+#define COPY_GROUP 16	       /* pages copied together */
 
 unsigned fault_present_run(const struct fault *ft, bool up, unsigned bits, unsigned max)
 {
@@ -154,8 +155,8 @@ static unsigned copy_window(struct fault *ft, pte_t pte, uaddr_t *start)
 	bool anon = pte & PTE_ANON;
 	uaddr_t low = ft->page, high = ft->page + PAGE_SIZE, end = high;
 
-	/* Elsewhere a program may see that a page of the file no longer follows the file. */
-	if (!anon && !is_image(ft->vma))
+	/* Elsewhere a program may see that a page of a file no longer follows the file, and expect otherwise. */
+	if (!anon && run < COPY_RUN_FILE && !is_image(ft->vma))
 		return 1;
 	if (run >= COPY_RUN_MIN) {
 		high = ft->page + run * PAGE_SIZE;

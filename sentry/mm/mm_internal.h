@@ -115,7 +115,7 @@ void mm_pt_remap_all(struct mm *mm, unsigned max);
 void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Sets the PTE of @addr, which is !MAPPED, and counts it.  The slot was 0. */
 void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte);
-#define REPLACE_MAX 16
+#define REPLACE_MAX 64
 /*
  * Puts @nr (at most REPLACE_MAX) PTEs, which are !MAPPED, in the place of those at @addr and behind it: the host's mappings
  * change with them, and the old frames are put when no guest can use them any more.
