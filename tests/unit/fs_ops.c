@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "sentry/abi/fcntl.h"
+#include "vfs/internal.h"
 
 #ifndef RENAME_EXCHANGE
 #define RENAME_EXCHANGE 2
@@ -420,13 +421,27 @@ static void op_xattr(struct run *r)
 	path_put(&p);
 }
 
+/* Everything that can be had again is forgotten: clean pages, and inodes that nobody uses. */
+static void op_forget(struct run *r)
+{
+	struct path root;
+
+	what(r, "forget");
+	pagecache_drop_all();
+	if (rnd(r, 4))
+		return;
+	fs_get_root(&root);
+	dcache_shrink_tree(root.mnt->sb->root);
+	path_put(&root);
+}
+
 void fx_random_ops(const char *guest, const char *host, uint64_t seed, unsigned nr)
 {
 	static void (*const ops[])(struct run *r) = {
 		op_open,    op_open,   op_open,	    op_open,	op_write,  op_write, op_write,	  op_write, op_read,
 		op_read,    op_read,   op_ftruncate, op_fallocate, op_seek, op_fstat, op_mkdir,	  op_mkdir, op_unlink,
 		op_rmdir,   op_rename, op_rename,   op_link,	op_symlink, op_stat,  op_stat,	  op_chmod, op_truncate,
-		op_utimes,  op_xattr,  op_unlink,
+		op_utimes,  op_xattr,  op_unlink,   op_forget,
 	};
 	struct run r = { .rnd = seed, .guest = guest, .host = host };
 
