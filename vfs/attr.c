@@ -72,9 +72,12 @@ static int remove_file_caps(struct inode *inode)
 
 	if (atomic_load_explicit(&inode->nosec, memory_order_relaxed) || !inode->ops->removexattr)
 		return 0;
-	err = inode->ops->removexattr(inode, "security.capability");
-	if (err && err != -LINUX_ENODATA && err != -LINUX_EOPNOTSUPP)
-		return err;
+	/* Looked for first (cap_inode_need_killpriv): the host may refuse to remove even what is not there. */
+	if (!inode->ops->getxattr || inode->ops->getxattr(inode, "security.capability", NULL, 0) > 0) {
+		err = inode->ops->removexattr(inode, "security.capability");
+		if (err && err != -LINUX_ENODATA && err != -LINUX_EOPNOTSUPP)
+			return err;
+	}
 	atomic_store(&inode->nosec, true);
 	return 0;
 }
