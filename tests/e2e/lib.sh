@@ -98,19 +98,20 @@ same()
 	same_by "$name" in_guest "$@"
 }
 
-# made FILE COMMAND...: makes FILE with COMMAND, once, whoever of several tests comes first.
+# made FILE COMMAND...: makes FILE with COMMAND, which writes FILE.new, once, whoever of several tests comes first.
 made()
 {
 	local file=$1
 
 	shift
+	[ ! -e "$file" ] || return 0
 	mkdir -p "$(dirname "$file")"
 	(
 		flock 9
-		[ -e "$file" ] && exit 0
-		"$@" >"$file.log" 2>&1 9>&- && exit 0
+		[ ! -e "$file" ] || exit 0
+		"$@" >"$file.log" 2>&1 9>&- && mv "$file.new" "$file" && exit 0
 		cat "$file.log"
-		rm -f "$file"
+		rm -f "$file.new"
 		exit 1
 	) 9>"$file.lock"
 }
@@ -137,13 +138,13 @@ alpine_image()
 	command -v mke2fs >/dev/null || PATH=$PATH:/usr/sbin:/sbin
 	[ "$(id -u)" = 0 ] || need fakeroot
 	image=$SENTRY_BUILD/tests/images/alpine.img
-	made "$image" "$dir/mkimage.sh" -o "$image" -p "openssl" || { problem "the image could not be made"; finish; }
+	made "$image" "$dir/mkimage.sh" -o "$image.new" -p "openssl" || { problem "the image could not be made"; finish; }
 }
 
 debian_image()
 {
 	image=$SENTRY_BUILD/tests/images/debian.img
-	made "$image" "$SENTRY_SRC/tools/mkimage.sh" "$image" "$@" || { problem "the image could not be made"; finish; }
+	made "$image" "$SENTRY_SRC/tools/mkimage.sh" "$image.new" "$@" || { problem "the image could not be made"; finish; }
 }
 
 # The pids of all processes whose environment holds $1 (a NAME=VALUE of our own making): what a test started.
