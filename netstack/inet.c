@@ -285,7 +285,7 @@ static int inet_listen(struct sock *sk, int backlog)
 	}
 	mutex_lock(&sk->lock);
 	sk->backlog = MIN((unsigned)MAX(backlog, 0), 4096u);
-	sk->state = SS_LISTENING;
+	WRITE_ONCE(sk->state, SS_LISTENING);
 	mutex_unlock(&sk->lock);
 	return 0;
 }
@@ -329,9 +329,9 @@ static int inet_connect_outcome(struct sock *sk)
 		return 0;
 	err = atomic_exchange(&sk->err, 0);
 	peer = sk->peer;
-	sk->peer = NULL;
-	sk->state = SS_UNCONNECTED;
-	sk->shutdown = 0;
+	WRITE_ONCE(sk->peer, NULL);
+	WRITE_ONCE(sk->state, SS_UNCONNECTED);
+	WRITE_ONCE(sk->shutdown, 0);
 	inet_sk(sk)->remote.port = 0;
 	return err ? -err : -LINUX_ECONNABORTED;
 }
@@ -341,8 +341,8 @@ static int inet_connect_refused(struct sock *sk)
 {
 	mutex_lock(&sk->lock);
 	inet_sk(sk)->connecting = true;
-	sk->state = SS_DISCONNECTED;
-	sk->shutdown = SHUT_BIT_RCV | SHUT_BIT_SND;
+	WRITE_ONCE(sk->state, SS_DISCONNECTED);
+	WRITE_ONCE(sk->shutdown, SHUT_BIT_RCV | SHUT_BIT_SND);
 	mutex_unlock(&sk->lock);
 	atomic_store(&sk->err, LINUX_ECONNREFUSED);
 	sock_wake(sk, 0);

@@ -121,7 +121,7 @@ void sock_set_peer(struct sock *sk, struct sock *peer)
 
 	mutex_lock(&sk->lock);
 	old = sk->peer;
-	sk->peer = peer ? sock_get(peer) : NULL;
+	WRITE_ONCE(sk->peer, peer ? sock_get(peer) : NULL);
 	mutex_unlock(&sk->lock);
 	if (old)
 		sock_put(old);
@@ -140,9 +140,9 @@ void sock_join(struct sock *a, struct sock *b)
 
 	for (int i = 0; i < 2; i++) {
 		mutex_lock(&ends[i]->lock);
-		ends[i]->peer = sock_get(ends[!i]);
+		WRITE_ONCE(ends[i]->peer, sock_get(ends[!i]));
 		ends[i]->peer_cred = ends[!i]->cred;
-		ends[i]->state = SS_CONNECTED;
+		WRITE_ONCE(ends[i]->state, SS_CONNECTED);
 		mutex_unlock(&ends[i]->lock);
 	}
 }
@@ -175,9 +175,9 @@ static void sock_peer_gone(struct sock *peer, bool reset)
 	bool full = peer->family == LINUX_AF_UNIX || reset;
 
 	mutex_lock(&peer->lock);
-	peer->shutdown |= SHUT_BIT_RCV | (full ? SHUT_BIT_SND : 0);
+	WRITE_ONCE(peer->shutdown, peer->shutdown | SHUT_BIT_RCV | (full ? SHUT_BIT_SND : 0));
 	if (full)
-		peer->state = SS_DISCONNECTED;
+		WRITE_ONCE(peer->state, SS_DISCONNECTED);
 	mutex_unlock(&peer->lock);
 	if (reset)
 		atomic_store(&peer->err, LINUX_ECONNRESET);
@@ -214,10 +214,10 @@ void sock_close(struct sock *sk)
 		sk->ops->release(sk);
 	mutex_lock(&sk->lock);
 	peer = sk->peer;
-	sk->peer = NULL;
+	WRITE_ONCE(sk->peer, NULL);
 	listener = sk->state == SS_LISTENING;
-	sk->state = SS_DISCONNECTED;
-	sk->shutdown = SHUT_BIT_RCV | SHUT_BIT_SND;
+	WRITE_ONCE(sk->state, SS_DISCONNECTED);
+	WRITE_ONCE(sk->shutdown, SHUT_BIT_RCV | SHUT_BIT_SND);
 	sk->file = NULL;
 	mutex_unlock(&sk->lock);
 	reset = sock_flush(sk);
@@ -244,7 +244,7 @@ int sock_shutdown(struct sock *sk, int how)
 		return -LINUX_EINVAL;
 	mutex_lock(&sk->lock);
 	listener = sk->state == SS_LISTENING;
-	sk->shutdown |= bits; /* even where the call fails, as inet_shutdown() */
+	WRITE_ONCE(sk->shutdown, sk->shutdown | bits); /* even where the call fails, as inet_shutdown() */
 	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED) {
 		mutex_unlock(&sk->lock);
 		sock_wake(sk, 0);
@@ -255,11 +255,11 @@ int sock_shutdown(struct sock *sk, int how)
 	if (peer && sock_is_connection(sk)) {
 		unsigned mirror = (bits & SHUT_BIT_SND ? SHUT_BIT_RCV : 0) |
 				  (bits & SHUT_BIT_RCV && sk->family == LINUX_AF_UNIX ? SHUT_BIT_SND : 0);
-
 		unsigned now;
 
 		mutex_lock(&peer->lock);
-		now = peer->shutdown |= mirror;
+		now = peer->shutdown | mirror;
+		WRITE_ONCE(peer->shutdown, now);
 		mutex_unlock(&peer->lock);
 		sock_wake(peer, 0);
 		if (mirror & SHUT_BIT_RCV)

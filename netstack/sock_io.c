@@ -119,8 +119,8 @@ static int64_t sock_send_to_closed(struct sock *sk, size_t len)
 	if (sk->family == LINUX_AF_UNIX)
 		return -LINUX_EPIPE;
 	mutex_lock(&sk->lock);
-	sk->shutdown |= SHUT_BIT_SND | SHUT_BIT_RCV;
-	sk->state = SS_DISCONNECTED;
+	WRITE_ONCE(sk->shutdown, sk->shutdown | SHUT_BIT_SND | SHUT_BIT_RCV);
+	WRITE_ONCE(sk->state, SS_DISCONNECTED);
 	mutex_unlock(&sk->lock);
 	atomic_store(&sk->err, LINUX_EPIPE);
 	sock_wake(sk, 0);

@@ -83,7 +83,8 @@ struct sock {
 	atomic_bool waitdata;	/* a stream's reader sleeps: it needs no signal */
 
 	struct mutex lock;
-	enum sock_state state;	/* lock; READ_ONCE for hints */
+	/* The next three are written with WRITE_ONCE, so that READ_ONCE gives a hint without the lock. */
+	enum sock_state state;	/* lock */
 	struct sock *peer;	/* lock; reference; connected streams and pairs, connected datagram sockets */
 	unsigned shutdown;	/* lock; bit 0: receive, bit 1: send */
 	atomic_int err;		/* pending SO_ERROR */

@@ -282,7 +282,7 @@ static int unix_connect_stream(struct sock *sk, const struct unix_addr *a, bool 
 	sock_set_peer(sk, NULL);
 	sock_set_peer(child, NULL);
 	mutex_lock(&sk->lock);
-	sk->state = SS_UNCONNECTED;
+	WRITE_ONCE(sk->state, SS_UNCONNECTED);
 	mutex_unlock(&sk->lock);
 	sock_close(child);
 	return err;
@@ -338,7 +338,7 @@ static int unix_listen(struct sock *sk, int backlog)
 	if (sk->state != SS_UNCONNECTED && sk->state != SS_LISTENING)
 		return -LINUX_EINVAL;
 	sk->backlog = MIN((unsigned)backlog, 4096u);
-	sk->state = SS_LISTENING;
+	WRITE_ONCE(sk->state, SS_LISTENING);
 	sk->cred = (struct linux_ucred){ kernel_current_tgid(), current_cred->euid, current_cred->egid };
 	sk->peer_cred = sk->cred;
 	return 0;
