@@ -69,6 +69,7 @@ struct frame {
 static_assert(sizeof(struct frame) == 16, "struct frame");
 
 bool (*frame_reclaim)(unsigned nr);
+bool (*frame_unmap_files)(void);
 
 static struct mutex frame_lock = MUTEX_INIT;
 static struct frame *frames;
@@ -434,7 +435,9 @@ void frame_trim(uint64_t keep)
 
 bool frame_make_room(unsigned nr)
 {
-	return frame_reclaim && frame_reclaim(nr);
+	if (!frame_reclaim)
+		return false;
+	return frame_reclaim(nr) || (frame_unmap_files && frame_unmap_files() && frame_reclaim(nr));
 }
 
 static unsigned order_below(unsigned nr)

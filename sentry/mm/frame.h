@@ -72,6 +72,11 @@ void frame_trim(uint64_t keep);
  * try again.  Set by the page cache.
  */
 extern bool (*frame_reclaim)(unsigned nr);
+/*
+ * Called (without locks) when frame_reclaim found nothing: takes pages of files out of address spaces, so that it finds them
+ * unused.  True when there were any.  Set by mm.
+ */
+extern bool (*frame_unmap_files)(void);
 
 /*
  * Verifies the free lists against the table; BUG when they disagree.  Checking builds (--enable-asan, or compiled with

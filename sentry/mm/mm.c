@@ -14,6 +14,29 @@
 
 _Thread_local struct mm *current_mm;
 
+/* Every mm, to find memory in; outside pt_lock, inside everything else. */
+static struct mutex all_lock = MUTEX_INIT;
+static LIST_HEAD(all_mms);
+
+/*
+ * Memory is short and the page cache has nothing that only it holds: every address space gives up its pages of files, which
+ * come back one fault at a time where they are in use.
+ */
+static bool unmap_files(void)
+{
+	bool any = false;
+	struct mm *mm;
+
+	MUTEX_GUARD(&all_lock);
+	list_for_each_entry(mm, &all_mms, all_link) {
+		MUTEX_GUARD(&mm->pt_lock);
+		any |= mm->rss[MM_FILEPAGES] > 0;
+		if (mm->rss[MM_FILEPAGES])
+			mm_pt_zap(mm, 0, GUEST_TASK_SIZE, false);
+	}
+	return any;
+}
+
 static void mm_free(struct mm *mm)
 {
 	page_table_free(mm->pt);
@@ -47,6 +70,10 @@ struct mm *mm_new(void)
 		return (struct mm *)as;
 	}
 	mm->as = as;
+	mutex_lock(&all_lock);
+	list_add_tail(&mm->all_link, &all_mms);
+	frame_unmap_files = unmap_files;
+	mutex_unlock(&all_lock);
 	return mm;
 }
 
@@ -74,6 +101,9 @@ void mm_put(struct mm *mm)
 	 * A truncation that comes now must not find the vmas of an address space that has no platform any more, and frames
 	 * must not be put while the platform maps them: so the rmap first, then the platform, then the pages.
 	 */
+	mutex_lock(&all_lock);
+	list_del(&mm->all_link);
+	mutex_unlock(&all_lock);
 	unlink_all(mm, &gc);
 	as = mm->as;
 	mm->as = NULL;

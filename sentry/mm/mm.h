@@ -30,6 +30,7 @@ enum mm_counter { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
 struct mm {
 	struct ref users;	 /* tasks and others that use the address space; last put tears it down */
+	struct list_head all_link; /* mm.c's list of all; leaves it first when the mm ends */
 	struct rwlock lock;
 	struct vma_set vmas;	 /* lock */
 	struct mutex pt_lock;

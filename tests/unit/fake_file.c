@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+__attribute__((noinline)) uint64_t fake_frame_word(pfn_t pfn)
+{
+	return __atomic_load_n((uint64_t *)frame_ptr(pfn), __ATOMIC_RELAXED);
+}
+
 static struct fake_file *file_of(struct backing *b)
 {
 	return container_of(b, struct fake_file, backing);
@@ -167,7 +172,7 @@ void fake_file_writeback(struct fake_file *f)
 		backing_write_protect(&f->backing, i, i + 1);
 		mutex_lock(&f->lock);
 		if (f->pfn[i] != PFN_NONE)
-			f->store[i] = __atomic_load_n((uint64_t *)frame_ptr(f->pfn[i]), __ATOMIC_RELAXED);
+			f->store[i] = fake_frame_word(f->pfn[i]);
 		mutex_unlock(&f->lock);
 	}
 }

@@ -22,6 +22,8 @@ struct fake_file {
 	void (*hook)(struct fake_file *f);
 };
 
+/* The word a page holds; guests may be writing it. */
+uint64_t fake_frame_word(pfn_t pfn);
 struct fake_file *fake_file_new(unsigned size);
 /* Drops the cache; nobody maps it any more and all references are back. */
 void fake_file_free(struct fake_file *f);

@@ -520,6 +520,39 @@ Test(mm, the_memory_limit_is_met_without_a_signal_number)
 	cr_assert_eq(map(SOMEWHERE, 20000, RW, FIXED), -LINUX_ENOMEM, "an obvious overcommit");
 }
 
+/* What a page cache gives up: clean pages that nobody maps. */
+static bool reclaim_file(unsigned nr __unused)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < 20; i++)
+		if (file->pfn[i] != PFN_NONE && frame_refs(file->pfn[i]) == 1) {
+			fake_file_evict(file, i);
+			any = true;
+		}
+	return any;
+}
+
+Test(mm, mapped_pages_of_files_give_way_to_memory)
+{
+	int64_t p = map_file(SOMEWHERE, 0, 20, LINUX_PROT_READ, LINUX_MAP_PRIVATE);
+	int64_t q = map(SOMEWHERE + MIB, 20000, RW, FIXED | LINUX_MAP_NORESERVE);
+	struct frame_stats st;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert_eq(get(p + i * PAGE_SIZE), file->store[i]);
+	frame_reclaim = reclaim_file;
+	word = 1;
+	while (fake_guest_access(mm, q + n * PAGE_SIZE, ACCESS_WRITE, &word, &fault) == 0)
+		n++;
+	frame_reclaim = NULL;
+	frame_get_stats(&st);
+	cr_assert_eq(n, st.limit, "the file kept %lu pages", (unsigned long)(st.limit - n));
+	cr_assert_eq(mm_munmap(mm, q, 20000 * PAGE_SIZE), 0);
+	cr_assert_eq(get(p + 19 * PAGE_SIZE), file->store[19]);
+}
+
 /* --- limits and errors --- */
 
 Test(mm, limits)
