@@ -250,7 +250,7 @@ static struct file *open_path_only(struct nameidata *nd, uint32_t flags)
 	return file_open_path(&path, flags, current_cred);
 }
 
-struct file *do_filp_open(int dfd, const char *name, uint32_t flags, uint32_t mode, unsigned lookup)
+static struct file *filp_open_once(int dfd, const char *name, uint32_t flags, uint32_t mode, unsigned lookup)
 {
 	struct nameidata nd;
 	struct file *f = NULL;
@@ -270,6 +270,14 @@ struct file *do_filp_open(int dfd, const char *name, uint32_t flags, uint32_t mo
 	}
 	nameidata_fini(&nd);
 	return err ? ERR_PTR(err) : f;
+}
+
+struct file *do_filp_open(int dfd, const char *name, uint32_t flags, uint32_t mode, unsigned lookup)
+{
+	struct file *f = filp_open_once(dfd, name, flags, mode, lookup);
+
+	/* What the cache knew is gone from the store; the filesystem dropped it, so look again, as Linux does. */
+	return f == ERR_PTR(-LINUX_ESTALE) ? filp_open_once(dfd, name, flags, mode, lookup) : f;
 }
 
 struct file *filp_open(const char *name, uint32_t flags, uint32_t mode)

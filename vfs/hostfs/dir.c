@@ -41,7 +41,7 @@ bool hostfs_revalidate(struct inode *dir, const char *name, struct inode *inode)
 	struct host_stat st;
 	int err;
 
-	if (HOSTFS_I(dir)->closed)
+	if (HOSTFS_I(dir)->closed || (hi && hostfs_seen_lately(hi, HOSTFS_I(dir), name)))
 		return true;
 	err = hostfs_fd_get(HOSTFS_I(dir), HOSTFS_PATH, &hfd);
 	if (!err)

@@ -270,6 +270,28 @@ int hostfs_fd_get_any(struct hostfs_inode_info *hi, struct hostfs_fd **ret)
 	return hostfs_fd_get(hi, HOSTFS_PATH, ret);
 }
 
+int hostfs_stat(struct hostfs_inode_info *hi, struct host_stat *ret_st)
+{
+	struct hostfs_sb_info *hs = HOSTFS_SB(hi->vfs.sb);
+	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
+	int err = 0;
+
+	for (int slot = NR_HOSTFS_SLOTS - 1; slot >= 0 && !hfd; slot--)
+		hfd = cache_find(hi, slot);
+	if (hfd)
+		return host_fstat(hfd->fd, ret_st);
+	rwlock_read(&hs->where_lock);
+	if (hi->parent)
+		err = dir_open(hi->parent, &hfd);
+	if (!err)
+		err = host_fstatat(hfd ? hfd->fd : hs->base_fd, hi->name ? hi->name : "",
+				   hi->name ? LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT : LINUX_AT_EMPTY_PATH, ret_st);
+	rwlock_unlock(&hs->where_lock);
+	if (!err && (ret_st->ino != hi->vfs.ino || ret_st->dev != hi->host_dev))
+		err = -LINUX_ESTALE;
+	return err;
+}
+
 int hostfs_fd_add(struct hostfs_inode_info *hi, enum hostfs_slot slot, int fd)
 {
 	struct hostfs_fd *hfd = cache_add(hi, slot, fd, slot != HOSTFS_PATH);

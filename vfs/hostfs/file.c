@@ -64,7 +64,7 @@ static int hostfs_file_open(struct inode *inode, struct file *f)
 		return err;
 	/* Held while the file is open: its name may go. */
 	f->private_data = hfd;
-	hostfs_refresh(inode, true);
+	hostfs_refresh(inode, false);
 	return 0;
 }
 

@@ -84,6 +84,7 @@ struct hostfs_inode_info {
 	struct hostfs_fd *fds[NR_HOSTFS_SLOTS]; /* fd_lock; references of the cache */
 	struct hostfs_list *list; /* fd_lock; the last one read */
 	int64_t checked;	/* i_lock; monotonic time when the attributes were last compared */
+	int64_t seen;		/* where_lock; monotonic time when it was last met at its place */
 	struct host_timespec host_mtime, host_ctime; /* i_lock; as the host had them when the cached pages were right */
 };
 
@@ -117,6 +118,8 @@ static inline void hostfs_fd_put_cleanup(struct hostfs_fd **p)
 void hostfs_fds_drop(struct hostfs_inode_info *hi);
 /* Any descriptor that is cached, else an O_PATH one: for attributes. */
 int hostfs_fd_get_any(struct hostfs_inode_info *hi, struct hostfs_fd **ret);
+/* What the host says of @hi, opening nothing for it; -LINUX_ESTALE when its name means another file now. */
+int hostfs_stat(struct hostfs_inode_info *hi, struct host_stat *ret_st);
 /* Enters @fd (taken, on failure too), as when it was made together with the file.  0 or -LINUX_ENOMEM. */
 int hostfs_fd_add(struct hostfs_inode_info *hi, enum hostfs_slot slot, int fd);
 
@@ -141,6 +144,8 @@ struct inode *hostfs_iget_root(struct hostfs_sb_info *hs, const char *name, cons
 void hostfs_free_inode(struct inode *inode);
 /* @inode was seen as @name in @dir: takes the place over.  A failed allocation leaves the old one. */
 void hostfs_seen(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, const char *name);
+/* Whether it was seen there within the last millisecond. */
+bool hostfs_seen_lately(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, const char *name);
 /*
  * Takes the host's attributes over.  When the contents changed behind our back cached pages are dropped, unless @own: the
  * change was ours.  i_rwsem of @inode not held, but with @own.

@@ -80,14 +80,6 @@ void hostfs_attrs_set(struct inode *inode, const struct host_stat *st, bool own)
 	rwlock_unlock(&inode->i_rwsem);
 }
 
-static int host_stat_get(struct hostfs_inode_info *hi, struct host_stat *st)
-{
-	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
-	int err = hostfs_fd_get_any(hi, &hfd);
-
-	return err ? err : host_fstat(hfd->fd, st);
-}
-
 int hostfs_refresh(struct inode *inode, bool force)
 {
 	struct hostfs_inode_info *hi = HOSTFS_I(inode);
@@ -96,7 +88,7 @@ int hostfs_refresh(struct inode *inode, bool force)
 
 	if (!force && monotonic_ns() - READ_ONCE(hi->checked) < REFRESH_NS)
 		return 0;
-	err = host_stat_get(hi, &st);
+	err = hostfs_stat(hi, &st);
 	if (!err)
 		hostfs_attrs_set(inode, &st, false);
 	return err;
@@ -106,7 +98,7 @@ void hostfs_refresh_own(struct inode *inode)
 {
 	struct host_stat st;
 
-	if (!host_stat_get(HOSTFS_I(inode), &st))
+	if (!hostfs_stat(HOSTFS_I(inode), &st))
 		hostfs_attrs_set(inode, &st, true);
 }
 
@@ -285,6 +277,7 @@ struct inode *hostfs_iget(struct inode *dir, int dirfd, const char *name, const 
 	hi->vfs.dev = dev->dev;
 	hi->closed = is_closed(hs, dir, name, dev, st);
 	hi->parent = HOSTFS_I(inode_get(dir));
+	hi->seen = monotonic_ns();
 	old = inode_hash_insert(&hs->icache, &hi->vfs);
 	if (old) {
 		inode_put(&hi->vfs);
@@ -302,6 +295,22 @@ static bool is_below_locked(const struct hostfs_inode_info *dir, const struct ho
 	return false;
 }
 
+static bool is_at_locked(const struct hostfs_inode_info *hi, const struct hostfs_inode_info *dir, const char *name)
+{
+	return hi->parent == dir && hi->name && !strcmp(hi->name, name);
+}
+
+bool hostfs_seen_lately(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, const char *name)
+{
+	struct hostfs_sb_info *hs = HOSTFS_SB(hi->vfs.sb);
+	bool lately;
+
+	rwlock_read(&hs->where_lock);
+	lately = is_at_locked(hi, dir, name) && monotonic_ns() - READ_ONCE(hi->seen) < REFRESH_NS;
+	rwlock_unlock(&hs->where_lock);
+	return lately;
+}
+
 void hostfs_seen(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, const char *name)
 {
 	struct hostfs_sb_info *hs = HOSTFS_SB(hi->vfs.sb);
@@ -310,7 +319,9 @@ void hostfs_seen(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, co
 	bool same;
 
 	rwlock_read(&hs->where_lock);
-	same = hi->parent == dir && hi->name && !strcmp(hi->name, name);
+	same = is_at_locked(hi, dir, name);
+	if (same)
+		WRITE_ONCE(hi->seen, monotonic_ns());
 	rwlock_unlock(&hs->where_lock);
 	copy = same ? NULL : strdup(name);
 	if (!copy)
@@ -323,6 +334,7 @@ void hostfs_seen(struct hostfs_inode_info *hi, struct hostfs_inode_info *dir, co
 		old_name = hi->name;
 		hi->parent = dir;
 		hi->name = copy;
+		hi->seen = monotonic_ns();
 		copy = NULL;
 	}
 	rwlock_unlock(&hs->where_lock);

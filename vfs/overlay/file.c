@@ -7,6 +7,7 @@
 
 #include "sentry/abi/fcntl.h"
 #include "vfs/frame_io.h"
+#include "vfs/internal.h"
 #include "vfs/overlay/overlay_fs.h"
 
 /* More holes than this in one file are written as zeros instead of being remembered. */
@@ -173,12 +174,55 @@ int overlay_probe_lower(struct overlay_inode_info *oi)
 	return err;
 }
 
+/* The directory in which @d is, with a reference, and its name there. */
+static struct inode *dentry_place(struct dentry *d, char name[NAME_MAX_LEN + 1])
+{
+	struct inode *dir;
+
+	rwlock_read(&dcache_lock);
+	dir = inode_get(d->parent->inode);
+	memcpy(name, d->name, MIN(d->name_len, (uint32_t)NAME_MAX_LEN));
+	name[MIN(d->name_len, (uint32_t)NAME_MAX_LEN)] = 0;
+	rwlock_unlock(&dcache_lock);
+	return dir;
+}
+
+/* Whether the name under which a clean inode is opened means it in the lower directory still. */
+static bool is_named_below(struct overlay_inode_info *oi, struct dentry *d)
+{
+	struct overlay_inode_info *dir;
+	char name[NAME_MAX_LEN + 1];
+	bool named = true;
+
+	if (!d || d->sb != oi->vfs.sb || d->parent == d || d->unhashed)
+		return true;
+	dir = OVERLAY_I(dentry_place(d, name));
+	if (dir->lower && dir->lower->ops->revalidate)
+		named = dir->lower->ops->revalidate(dir->lower, name, oi->lower);
+	inode_put(&dir->vfs);
+	return named;
+}
+
+/*
+ * Where the lower can change, what a clean inode stands for may be gone, or another file have its name: then the inode has no
+ * claim to the name, and a second look finds what has.
+ */
 static int overlay_open(struct inode *inode, struct file *f)
 {
 	struct overlay_inode_info *oi = OVERLAY_I(inode);
+	bool clean = oi->lower && !atomic_load(&oi->changes);
+	int err;
 
-	(void)f;
-	return READ_ONCE(oi->lower_limit) ? overlay_probe_lower(oi) : 0;
+	if (!clean && !READ_ONCE(oi->lower_limit))
+		return 0;
+	err = clean && !is_named_below(oi, f->path.dentry) ? -LINUX_ESTALE : overlay_probe_lower(oi);
+	if (err == -LINUX_ENOENT || err == -LINUX_ENOTDIR)
+		err = -LINUX_ESTALE;
+	if (err == -LINUX_ESTALE && clean)
+		dentry_drop(f->path.dentry);
+	if (!err)
+		overlay_follow_lower(oi, true);
+	return err;
 }
 
 /* --- SEEK_DATA, SEEK_HOLE --- */

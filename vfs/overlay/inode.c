@@ -4,6 +4,8 @@
 
 #include "vfs/overlay/overlay_fs.h"
 
+#define FOLLOW_NS 1000000000 /* how old a clean inode's attributes may be where the lower can change */
+
 static void ops_set(struct inode *inode)
 {
 	inode->ops = &overlay_file_inode_ops;
@@ -18,11 +20,9 @@ static void ops_set(struct inode *inode)
 	}
 }
 
+/* i_lock of both held, or @inode is new. */
 static void attrs_copy(struct inode *inode, struct inode *lower)
 {
-	MUTEX_GUARD(&lower->i_lock);
-
-	inode->dev = lower->dev;
 	inode->mode = lower->mode;
 	inode->uid = lower->uid;
 	inode->gid = lower->gid;
@@ -64,7 +64,11 @@ struct inode *overlay_iget(struct overlay_sb_info *es, struct inode *lower)
 		return ERR_PTR(-LINUX_ENOMEM);
 	}
 	oi->lower = lower;
+	oi->vfs.dev = lower->dev;
+	mutex_lock(&lower->i_lock);
 	attrs_copy(&oi->vfs, lower);
+	mutex_unlock(&lower->i_lock);
+	oi->checked = monotonic_ns();
 	oi->lower_limit = oi->vfs.size;
 	ops_set(&oi->vfs);
 	old = inode_hash_insert(&es->icache, &oi->vfs);
@@ -73,6 +77,50 @@ struct inode *overlay_iget(struct overlay_sb_info *es, struct inode *lower)
 		return old;
 	}
 	return &oi->vfs;
+}
+
+static bool timespec64_equal(const struct timespec64 *a, const struct timespec64 *b)
+{
+	return a->sec == b->sec && a->nsec == b->nsec;
+}
+
+/* Takes over what is new in the lower.  Whether the contents may be. */
+static bool lower_take(struct overlay_inode_info *oi)
+{
+	struct inode *inode = &oi->vfs, *lower = oi->lower;
+	bool changed;
+
+	mutex_lock(&inode->i_lock);
+	mutex_lock(&lower->i_lock);
+	changed = inode->size != lower->size || !timespec64_equal(&inode->mtime, &lower->mtime) ||
+		  !timespec64_equal(&inode->ctime, &lower->ctime);
+	if (changed) {
+		attrs_copy(inode, lower);
+		oi->lower_limit = inode->size;
+	}
+	mutex_unlock(&lower->i_lock);
+	mutex_unlock(&inode->i_lock);
+	return changed;
+}
+
+void overlay_follow_lower(struct overlay_inode_info *oi, bool force)
+{
+	struct inode *inode = &oi->vfs, *lower = oi->lower;
+	int64_t now;
+	struct kstat st;
+
+	/* Only a lower file system that fetches attributes from elsewhere has an operation for it. */
+	if (!lower || !lower->ops->getattr || atomic_load(&oi->changes))
+		return;
+	now = monotonic_ns();
+	if (!force && now - READ_ONCE(oi->checked) < FOLLOW_NS)
+		return;
+	WRITE_ONCE(oi->checked, now);
+	if (lower->ops->getattr(lower, &st) || !rwlock_try_write(&inode->i_rwsem))
+		return;
+	if (!atomic_load(&oi->changes) && lower_take(oi) && LINUX_S_ISREG(inode->mode))
+		mapping_invalidate(&inode->mapping);
+	rwlock_unlock(&inode->i_rwsem);
 }
 
 struct inode *overlay_new_inode(struct inode *dir, uint32_t mode, uint64_t rdev)
@@ -138,8 +186,10 @@ static uint64_t blocks_of(struct overlay_inode_info *oi, uint64_t size)
 
 int overlay_getattr(struct inode *inode, struct kstat *ret)
 {
-	int err = generic_getattr(inode, ret);
+	int err;
 
+	overlay_follow_lower(OVERLAY_I(inode), false);
+	err = generic_getattr(inode, ret);
 	if (!err && LINUX_S_ISREG(inode->mode))
 		ret->blocks = MAX(blocks_of(OVERLAY_I(inode), ret->size), READ_ONCE(OVERLAY_I(inode)->reserved) * (PAGE_SIZE / 512));
 	return err;

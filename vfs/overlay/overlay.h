@@ -5,8 +5,9 @@
  * Unlike overlayfs it is one file system: a file has one inode number and one st_dev for life, hard links stay links, an
  * open descriptor sees later writes, directories can be renamed, and nothing is copied but the pages that are written.
  *
- * The lower file system must stay as it is.  Where it does not (a host directory), what was met first is what is shown;
- * errors of the lower one are passed on.
+ * The lower file system should stay as it is.  Where it does not (a host directory), files that were not changed here follow it
+ * when they are opened, and their attributes within a second; names that were looked up, found or not, stay as they were
+ * as long as they are cached.  Errors of the lower one are passed on.
  */
 #ifndef SENTRY_VFS_OVERLAY_OVERLAY_H
 #define SENTRY_VFS_OVERLAY_OVERLAY_H

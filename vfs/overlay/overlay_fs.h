@@ -6,7 +6,8 @@
  * that all names of a file meet in one inode), or it is new.  Attributes are copied when a lower inode is first met; then
  * the copy counts.
  *
- *     clean      nothing differs from the lower: the inode goes when nobody uses it, and is made again from the lower
+ *     clean      nothing differs from the lower: the inode goes when nobody uses it, and is made again from the lower.  Where
+ *                the lower can change by itself the inode follows it
  *     changed    (overlay_changed was called) lives until its last name and its last user are gone.  One that stands for
  *                a lower inode holds a reference to itself for that, the `pin`; a new one is held by its directory entries
  *
@@ -63,6 +64,7 @@ struct overlay_inode_info {
 	struct inode *lower;	   /* reference, immutable; NULL for a new one */
 	atomic_uint changes;	   /* enum overlay_change; bits are only ever set */
 	bool pinned;		   /* es->lock */
+	int64_t checked;	   /* monotonic time when a clean inode was last compared with the lower; racy by design */
 	struct list_head changed_link; /* es->lock */
 
 	struct overlay_dir *dir;   /* i_rwsem; NULL: the lower's names are all */
@@ -101,6 +103,10 @@ struct inode *overlay_iget(struct overlay_sb_info *es, struct inode *lower);
 /* A new inode owned as one made in @dir is, with a reference, or ERR_PTR(-LINUX_ENOSPC, -LINUX_ENOMEM). */
 struct inode *overlay_new_inode(struct inode *dir, uint32_t mode, uint64_t rdev);
 void overlay_free_inode(struct inode *inode);
+/*
+ * Lets a clean inode follow its lower one, where that can change (a host directory); at most once a second unless @force.
+ */
+void overlay_follow_lower(struct overlay_inode_info *oi, bool force);
 int overlay_getattr(struct inode *inode, struct kstat *ret);
 int overlay_setattr(struct inode *inode, const struct iattr *attr);
 
