@@ -294,7 +294,7 @@ static int inline_one(struct ext4_inode_info *ei, const struct ext2_ext_attr_ent
 int ext4_inline_tail(struct ext4_inode_info *ei, const uint8_t **ret, uint32_t *ret_len)
 {
 	struct xattr_area a = inode_area(ei);
-	struct inline_arg found = { NULL, 0 };
+	struct inline_arg found = { (const uint8_t *)"", 0 };
 	int err = a.first ? area_walk(ei, &a, inline_one, &found) : 0;
 
 	if (err < 0)
