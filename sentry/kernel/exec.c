@@ -25,6 +25,7 @@
 #define EFLAGS_IF 0x200
 #define MAX_ARG_STRLEN (32 * PAGE_SIZE)
 #define DEFAULT_STACK_LIMIT (8UL << 20)
+#define EXEC_LOCK_POLL_NS 1000000
 
 /* --- arguments --- */
 
@@ -358,10 +359,35 @@ int exec_install_init(struct task *t, struct exec_request *req, struct exec_imag
 	return 0;
 }
 
+int tgroup_exec_lock(struct tgroup *tg, enum sleep_mode mode)
+{
+	while (!mutex_trylock(&tg->exec_lock))
+		if (sleeper_sleep(mode, deadline_after(EXEC_LOCK_POLL_NS)) == -LINUX_ERESTARTSYS)
+			return -LINUX_ERESTARTNOINTR;
+	return 0;
+}
+
+static int exec_locked(struct exec_request *req)
+{
+	struct task *t = current;
+	struct exec_image img;
+	int err;
+
+	/* Nobody attaches any more: that decides whether set-id bits count. */
+	req->setid_allowed = !t->no_new_privs && !t->ptrace;
+	err = exec_load(req, &img);
+	if (err)
+		return err;
+	err = exec_install(req, &img);
+	if (err)
+		cred_put(req->cred);
+	return err;
+}
+
 int64_t do_execveat(int dfd, const char *filename, uaddr_t argv, uaddr_t envp, unsigned flags)
 {
+	struct tgroup *tg = current->tg;
 	struct exec_request req;
-	struct exec_image img;
 	uint64_t space;
 	int err;
 
@@ -373,11 +399,10 @@ int64_t do_execveat(int dfd, const char *filename, uaddr_t argv, uaddr_t envp, u
 	if (!err)
 		err = exec_copy_strings(&req.envp, envp, &space);
 	if (!err)
-		err = exec_load(&req, &img);
+		err = tgroup_exec_lock(tg, SLEEP_KILLABLE);
 	if (!err) {
-		err = exec_install(&req, &img);
-		if (err)
-			cred_put(req.cred);
+		err = exec_locked(&req);
+		mutex_unlock(&tg->exec_lock);
 	}
 	exec_request_fini(&req);
 	return err;

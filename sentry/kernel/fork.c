@@ -12,6 +12,7 @@
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/ptrace.h"
+#include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
@@ -232,6 +233,7 @@ static struct task *clone_build(const struct clone_request *req)
 	child->user = user_get(current->user);
 	atomic_fetch_add(&child->user->nr_tasks, 1);
 	copy_behaviour(child, req);
+	seccomp_copy(child);
 	err = copy_affinity(child);
 	if (!err)
 		err = copy_files_and_fs(child, req->flags);

@@ -17,6 +17,7 @@
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/ptrace.h"
+#include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
@@ -126,6 +127,8 @@ static int64_t task_make_syscall(struct task *t)
 	const struct guest_regs *r = &t->ctx->regs;
 	uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
+	if (unlikely(t->seccomp_mode) && seccomp_check(t->syscall_nr, args) == SECCOMP_SKIP)
+		return (int64_t)t->ctx->regs.rax;
 	return syscall_dispatch(t->syscall_nr, args);
 }
 

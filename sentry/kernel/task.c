@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/timers.h"
 #include "sentry/kernel/user.h"
 
@@ -85,6 +86,7 @@ void task_put(struct task *t)
 		return;
 	BUG_ON(!list_empty(&t->thread_link) || t->ctx);
 	sigpending_flush(&t->pending);
+	seccomp_put(t->seccomp);
 	cred_put(t->cred);
 	user_put(t->user);
 	pid_put(t->pid);

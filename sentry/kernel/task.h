@@ -6,7 +6,7 @@
  * is that thread's task.
  *
  * Lock order (outer first), below nothing of VFS or mm:
- *     tg->exec_lock            exec against ptrace-like access to the new program
+ *     tg->exec_lock            exec against attaching to what gains privileges; may be held for long
  *       pids_lock              the process tree: numbers, parents, children, groups, sessions, exit states
  *         tg->siglock          signals, stops, group exit, timers' lists, thread list (with pids_lock to change)
  *           sighand->lock
@@ -35,6 +35,7 @@
 #include "sentry/mm/mm.h"
 #include "vfs/vfs.h"
 
+struct seccomp_filter;
 struct tty;
 struct user;
 struct task;
@@ -119,7 +120,7 @@ struct tgroup {
 	struct list_head pgrp_link, session_link; /* pids_lock */
 	struct tty *tty;		/* pids_lock; controlling terminal; see tty_ops below */
 	struct waitq wait_chldexit;	/* parents in wait4; woken when a child changes state */
-	struct mutex exec_lock;
+	struct mutex exec_lock;		/* taken by tgroup_exec_lock() only */
 
 	struct mutex siglock;
 	struct sighand *sighand;	/* siglock; reference */
@@ -151,8 +152,6 @@ struct tgroup {
 	struct rusage_acct cacct;	/* siglock; of children that were waited for, and theirs */
 
 	int oom_score_adj;		/* atomic access */
-	bool dumpable_changed;
-	int ioprio;
 };
 
 /* A thread. */
@@ -204,7 +203,6 @@ struct task {
 	struct sigpending pending;
 	atomic_uint jobctl;		/* siglock to change; JOBCTL_* */
 	struct linux_stack sigaltstack;	/* own thread */
-	int last_siginfo_sig;
 
 	/* Things to tell others at exit or exec */
 	uaddr_t clear_child_tid, set_child_tid;
@@ -217,6 +215,8 @@ struct task {
 
 	/* Credentials and behaviour; own thread writes */
 	bool no_new_privs, thp_disable, io_flusher, reset_on_fork;
+	unsigned seccomp_mode;		/* siglock to change: TSYNC does it for other threads */
+	struct seccomp_filter *seccomp;	/* siglock; reference */
 	unsigned personality;
 	uint64_t timer_slack, default_timer_slack; /* ns */
 	int tsc_mode;
@@ -247,8 +247,6 @@ struct task {
 	struct list_head ptrace_link;
 	uint64_t ptrace_message;
 	struct linux_siginfo *last_siginfo;
-
-	void *trace;			/* ktrace's per-thread ring; NULL */
 };
 
 /* The task of the calling sentry thread; NULL in service threads. */
@@ -409,6 +407,11 @@ int64_t kernel_clone(const struct clone_request *req);
 /* exec(3) core for execve and execveat; returns only for the loop to enter the new program, or -errno with nothing changed. */
 int64_t do_execveat(int dfd, const char *filename, uaddr_t argv, uaddr_t envp, unsigned flags);
 
+/*
+ * Keeps @tg from exec (and exec from attaching tracers), until mutex_unlock(&tg->exec_lock).  Exec kills threads that may be
+ * waiting here, so the wait ends with the given @mode's interruption: 0 or -LINUX_ERESTARTNOINTR.
+ */
+int tgroup_exec_lock(struct tgroup *tg, enum sleep_mode mode);
 /* The calling task ends: after the syscall it leaves the run loop. @status: wait status. */
 void task_exit_request(int status);
 void tgroup_exit_request(int status);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
@@ -208,6 +209,36 @@ static int64_t prctl_set_vma(uint64_t what, uaddr_t start, uint64_t len, uaddr_t
 	return mm_set_anon_name(current->mm, start, len, name);
 }
 
+static int64_t prctl_set_seccomp(uint64_t mode, uaddr_t uprog)
+{
+	switch (mode) {
+	case LINUX_SECCOMP_MODE_STRICT:
+		return seccomp_set_strict();
+	case LINUX_SECCOMP_MODE_FILTER:
+		return seccomp_set_filter(0, uprog);
+	default:
+		return -LINUX_EINVAL;
+	}
+}
+
+SYSCALL_DEFINE3(seccomp, unsigned, op, unsigned, flags, uaddr_t, uargs)
+{
+	uint32_t action;
+
+	switch (op) {
+	case LINUX_SECCOMP_SET_MODE_STRICT:
+		return flags || uargs ? -LINUX_EINVAL : seccomp_set_strict();
+	case LINUX_SECCOMP_SET_MODE_FILTER:
+		return seccomp_set_filter(flags, uargs);
+	case LINUX_SECCOMP_GET_ACTION_AVAIL:
+		if (flags)
+			return -LINUX_EINVAL;
+		return get_user(&action, uargs) ? -LINUX_EFAULT : seccomp_action_avail(action);
+	default:
+		return -LINUX_EINVAL;
+	}
+}
+
 static int64_t prctl_timerslack(uint64_t ns)
 {
 	struct task *t = current;
@@ -338,8 +369,10 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 		return -LINUX_ENXIO;
 	case LINUX_PR_SET_VMA:
 		return prctl_set_vma(a2, a3, a4, a5);
-	case LINUX_PR_GET_SECCOMP: /* as a kernel without CONFIG_SECCOMP */
+	case LINUX_PR_GET_SECCOMP:
+		return t->seccomp_mode;
 	case LINUX_PR_SET_SECCOMP:
+		return prctl_set_seccomp(a2, a3);
 	default:
 		return -LINUX_EINVAL;
 	}

@@ -46,13 +46,20 @@ static int64_t ptrace_attach(struct task *t, bool seize, uint64_t addr, uint64_t
 
 	if (seize && (addr || (options & ~(uint64_t)LINUX_PTRACE_O_MASK)))
 		return -LINUX_EIO;
-	if (t->tg == current->tg || !task_may_access(t, true))
+	if (t->tg == current->tg)
 		return -LINUX_EPERM;
+	err = tgroup_exec_lock(t->tg, SLEEP_INTERRUPTIBLE);
+	if (err)
+		return err;
+	err = task_may_access(t, true) ? 0 : -LINUX_EPERM;
 	mutex_lock(&pids_lock);
-	err = ptrace_link_locked(t, current, PT_TRACED | (seize ? PT_SEIZED | (unsigned)options << PT_OPT_SHIFT : 0));
+	if (!err)
+		err = ptrace_link_locked(t, current,
+					 PT_TRACED | (seize ? PT_SEIZED | (unsigned)options << PT_OPT_SHIFT : 0));
 	if (!err)
 		ptrace_attached(t, seize);
 	mutex_unlock(&pids_lock);
+	mutex_unlock(&t->tg->exec_lock);
 	return err;
 }
 

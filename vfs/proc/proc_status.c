@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sentry/abi/sched.h"
+#include "sentry/kernel/seccomp.h"
 #include "vfs/proc/proc.h"
 
 #define NSEC_PER_TICK ((uint64_t)1000000000 / LINUX_USER_HZ)
@@ -166,6 +167,7 @@ static void status_cpus(struct strbuf *sb)
 
 int proc_show_status(struct proc_inode *pi, struct strbuf *sb)
 {
+	unsigned nr_filters, seccomp_mode;
 	struct task *t _cleanup_task_ = proc_task_get(pi);
 	const struct cred *c;
 	struct rusage_acct ru;
@@ -198,7 +200,9 @@ int proc_show_status(struct proc_inode *pi, struct strbuf *sb)
 		    "CapInh:\t%016" PRIx64 "\nCapPrm:\t%016" PRIx64 "\nCapEff:\t%016" PRIx64 "\nCapBnd:\t%016" PRIx64
 		    "\nCapAmb:\t%016" PRIx64 "\n",
 		    c->cap_inheritable, c->cap_permitted, c->cap_effective, c->cap_bset, c->cap_ambient);
-	strbuf_addf(sb, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", t->no_new_privs);
+	seccomp_mode = task_seccomp(t, &nr_filters);
+	strbuf_addf(sb, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", t->no_new_privs, seccomp_mode,
+		    nr_filters);
 	strbuf_adds(sb, "Speculation_Store_Bypass:\tnot vulnerable\nSpeculationIndirectBranch:\tunknown\n");
 	status_cpus(sb);
 	task_rusage(t, &ru);
