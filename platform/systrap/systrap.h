@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The systrap platform: guest threads trap on themselves (layout.h tells how), and are served by their sentry threads through
+ * shared memory.  No ptrace, no privileges, no namespaces.
+ *
+ *     systrap.c  the ops, contexts, run and interrupt
+ *     aspace.c   the queue of mapping calls, the mapper's orders, and which thread of the stub runs a context
+ *     frame.c    the signal frame: registers and extended state in place
+ *     stop.c     what a signal means for the guest
+ *     stub.c     stub processes: made, pooled, recycled
+ *     start.c    how a stub comes to be: its image, its first orders
+ *     filter.c   the seccomp filters
+ *     watch.c    stubs that die, and those that do not answer
+ *     stub_text.S     their code
+ *
+ * Mapping operations.  map, unmap and protect are queued.  The queue goes to the mapper, which works through it in order:
+ *
+ *     run      with other contexts about: is acknowledged before the guest goes on.  Else the mapper itself lets it go on behind
+ *              the last of them, and nobody waits.
+ *     sync     is acknowledged.  mm calls it before it lets go of a frame, since that a guest thread has stopped is only what
+ *              it says itself.
+ *
+ * Who can be believed.  A context that has stopped may be a thread that says so and goes on in guest code.  That is its
+ * process's own affair while its mappings are what they should be; so sync waits for the mapper, never for a stop.  A stub is
+ * given to another address space only when its memory was emptied and the host says that its guest threads are gone.
+ *
+ * Locks:
+ *     aspace->lock     queue, stub, contexts; held while orders are acknowledged
+ *       stubs_lock     the idle stubs, the units
+ *       watch_lock     the stubs and contexts that are watched
+ */
+#ifndef SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
+#define SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
+
+#include "platform/pairing.h"
+#include "platform/platform.h"
+#include "platform/systrap/layout.h"
+#include "sentry/abi/signal.h"
+#include "sentry/base/list.h"
+#include "sentry/base/lock.h"
+
+extern const struct platform_ops systrap_platform;
+
+struct stub_thread {
+	pid_t tid;
+	unsigned slot;
+};
+
+#define STUB_MAX_PARKED 16
+#define STUB_MAX_LEAVING 256
+
+/* Guarded by the lock of the aspace it belongs to; an idle one by nobody (it is on a list, or in one function's hands). */
+struct systrap_stub {
+	struct list_head link;	/* stubs_lock */
+	struct list_head watch; /* watch_lock */
+	pid_t pid;		/* immutable; the mapper */
+	int pidfd, ack_fd;	/* immutable */
+	atomic_bool dead;	/* anyone; never cleared */
+	struct systrap_orders *orders;
+	unsigned head;		/* orders given */
+	unsigned acked;		/* of them are surely carried out */
+	int mapper_cpu;		/* where it is pinned to; -1 */
+	bool used;		/* has memory and threads of somebody */
+	unsigned nr_backings;	/* immutable; those it was made with */
+	unsigned nr_attached;	/* threads that run contexts */
+	uaddr_t vvar;		/* where the vDSO data pages are: SYSTRAP_VVAR, a guest address, or 0 when they are lost */
+	/* Slots 1, 2, ... are blocks; slot 0 holds the orders. */
+	unsigned *units, nr_units; /* numbers in the file; nr_units also read by watch.c, under watch_lock to change */
+	unsigned nr_slots;	   /* those that were ever used, and slot 0 */
+	unsigned *free_slots, nr_free;
+	struct stub_thread parked[STUB_MAX_PARKED];
+	unsigned nr_parked;
+	/* Told to end.  What they leave can be used again when the host says that they are gone. */
+	struct stub_thread leaving[STUB_MAX_LEAVING];
+	unsigned nr_leaving;
+};
+
+/* -- stub.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Borrows @memory_fd until stubs_fini.  *ret_why only on failure; static storage. */
+int stubs_init(int memory_fd, const char **ret_why);
+void stubs_fini(void);
+int stubs_backing_add(int fd);
+bool stubs_have_vvar(void);
+bool stubs_backing_exists(int id);
+
+/* An idle stub, perhaps with memory of its last user; or ERR_PTR. */
+struct systrap_stub *stub_get(void);
+/* Takes a stub without attached threads, whose memory is empty, and keeps or destroys it. */
+void stub_put(struct systrap_stub *stub);
+/* Sees to it that no guest code runs in it any more.  Always -LINUX_ESRCH. */
+int stub_fail(struct systrap_stub *stub);
+/* Takes a stub in any state; kills and reaps it. */
+void stub_destroy(struct systrap_stub *stub);
+
+/* The block of a slot as the sentry has it. */
+void *stub_block(const struct systrap_stub *stub, unsigned slot);
+static inline uaddr_t stub_block_addr(unsigned slot)
+{
+	return SYSTRAP_BLOCKS + (uaddr_t)slot * SYSTRAP_BLOCK_SIZE;
+}
+
+/* Gives an order; it is carried out some time after the next stub_order_wake, or before.  May wait for room: -LINUX_ESRCH. */
+int stub_order(struct systrap_stub *stub, const struct systrap_order *order);
+void stub_order_wake(struct systrap_stub *stub);
+/* Waits until all orders are carried out.  *ret_blame: SYSTRAP_BLAME_* of those since the last time.  -LINUX_ESRCH: dead. */
+int stub_order_wait(struct systrap_stub *stub, unsigned *ret_blame);
+/* Brings the mapper to the core that will wait for it. */
+void stub_mapper_near(struct systrap_stub *stub);
+/* A thread that waits for its turn on a slot of its own, or -errno. */
+int stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_thread);
+/* The thread has stopped, so it says: keeps it for another context of the same aspace, or lets it end. */
+void stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
+/* Whether all threads but the mapper are gone.  Does not wait. */
+bool stub_is_alone(struct systrap_stub *stub);
+
+/* -- start.c ----------------------------------------------------------------------------------------------------------- */
+
+#define STUB_MAX_BACKINGS 8
+#define STUB_HIGH_FD 64 /* the sentry's duplicates are above the numbers that a child fills */
+
+/* What every stub starts with; set by stubs_init. */
+struct stub_start {
+	int image_fd, memory_fd, blocks_fd;
+	int backing_fd[STUB_MAX_BACKINGS];
+	unsigned nr_backings;
+	size_t vvar_size; /* 0: the stubs have no vDSO data */
+	void *child_stack;
+};
+
+/* A memfd of the program; -errno with *ret_why. */
+int start_image(const char **ret_why);
+int start_init(struct stub_start *start);
+void start_fini(struct stub_start *start);
+/* Makes a process for @stub, whose orders, unit and ack_fd are there.  The calling thread's end is the stub's end. */
+int start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame);
+
+/* -- filter.c ---------------------------------------------------------------------------------------------------------- */
+
+struct sock_filter;
+#define FILTER_MAX 128
+/* Fills in the instructions, at most FILTER_MAX; their number. */
+unsigned filter_build_stub(struct sock_filter *insn);
+unsigned filter_build_guest(struct sock_filter *insn);
+
+/* -- watch.c ----------------------------------------------------------------------------------------------------------- */
+
+struct systrap_ctx;
+
+int watch_init(void);
+void watch_fini(void);
+int watch_stub_add(struct systrap_stub *stub);
+void watch_stub_del(struct systrap_stub *stub);
+/* A context was told to stop, and is to be seen doing it. */
+void watch_ctx_add(struct systrap_ctx *ctx);
+void watch_ctx_del(struct systrap_ctx *ctx);
+/* Wakes all sentry threads that wait for the stub, once. */
+void watch_stub_wake(struct systrap_stub *stub);
+
+/* -- aspace.c ---------------------------------------------------------------------------------------------------------- */
+
+#define ASPACE_MAX_OPS 64
+static_assert(ASPACE_MAX_OPS < SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
+
+/* Fields are guarded by lock unless marked. */
+struct systrap_aspace {
+	struct platform_aspace as;
+	struct mutex lock;
+	struct list_head ctxs;
+	struct systrap_stub *stub; /* while contexts are attached */
+	uaddr_t vvar;		   /* where the vDSO data pages belong; 0: nowhere */
+	bool vvar_lost;		   /* something was mapped over those of this stub */
+	unsigned nr_ops;
+	struct systrap_order op[ASPACE_MAX_OPS];
+};
+
+static inline struct systrap_aspace *systrap_aspace(struct platform_aspace *as)
+{
+	return container_of(as, struct systrap_aspace, as);
+}
+
+struct platform_aspace *systrap_aspace_new(void);
+void systrap_aspace_free(struct platform_aspace *as);
+int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
+int systrap_unmap(struct platform_aspace *as, uaddr_t addr, size_t len);
+int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
+int systrap_aspace_reset(struct platform_aspace *as);
+int systrap_map_vvar(struct platform_aspace *as, uaddr_t addr);
+int systrap_sync(struct platform_aspace *as, bool frames);
+
+/* Gives @ctx a thread of the aspace's stub, with a new stub when it has none. */
+int aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+/* Takes @ctx's thread away, and with the last one the stub. */
+void aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+/*
+ * The queued calls, then @ctx's turn.  The guest runs when it returns, or soon after.
+ */
+int aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+
+/* -- systrap.c --------------------------------------------------------------------------------------------------------- */
+
+/* The owner's, unless marked. */
+struct systrap_ctx {
+	struct platform_ctx ctx;
+	struct list_head link;	    /* as->lock */
+	struct list_head watch;	    /* watch_lock */
+	struct systrap_stub *stub;  /* NULL before the first run; as->lock to change */
+	struct stub_thread thread;  /* the same */
+	uint8_t *block;		    /* the thread's, in the sentry */
+	uaddr_t block_addr;	    /* and in the stub */
+	struct systrap_page *page;
+	struct linux_rt_sigframe *frame; /* of the last stop, inside the block */
+	unsigned stops;		    /* page->stops before the guest was let go */
+	uint64_t fs_base, gs_base;  /* as the thread has them */
+	bool dead;
+	atomic_bool in_guest;	    /* read by anyone */
+	atomic_bool interrupted;    /* anyone; taken by run */
+	atomic_bool watched;	    /* anyone sets it; watch_lock to clear */
+	atomic_uint nr_runs;	    /* counts; read by watch.c */
+	unsigned watch_runs;	    /* watch_lock: nr_runs when it was last looked at */
+	int64_t watch_since;	    /* watch_lock: and when */
+	struct cpu_pair pair;	    /* while attached */
+	void *xstate;		    /* set before the first run; NULL: initial state */
+};
+
+static inline struct systrap_ctx *systrap_ctx(struct platform_ctx *ctx)
+{
+	return container_of(ctx, struct systrap_ctx, ctx);
+}
+
+/* -- frame.c ----------------------------------------------------------------------------------------------------------- */
+
+/* The processor's extended state; set by frames_init. */
+struct xstate_layout {
+	size_t size;
+	uint64_t features;
+	uint32_t mxcsr_mask;
+	bool fsgsbase;
+	void *init; /* the state of a new context */
+};
+extern struct xstate_layout xstate_layout;
+
+/* 0, or -LINUX_ENODEV with *ret_why. */
+int frames_init(const char **ret_why);
+void frames_fini(void);
+/* A frame to start from, in a block that is new to the context. */
+void frame_new(struct systrap_ctx *ctx);
+/* Finds the frame of a stop and reads the registers; false when it is not where it can be. */
+bool frame_get_regs(struct systrap_ctx *ctx);
+/* Writes ctx.regs to the frame, if they are dirty. */
+void frame_put_regs(struct systrap_ctx *ctx);
+/* -LINUX_EIO: the guest has spoilt its frame. */
+int frame_get_xstate(struct systrap_ctx *ctx, void *buf);
+int frame_set_xstate(struct systrap_ctx *ctx, const void *buf);
+
+/* -- stop.c ------------------------------------------------------------------------------------------------------------- */
+
+/* What the signal in ctx->frame means: fills *stop, and completes ctx->regs. */
+void systrap_stop_decode(struct systrap_ctx *ctx, struct platform_stop *stop);
+
+#endif
