@@ -130,17 +130,28 @@ static int nd_push_link(struct nameidata *nd, const char *target, const char *re
 
 /* --- one name in one directory --- */
 
-/* A cached dentry that still holds, or NULL. */
-static struct dentry *lookup_cached(struct dentry *dir, const char *name, size_t len)
+/* Whether the file system still finds what @d, a child of @dir called @name, stands for. */
+static bool lookup_holds(struct dentry *dir, struct dentry *d, const char *name, size_t len)
 {
 	struct inode *inode = dir->inode;
+	char namez[NAME_MAX_LEN + 1];
+
+	if (!inode->ops->revalidate || d->nr_mounts)
+		return true;
+	/* Not d->name, whose storage a rename may free at any time: the directory need not be locked. */
+	memcpy(namez, name, len);
+	namez[len] = '\0';
+	return inode->ops->revalidate(inode, namez, d->inode);
+}
+
+/* A cached dentry that still holds, or NULL.  @len is at most NAME_MAX_LEN. */
+static struct dentry *lookup_cached(struct dentry *dir, const char *name, size_t len)
+{
 	struct dentry *d = dcache_find(dir, name, len);
 
 	if (!d || (dir->sb->no_dcache && READ_ONCE(d->nr_pins)))
 		return d;
-	/* Its name can't change while the directory is locked, and a stale answer is no worse than a slower lookup. */
-	if (dir->sb->no_dcache ||
-	    (inode->ops->revalidate && !d->nr_mounts && !inode->ops->revalidate(inode, d->name, d->inode))) {
+	if (dir->sb->no_dcache || !lookup_holds(dir, d, name, len)) {
 		dentry_drop(d);
 		dentry_put(d);
 		return NULL;

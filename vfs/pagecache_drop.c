@@ -196,11 +196,10 @@ int mapping_punch(struct mapping *m, uint64_t start, uint64_t end)
 
 void mapping_fini(struct mapping *m)
 {
-	if (m->nr_pages) {
-		mutex_lock(&m->lock);
-		drop_range_locked(m, 0, UINT64_MAX);
-		mutex_unlock(&m->lock);
-	}
+	/* Also without pages: reclaim may just be taking the last one. */
+	mutex_lock(&m->lock);
+	drop_range_locked(m, 0, UINT64_MAX);
+	mutex_unlock(&m->lock);
 	mutex_lock(&pagecache_lock);
 	list_del(&m->lru);
 	mutex_unlock(&pagecache_lock);

@@ -19,7 +19,7 @@ void overlay_limit_lower(struct overlay_inode_info *oi, uint64_t size)
 {
 	MUTEX_GUARD(&oi->vfs.i_lock);
 
-	oi->lower_limit = MIN(oi->lower_limit, size);
+	WRITE_ONCE(oi->lower_limit, MIN(oi->lower_limit, size));
 	oi->reserved = MIN(oi->reserved, PAGES_FOR(size));
 	while (oi->nr_punched && oi->punched[oi->nr_punched - 1].start >= PAGES_FOR(oi->lower_limit))
 		oi->nr_punched--;
