@@ -62,10 +62,11 @@ enum copy_kind { COPY_FROM, COPY_TO, COPY_ZERO };
 
 static void copy_piece(enum copy_kind kind, void *page, void *buf, size_t n)
 {
+	/* A file that is written from its own mapping: the two may overlap. */
 	if (kind == COPY_FROM)
-		memcpy(buf, page, n);
+		memmove(buf, page, n);
 	else if (kind == COPY_TO)
-		memcpy(page, buf, n);
+		memmove(page, buf, n);
 	else
 		memset(page, 0, n);
 }
