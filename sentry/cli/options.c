@@ -236,13 +236,10 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	}
 }
 
-int options_parse(const struct command *cmd, int argc, char **argv, struct run_options *ret, bool *ret_done)
+static int options_take_all(const struct command *cmd, int argc, char **argv, struct run_options *ret, bool *ret_done)
 {
 	int opt, err;
 
-	*ret = (struct run_options){ .cmd = cmd };
-	*ret_done = false;
-	string_list_init(&ret->env);
 	optind = 1;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "+:e:hqu:v::w:", long_options, NULL)) != -1) {
@@ -267,4 +264,29 @@ int options_parse(const struct command *cmd, int argc, char **argv, struct run_o
 		return command_usage_error(cmd, "the command to run is missing");
 	ret->argv = argv + optind;
 	return 0;
+}
+
+static void options_fini(struct run_options *o)
+{
+	for (size_t i = 0; i < o->env.nr; i++)
+		free(o->env.v[i]);
+	free(o->env.v);
+	for (unsigned i = 0; i < o->nr_volumes; i++) {
+		free(o->volumes[i].host);
+		free(o->volumes[i].guest);
+	}
+	free(o->volumes);
+}
+
+int options_parse(const struct command *cmd, int argc, char **argv, struct run_options *ret, bool *ret_done)
+{
+	int err;
+
+	*ret = (struct run_options){ .cmd = cmd };
+	*ret_done = false;
+	string_list_init(&ret->env);
+	err = options_take_all(cmd, argc, argv, ret, ret_done);
+	if (err || *ret_done)
+		options_fini(ret);
+	return err;
 }
