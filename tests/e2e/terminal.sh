@@ -4,10 +4,14 @@
 . "$(dirname "$0")/lib.sh"
 need script stty
 
+# Where nobody ever types: at the end of its input script would type a ^D, which is echoed when the guest reads none.
+mkfifo "$tmp/keyboard"
+exec 8<>"$tmp/keyboard"
+
 # in_tty COMMAND: its output on a terminal of its own (80x24 at first).
 in_tty()
 {
-	script -qec "$1" /dev/null </dev/null 2>&1 | tr -d '\r'
+	script -qec "$1" /dev/null <&8 2>&1 | tr -d '\r'
 }
 
 do_="'$SENTRY' do -q --platform='$SENTRY_PLATFORM' --"
