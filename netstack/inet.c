@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AF_INET and AF_INET6 inside the guest: connections to loopback addresses, joined in memory without segments, and datagrams
- * between them.  There is no other interface, so other destinations are unreachable, as on a host where only lo is up.
+ * AF_INET and AF_INET6: names and who is behind them.  Connections and datagrams between the guest's own addresses are joined in
+ * memory without segments; what goes to others is handed to tcp.c and inet_dgram.c.
  *
- * The table has every bound sock by protocol and port.  It holds borrowed pointers that release takes away under inet_lock; a
- * look-up takes its reference under it.
+ * The table has every bound sock by protocol and port, `inet_all` every sock.  They hold borrowed pointers that release takes away
+ * under inet_lock; a look-up takes its reference under it.
  *
  * Lock order: inet_lock > sock->lock.
  */
@@ -12,6 +12,7 @@
 
 #include "netstack/inet.h"
 #include "netstack/sock_queue.h"
+#include "netstack/tcp.h"
 #include "platform/host/host.h"
 #include "sentry/abi/poll.h"
 
@@ -21,23 +22,24 @@
 #define HASH_SIZE 256
 
 static struct mutex inet_lock = MUTEX_INIT;
-static struct list_head inet_bound[2][HASH_SIZE]; /* stream, datagram; by port */
+static struct list_head inet_bound[NR_INET_TABLES][HASH_SIZE]; /* by port */
+static LIST_HEAD(inet_all);
 
-static struct list_head *inet_bucket(const struct sock *sk, uint16_t port)
+static struct list_head *inet_bucket(enum inet_table table, uint16_t port)
 {
-	struct list_head *h = &inet_bound[sk->type == LINUX_SOCK_DGRAM][port % HASH_SIZE];
+	struct list_head *h = &inet_bound[table][port % HASH_SIZE];
 
 	if (!h->next)
 		list_init(h);
 	return h;
 }
 
-static const struct sock_ops inet_ops;
+static const struct sock_ops inet_ops, ping_ops;
 
-static struct sock *inet_alloc(int family, int type, int protocol)
+struct sock *inet_alloc(int family, int type, int protocol, const struct sock_ops *ops)
 {
 	struct inet_sock *in = calloc(1, sizeof(*in));
-	struct sock *sk = in ? sock_alloc(family, type, protocol, &inet_ops) : NULL;
+	struct sock *sk = in ? sock_alloc(family, type, protocol, ops) : NULL;
 
 	if (!sk) {
 		free(in);
@@ -45,6 +47,8 @@ static struct sock *inet_alloc(int family, int type, int protocol)
 	}
 	in->sk = sk;
 	in->ttl = 64;
+	in->mcast_ttl = 1;
+	in->mcast_loop = true;
 	in->keepidle = 7200;
 	in->keepintvl = 75;
 	in->keepcnt = 9;
@@ -56,6 +60,9 @@ static struct sock *inet_alloc(int family, int type, int protocol)
 		sk->rcvbuf = 131072;
 	}
 	sk->proto = in;
+	mutex_lock(&inet_lock);
+	list_add_tail(&in->all, &inet_all);
+	mutex_unlock(&inet_lock);
 	return sk;
 }
 
@@ -64,11 +71,13 @@ struct sock *inet_create(int family, int type, int protocol)
 	struct sock *sk;
 
 	if (type == LINUX_SOCK_STREAM && (!protocol || protocol == LINUX_IPPROTO_TCP))
-		sk = inet_alloc(family, type, LINUX_IPPROTO_TCP);
+		sk = inet_alloc(family, type, LINUX_IPPROTO_TCP, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && (!protocol || protocol == LINUX_IPPROTO_UDP))
-		sk = inet_alloc(family, type, LINUX_IPPROTO_UDP);
+		sk = inet_alloc(family, type, LINUX_IPPROTO_UDP, &inet_ops);
+	else if (type == LINUX_SOCK_DGRAM && protocol == (family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6))
+		sk = inet_alloc(family, type, protocol, &ping_ops); /* net.ipv4.ping_group_range: everybody */
 	else if (type == LINUX_SOCK_RAW)
-		return ERR_PTR(!capable(CAP_NET_RAW) ? -LINUX_EPERM : -LINUX_EPROTONOSUPPORT);
+		return raw_create(family, protocol);
 	else if (type == LINUX_SOCK_STREAM || type == LINUX_SOCK_DGRAM)
 		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
 	else
@@ -98,7 +107,7 @@ static bool inet_conflict_locked(struct sock *sk, const struct inet_name *name)
 {
 	struct inet_sock *in;
 
-	list_for_each_entry(in, inet_bucket(sk, name->port), link) {
+	list_for_each_entry(in, inet_bucket(inet_table_of(sk), name->port), link) {
 		struct sock *other = in->sk;
 
 		if (other == sk || in->local.port != name->port || !inet_overlap(sk, name, other, &in->local))
@@ -118,7 +127,7 @@ static void inet_insert_locked(struct sock *sk, const struct inet_name *name)
 	struct inet_sock *in = inet_sk(sk);
 
 	in->local = *name;
-	list_add_tail(&in->link, inet_bucket(sk, name->port));
+	list_add_tail(&in->link, inet_bucket(inet_table_of(sk), name->port));
 }
 
 /* Binds to @name with any free port. */
@@ -140,21 +149,31 @@ static int inet_bind_ephemeral_locked(struct sock *sk, struct inet_name *name)
 
 static bool inet_local_ok(const struct sock *sk, const struct inet_name *n)
 {
-	return inet_is_any(n) || inet_is_loopback(n) || (sk->type == LINUX_SOCK_DGRAM && inet_is_multicast(n));
+	return inet_is_any(n) || addr_is_local(n->addr) ||
+	       (sk->type != LINUX_SOCK_STREAM && (inet_is_multicast(n) || addr_is_broadcast(n->addr)));
+}
+
+int inet_bind_check(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, struct inet_name *ret)
+{
+	int err = inet_from_sockaddr(sk->family, addr, len, ret);
+
+	if (err)
+		return err;
+	if (!inet_local_ok(sk, ret) && !inet_sk(sk)->freebind)
+		return -LINUX_EADDRNOTAVAIL;
+	if (sk->family == LINUX_AF_INET6 && inet_is_v4(ret) && inet_sk(sk)->v6only)
+		return -LINUX_EINVAL;
+	return 0;
 }
 
 static int inet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned len)
 {
 	struct inet_name name;
-	int err = inet_from_sockaddr(sk->family, addr, len, &name);
+	int err = inet_bind_check(sk, addr, len, &name);
 
 	if (err)
 		return err;
-	if (!inet_local_ok(sk, &name) && !inet_sk(sk)->freebind)
-		return -LINUX_EADDRNOTAVAIL;
-	if (sk->family == LINUX_AF_INET6 && inet_is_v4(&name) && inet_sk(sk)->v6only)
-		return -LINUX_EINVAL;
-	if (name.port && name.port < PORT_PRIVILEGED && !capable(CAP_NET_BIND_SERVICE))
+	if (name.port && name.port < PORT_PRIVILEGED && inet_table_of(sk) != INET_PING && !capable(CAP_NET_BIND_SERVICE))
 		return -LINUX_EACCES;
 	MUTEX_GUARD(&inet_lock);
 	if (!list_empty(&inet_sk(sk)->link) || sk->state != SS_UNCONNECTED)
@@ -168,7 +187,7 @@ static int inet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigne
 }
 
 /* A socket that was not bound gets a port before it speaks. */
-static int inet_autobind(struct sock *sk)
+int inet_autobind(struct sock *sk)
 {
 	struct inet_name name = inet_sk(sk)->local;
 	MUTEX_GUARD(&inet_lock);
@@ -176,11 +195,12 @@ static int inet_autobind(struct sock *sk)
 	return list_empty(&inet_sk(sk)->link) ? inet_bind_ephemeral_locked(sk, &name) : 0;
 }
 
-static void inet_unbind(struct sock *sk)
+void inet_unbind(struct sock *sk)
 {
 	MUTEX_GUARD(&inet_lock);
 
 	list_del(&inet_sk(sk)->link);
+	list_del(&inet_sk(sk)->all);
 }
 
 /* --- finding a receiver --- */
@@ -210,16 +230,16 @@ static int inet_match_score(const struct inet_sock *in, const struct inet_name *
 }
 
 /* The best bound sock for @to, with a reference, or NULL.  Streams: only listeners. */
-static struct sock *inet_find(struct sock *sk, const struct inet_name *to, const struct inet_name *from)
+struct sock *inet_find(enum inet_table table, const struct inet_name *to, const struct inet_name *from)
 {
 	struct inet_sock *in, *best = NULL;
 	int best_score = -1;
 	MUTEX_GUARD(&inet_lock);
 
-	list_for_each_entry(in, inet_bucket(sk, to->port), link) {
+	list_for_each_entry(in, inet_bucket(table, to->port), link) {
 		int score;
 
-		if (sk->type == LINUX_SOCK_STREAM && READ_ONCE(in->sk->state) != SS_LISTENING)
+		if (table == INET_STREAM && READ_ONCE(in->sk->state) != SS_LISTENING)
 			continue;
 		score = inet_match_score(in, to, from);
 		if (score > best_score) {
@@ -230,34 +250,53 @@ static struct sock *inet_find(struct sock *sk, const struct inet_name *to, const
 	return best && ref_get_unless_zero(&best->sk->ref) ? best->sk : NULL;
 }
 
-/* A destination: "any" means this host; what is not loopback has no route. */
-static int inet_resolve_dest(struct sock *sk, struct inet_name *to)
+struct sock *inet_listener_find(const struct inet_name *to, const struct inet_name *from)
 {
+	return inet_find(INET_STREAM, to, from);
+}
+
+/* A destination: "any" means this host. */
+int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
+{
+	struct netif *oif = sk->bound_if ? netif_find(sk->bound_if) : NULL;
+	const struct inet_name *local = &inet_sk(sk)->local;
+	int err;
+
 	if (inet_is_any(to)) {
 		if (inet_is_v4(to))
 			to->addr[12] = 127, to->addr[15] = 1;
 		else
 			to->addr[15] = 1;
-		return 0;
 	}
-	if (inet_is_loopback(to))
-		return sk->family == LINUX_AF_INET6 && inet_is_v4(to) && inet_sk(sk)->v6only ? -LINUX_ENETUNREACH : 0;
-	if (inet_is_v4(to) && to->addr[12] == 255 && !sk->broadcast)
+	if (sk->family == LINUX_AF_INET6 && inet_is_v4(to) && inet_sk(sk)->v6only)
+		return -LINUX_ENETUNREACH;
+	if (addr_is_broadcast(to->addr) && !sk->broadcast)
 		return -LINUX_EACCES;
-	return -LINUX_ENETUNREACH;
+	err = route_lookup(to->addr, inet_is_any(local) || inet_is_v4(local) != inet_is_v4(to) ? NULL : local->addr, oif, ret);
+	/* A socket on 127.0.0.1 speaks to nobody outside. */
+	if (!err && !ret->local && addr_is_loopback(ret->src))
+		err = -LINUX_EINVAL;
+	return err;
 }
 
 /* The source address that goes with a destination, where the socket is bound to "any". */
-static void inet_pick_source(struct sock *sk, const struct inet_name *to)
+static void inet_pick_source(struct sock *sk, const struct dst *dst)
 {
 	struct inet_sock *in = inet_sk(sk);
 
 	if (inet_is_any(&in->local)) {
-		uint16_t port = in->local.port;
-
-		in->local = *to;
-		in->local.port = port;
+		memcpy(in->local.addr, dst->src, 16);
+		in->any_source = true;
 	}
+}
+
+static void inet_forget_source(struct sock *sk)
+{
+	struct inet_sock *in = inet_sk(sk);
+
+	if (in->any_source)
+		addr_set(in->local.addr, sk->family, (uint8_t[16]){ 0 });
+	in->any_source = false;
 }
 
 /* --- connections --- */
@@ -278,7 +317,7 @@ static int inet_listen(struct sock *sk, int backlog)
 		struct inet_sock *in;
 
 		/* Two sockets that share a name by SO_REUSEADDR cannot both listen. */
-		list_for_each_entry(in, inet_bucket(sk, inet_sk(sk)->local.port), link)
+		list_for_each_entry(in, inet_bucket(INET_STREAM, inet_sk(sk)->local.port), link)
 			if (in->sk != sk && in->local.port == inet_sk(sk)->local.port && READ_ONCE(in->sk->state) == SS_LISTENING &&
 			    inet_overlap(sk, &inet_sk(sk)->local, in->sk, &in->local) && !(sk->reuseport && in->sk->reuseport))
 				return -LINUX_EADDRINUSE;
@@ -290,16 +329,23 @@ static int inet_listen(struct sock *sk, int backlog)
 	return 0;
 }
 
-static struct sock *inet_child_new(struct sock *listener, struct sock *client, const struct inet_name *to)
+struct sock *inet_child_new(struct sock *listener, const struct inet_name *local, const struct inet_name *remote)
 {
-	struct sock *child = inet_alloc(listener->family, listener->type, listener->protocol);
+	struct sock *child = inet_alloc(listener->family, listener->type, listener->protocol, &inet_ops);
 	struct inet_sock *in;
 
 	if (!child)
 		return NULL;
 	in = inet_sk(child);
-	in->local = *to;
-	in->remote = inet_sk(client)->local;
+	in->local = *local;
+	in->remote = *remote;
+	in->ttl = inet_sk(listener)->ttl;
+	in->tos = inet_sk(listener)->tos;
+	in->keepidle = inet_sk(listener)->keepidle;
+	in->keepintvl = inet_sk(listener)->keepintvl;
+	in->keepcnt = inet_sk(listener)->keepcnt;
+	in->user_timeout = inet_sk(listener)->user_timeout;
+	in->maxseg = inet_sk(listener)->maxseg;
 	in->nodelay = inet_sk(listener)->nodelay;
 	in->v6only = inet_sk(listener)->v6only;
 	child->sndbuf = listener->sndbuf;
@@ -324,6 +370,8 @@ static int inet_connect_outcome(struct sock *sk)
 
 	if (!inet_sk(sk)->connecting)
 		return 1;
+	if (sk->state == SS_CONNECTING)
+		return -LINUX_EALREADY;
 	inet_sk(sk)->connecting = false;
 	if (sk->state == SS_CONNECTED)
 		return 0;
@@ -332,8 +380,46 @@ static int inet_connect_outcome(struct sock *sk)
 	WRITE_ONCE(sk->peer, NULL);
 	WRITE_ONCE(sk->state, SS_UNCONNECTED);
 	WRITE_ONCE(sk->shutdown, 0);
+	sk->remote = false;
 	inet_sk(sk)->remote.port = 0;
+	inet_forget_source(sk);
 	return err ? -err : -LINUX_ECONNABORTED;
+}
+
+/* To somebody outside the guest. */
+static int inet_connect_remote(struct sock *sk, const struct inet_name *to, const struct dst *dst, bool nonblock)
+{
+	struct inet_sock *in = inet_sk(sk);
+	int err;
+
+	inet_pick_source(sk, dst);
+	in->remote = *to;
+	sk->sndbuf = MIN(sk->sndbuf, 524288); /* as far as Linux's autotuning would go here */
+	mutex_lock(&sk->lock);
+	in->connecting = true;
+	mutex_unlock(&sk->lock);
+	err = tcp_connect(sk, to, dst);
+	if (err) {
+		in->connecting = false;
+		in->remote.port = 0;
+		inet_forget_source(sk);
+		return err;
+	}
+	return nonblock ? -LINUX_EINPROGRESS : 0;
+}
+
+/* Until a connection made across a link is there, or refused. */
+static int inet_connect_wait(struct sock *sk)
+{
+	deadline_t deadline = sock_deadline(sk->sndtimeo);
+	int err = waitq_wait(&sk->wait, READ_ONCE(sk->state) != SS_CONNECTING, SLEEP_INTERRUPTIBLE, deadline);
+
+	if (err == -LINUX_ETIMEDOUT)
+		return -LINUX_EINPROGRESS;
+	if (err)
+		return deadline == NO_DEADLINE ? err : -LINUX_EINTR;
+	err = inet_connect_outcome(sk);
+	return MIN(err, 0);
 }
 
 /* Nobody listens, and the caller does not wait to hear it: what the socket is once the reset came. */
@@ -352,10 +438,12 @@ static int inet_connect_refused(struct sock *sk)
 static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonblock)
 {
 	struct sock *listener _cleanup_sock_ = NULL, *child _cleanup_sock_ = NULL;
-	struct inet_name old;
+	struct dst dst;
 	int err;
 
 	err = inet_connect_outcome(sk);
+	if (err == -LINUX_EALREADY && !nonblock)
+		return inet_connect_wait(sk);
 	if (err <= 0)
 		return err;
 	mutex_lock(&sk->lock);
@@ -363,17 +451,22 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	      sk->state == SS_DISCONNECTED ? -LINUX_EISCONN : 0;
 	mutex_unlock(&sk->lock);
 	if (!err)
-		err = inet_resolve_dest(sk, to);
+		err = inet_resolve_dest(sk, to, &dst);
+	if (!err && (inet_is_multicast(to) || addr_is_broadcast(to->addr)))
+		err = -LINUX_ENETUNREACH;
 	if (!err)
 		err = inet_autobind(sk);
 	if (err)
 		return err;
-	listener = to->port ? inet_find(sk, to, NULL) : NULL;
+	if (!dst.local) {
+		err = inet_connect_remote(sk, to, &dst, nonblock);
+		return err ? err : inet_connect_wait(sk);
+	}
+	listener = to->port ? inet_find(INET_STREAM, to, NULL) : NULL;
 	if (!listener)
 		return nonblock ? inet_connect_refused(sk) : -LINUX_ECONNREFUSED;
-	old = inet_sk(sk)->local;
-	inet_pick_source(sk, to);
-	child = inet_child_new(listener, sk, to);
+	inet_pick_source(sk, &dst);
+	child = inet_child_new(listener, to, &inet_sk(sk)->local);
 	if (!child)
 		return -LINUX_ENOMEM;
 	inet_sk(sk)->remote = *to;
@@ -392,7 +485,7 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	sock_set_peer(sk, NULL);
 	sock_set_peer(child, NULL);
 	WRITE_ONCE(sk->state, SS_UNCONNECTED);
-	inet_sk(sk)->local = old;
+	inet_forget_source(sk);
 	inet_sk(sk)->remote.port = 0;
 	sock_close(child);
 	return err == -LINUX_EAGAIN ? -LINUX_ETIMEDOUT : err;
@@ -401,6 +494,7 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 static int inet_connect(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, bool nonblock)
 {
 	struct inet_name to;
+	struct dst dst;
 	int err;
 
 	if (len < 2)
@@ -408,7 +502,10 @@ static int inet_connect(struct sock *sk, const struct linux_sockaddr *addr, unsi
 	if (addr->family == LINUX_AF_UNSPEC) {
 		if (sk->type == LINUX_SOCK_STREAM)
 			return sk->state == SS_UNCONNECTED ? 0 : -LINUX_EINVAL;
+		mutex_lock(&inet_lock);
 		inet_sk(sk)->remote.port = 0;
+		inet_forget_source(sk);
+		mutex_unlock(&inet_lock);
 		WRITE_ONCE(sk->state, SS_UNCONNECTED);
 		return 0;
 	}
@@ -417,20 +514,25 @@ static int inet_connect(struct sock *sk, const struct linux_sockaddr *addr, unsi
 		return err;
 	if (sk->type == LINUX_SOCK_STREAM)
 		return inet_connect_stream(sk, &to, nonblock);
-	err = inet_resolve_dest(sk, &to);
+	mutex_lock(&inet_lock);
+	inet_forget_source(sk); /* of an earlier connect */
+	mutex_unlock(&inet_lock);
+	err = inet_resolve_dest(sk, &to, &dst);
 	if (!err)
 		err = inet_autobind(sk);
 	if (err)
 		return err;
+	if (inet_table_of(sk) == INET_PING && !to.port)
+		to.port = inet_sk(sk)->local.port; /* its number is the only one there is */
 	mutex_lock(&inet_lock);
-	inet_pick_source(sk, &to);
+	inet_pick_source(sk, &dst);
 	inet_sk(sk)->remote = to;
 	mutex_unlock(&inet_lock);
 	WRITE_ONCE(sk->state, SS_CONNECTED);
 	return 0;
 }
 
-static int inet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len)
+int inet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len)
 {
 	struct inet_sock *in = inet_sk(sk);
 	struct inet_name n = peer ? in->remote : in->local;
@@ -443,33 +545,45 @@ static int inet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, 
 
 /* --- datagrams --- */
 
-/* The receiver of a datagram; NULL when it goes nowhere but counts as sent. */
-static struct sock *inet_route(struct sock *sk, const struct msg *msg)
+int inet_msg_dest(struct sock *sk, const struct msg *msg, bool need_port, struct inet_name *ret)
 {
-	struct inet_name to = inet_sk(sk)->remote, from;
-	struct sock *found;
 	int err;
 
-	if (msg->addr_len) {
-		err = inet_from_sockaddr(sk->family, &msg->addr, msg->addr_len, &to);
-		if (err)
-			return ERR_PTR(err);
-		if (!to.port)
-			return ERR_PTR(-LINUX_EINVAL);
-	} else if (!to.port) {
-		return ERR_PTR(-LINUX_EDESTADDRREQ);
-	}
-	err = inet_resolve_dest(sk, &to);
+	*ret = inet_sk(sk)->remote;
+	if (!msg->addr_len)
+		return READ_ONCE(sk->state) == SS_CONNECTED ? 0 : -LINUX_EDESTADDRREQ;
+	err = inet_from_sockaddr(sk->family, &msg->addr, msg->addr_len, ret);
+	if (err)
+		return err;
+	return ret->port || !need_port ? 0 : -LINUX_EINVAL;
+}
+
+/* The receiver of a datagram; NULL when it goes nowhere but counts as sent, or out of the guest. */
+static struct sock *inet_route(struct sock *sk, struct msg *msg)
+{
+	bool ping = inet_table_of(sk) == INET_PING;
+	struct inet_name to, from;
+	struct sock *found;
+	int err = inet_msg_dest(sk, msg, !ping, &to);
+
+	if (!err)
+		err = inet_resolve_dest(sk, &to, &msg->dst);
 	if (!err)
 		err = inet_autobind(sk);
 	if (err)
 		return ERR_PTR(err);
-	from = inet_sk(sk)->local;
-	if (inet_is_any(&from)) {
-		from = to;
-		from.port = inet_sk(sk)->local.port;
+	if (ping || !msg->dst.local) {
+		msg->remote = true;
+		msg->to = to;
+		inet_sk(sk)->uses_link |= !msg->dst.local;
+		return NULL;
 	}
-	found = inet_find(sk, &to, &from);
+	from = inet_sk(sk)->local;
+	if (inet_is_any(&from))
+		memcpy(from.addr, msg->dst.src, 16);
+	msg->info = (struct pktinfo){ .valid = true, .ttl = inet_sk(sk)->ttl, .tos = inet_sk(sk)->tos, .ifindex = 1 };
+	memcpy(msg->info.to, to.addr, 16);
+	found = inet_find(INET_DGRAM, &to, &from);
 	/* Nobody there: ICMP port unreachable, which a connected socket hears of. */
 	if (!found && inet_sk(sk)->remote.port) {
 		atomic_store(&sk->err, LINUX_ECONNREFUSED);
@@ -499,11 +613,22 @@ static unsigned inet_source(struct sock *sk, struct sock *to, struct linux_socka
 	return inet_to_sockaddr(to->family, &from, ret);
 }
 
-static void inet_free(struct sock *sk)
+void inet_free(struct sock *sk)
 {
-	if (!list_empty(&inet_sk(sk)->link))
+	if (!list_empty(&inet_sk(sk)->link) || !list_empty(&inet_sk(sk)->all))
 		inet_unbind(sk);
 	free(inet_sk(sk));
+}
+
+static int inet_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
+{
+	return sock_is_stream(sk) ? tcp_xmit(sk, skb, msg) : udp_xmit(sk, skb, msg);
+}
+
+static void inet_keepalive(struct sock *sk)
+{
+	if (sock_is_stream(sk))
+		tcp_keepalive(sk);
 }
 
 static const struct sock_ops inet_ops = {
@@ -513,6 +638,24 @@ static const struct sock_ops inet_ops = {
 	.getname = inet_getname,
 	.route = inet_route,
 	.source = inet_source,
+	.xmit = inet_xmit,
+	.rcvd = tcp_rcvd,
+	.shutdown = tcp_shutdown,
+	.close = tcp_close,
+	.keepalive = inet_keepalive,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.release = inet_unbind,
+	.free = inet_free,
+};
+
+static const struct sock_ops ping_ops = {
+	.bind = inet_bind,
+	.connect = inet_connect,
+	.listen = inet_listen,
+	.getname = inet_getname,
+	.route = inet_route,
+	.xmit = ping_xmit,
 	.setsockopt = inet_setsockopt,
 	.getsockopt = inet_getsockopt,
 	.release = inet_unbind,
@@ -521,16 +664,28 @@ static const struct sock_ops inet_ops = {
 
 /* --- /proc/net --- */
 
-void inet_for_each(bool dgram, void (*fn)(struct inet_sock *in, void *arg), void *arg)
+void inet_for_each(enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg)
 {
+	struct inet_sock *in;
 	MUTEX_GUARD(&inet_lock);
 
-	for (unsigned i = 0; i < HASH_SIZE; i++) {
-		struct inet_sock *in;
-
-		if (!inet_bound[dgram][i].next)
-			continue;
-		list_for_each_entry(in, &inet_bound[dgram][i], link)
+	/* Those that nobody could meet have no name yet. */
+	list_for_each_entry(in, &inet_all, all)
+		if (in->sk->type != LINUX_SOCK_RAW && inet_table_of(in->sk) == table && in->local.port)
 			fn(in, arg);
-	}
+}
+
+static void inet_link_down_one(struct inet_sock *in, void *arg __unused)
+{
+	if (!in->uses_link)
+		return;
+	atomic_store(&in->sk->err, LINUX_ENETDOWN);
+	sock_wake(in->sk, 0);
+}
+
+void inet_link_down(struct netif *nif)
+{
+	tcp_link_down(nif);
+	inet_for_each(INET_DGRAM, inet_link_down_one, NULL);
+	inet_for_each(INET_PING, inet_link_down_one, NULL);
 }

@@ -8,14 +8,25 @@
 #include "netstack/inet_addr.h"
 #include "netstack/socket.h"
 
+struct tcp_sock;
+struct pkt;
+
+/* The tables of bound names: one per name space of ports. */
+enum inet_table { INET_STREAM, INET_DGRAM, INET_PING, NR_INET_TABLES };
+
 struct inet_sock {
 	struct sock *sk;	  /* borrowed: this is sk->proto */
+	struct list_head all;	  /* inet_all; inet_lock */
+	struct tcp_sock *tcp;	  /* tcp_lock and sk->lock to write; NULL: not across a link */
+	bool any_source;	  /* the local address was chosen by connect */
+	bool hdrincl, uses_link;  /* raw; has sent over a link: hears when it goes down */
+	uint32_t icmp_filter;	  /* raw ICMP: types not wanted */
 	struct list_head link;	  /* inet_lock; in the table while bound */
 	struct inet_name local;	  /* inet_lock to bind; stable afterwards */
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
 	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, mcast_loop;
-	int tos, ttl, keepidle, keepintvl, keepcnt, user_timeout, linger2, defer_accept, mtu_discover, maxseg;
+	int tos, ttl, mcast_ttl, keepidle, keepintvl, keepcnt, user_timeout, linger2, defer_accept, mtu_discover, maxseg;
 };
 
 static inline struct inet_sock *inet_sk(const struct sock *sk)
@@ -25,7 +36,38 @@ static inline struct inet_sock *inet_sk(const struct sock *sk)
 
 int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len);
 int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len);
-/* Calls @fn for every bound sock, inet_lock held. */
-void inet_for_each(bool dgram, void (*fn)(struct inet_sock *in, void *arg), void *arg);
+/* Calls @fn for every sock of a kind (INET_STREAM: also those that were accepted), inet_lock held. */
+void inet_for_each(enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg);
+static inline enum inet_table inet_table_of(const struct sock *sk)
+{
+	if (sk->type == LINUX_SOCK_STREAM)
+		return INET_STREAM;
+	return sk->protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING;
+}
+
+/* --- inet.c, for the protocols --- */
+
+struct sock *inet_alloc(int family, int type, int protocol, const struct sock_ops *ops);
+/* The listener for a connection from @from to @to, with a reference, or NULL. */
+struct sock *inet_listener_find(const struct inet_name *to, const struct inet_name *from);
+struct sock *inet_find(enum inet_table table, const struct inet_name *to, const struct inet_name *from);
+struct sock *inet_child_new(struct sock *listener, const struct inet_name *local, const struct inet_name *remote);
+/* The way to *to ("any" is replaced by this host). */
+int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret);
+/* Where a datagram goes: msg's address or the connected one.  @need_port: -LINUX_EINVAL without one. */
+int inet_msg_dest(struct sock *sk, const struct msg *msg, bool need_port, struct inet_name *ret);
+int inet_autobind(struct sock *sk);
+int inet_bind_check(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, struct inet_name *ret);
+int inet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len);
+/* Leaves the tables; may be called again. */
+void inet_unbind(struct sock *sk);
+void inet_free(struct sock *sk);
+/* Queues what a link brought for @sk (its own copy unless *@k's skb is taken).  Drops when its buffer is full. */
+void inet_deliver(struct sock *sk, struct pkt *k, const uint8_t *data, size_t len, const struct inet_name *from);
+struct sock *raw_create(int family, int protocol);
+int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
+int ping_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
+/* Ends all that goes over a link which is gone. */
+void inet_link_down(struct netif *nif);
 
 #endif

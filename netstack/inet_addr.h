@@ -23,30 +23,51 @@ static inline void inet_set_v4(struct inet_name *n, uint32_t be_addr)
 	memcpy(n->addr + 12, &be_addr, 4);
 }
 
-static inline bool inet_is_v4(const struct inet_name *n)
+/* Of the 16 bytes alone. */
+static inline bool addr_is_v4(const uint8_t a[16])
 {
 	static const uint8_t prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
-	return !memcmp(n->addr, prefix, 12);
+	return !memcmp(a, prefix, 12);
+}
+
+static inline bool addr_is_any(const uint8_t a[16])
+{
+	static const uint8_t zero[16];
+
+	return addr_is_v4(a) ? !memcmp(a + 12, zero, 4) : !memcmp(a, zero, 16);
+}
+
+static inline bool addr_is_loopback(const uint8_t a[16])
+{
+	static const uint8_t lo6[16] = { [15] = 1 };
+
+	return addr_is_v4(a) ? a[12] == 127 : !memcmp(a, lo6, 16);
+}
+
+static inline bool addr_is_multicast(const uint8_t a[16])
+{
+	return addr_is_v4(a) ? (a[12] & 0xf0) == 0xe0 : a[0] == 0xff;
+}
+
+static inline bool inet_is_v4(const struct inet_name *n)
+{
+	return addr_is_v4(n->addr);
 }
 
 static inline bool inet_is_any(const struct inet_name *n)
 {
-	static const uint8_t zero[16];
-
-	return inet_is_v4(n) ? !memcmp(n->addr + 12, zero, 4) : !memcmp(n->addr, zero, 16);
+	return addr_is_any(n->addr);
 }
 
 static inline bool inet_is_loopback(const struct inet_name *n)
 {
-	static const uint8_t lo6[16] = { [15] = 1 };
-
-	return inet_is_v4(n) ? n->addr[12] == 127 : !memcmp(n->addr, lo6, 16);
+	return addr_is_loopback(n->addr);
 }
 
 static inline bool inet_is_multicast(const struct inet_name *n)
 {
-	return inet_is_v4(n) ? (n->addr[12] & 0xf0) == 0xe0 : n->addr[0] == 0xff;
+	return addr_is_multicast(n->addr);
 }
 
 static inline bool inet_same_addr(const struct inet_name *a, const struct inet_name *b)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "netstack/inet.h"
+#include "netstack/tcp.h"
 #include "vfs/proc/proc_net.h"
 
 /* A plain integer option: where it is kept, its bounds. */
@@ -97,6 +98,9 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		*(bool *)((char *)inet_sk(sk) + o->off) = v;
 	else
 		*(int *)((char *)inet_sk(sk) + o->off) = v;
+	/* Pulling the cork, and no delay, let go what waits. */
+	if (level == LINUX_IPPROTO_TCP && (name == LINUX_TCP_CORK ? !v : name == LINUX_TCP_NODELAY && v))
+		tcp_push(sk);
 	return 0;
 }
 
@@ -112,9 +116,7 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 	}
 	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_INFO && sk->protocol == LINUX_IPPROTO_TCP) {
 		*len = MIN(*len, 104u);
-		memset(val, 0, *len);
-		if (*len)
-			*(uint8_t *)val = sk->state == SS_CONNECTED ? 1 : sk->state == SS_LISTENING ? 10 : 7;
+		tcp_info(sk, val, *len);
 		return 0;
 	}
 	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY && sk->family == LINUX_AF_INET6) {
@@ -155,9 +157,9 @@ static void inet_show_one(struct inet_sock *in, void *arg)
 {
 	struct inet_show *s = arg;
 	struct sock *sk = in->sk;
-	unsigned st = sk->type == LINUX_SOCK_DGRAM ? 7 : sk->state == SS_LISTENING ? 10 : sk->state == SS_CONNECTED ? 1 : 7;
+	unsigned st = sk->type == LINUX_SOCK_DGRAM ? (in->remote.port ? TCP_ESTABLISHED : TCP_CLOSE) : tcp_sock_state(sk);
 
-	if (sk->family != s->family)
+	if (sk->family != s->family || (sock_is_stream(sk) && st == TCP_CLOSE))
 		return;
 	strbuf_addf(s->sb, "%4u: ", s->row++);
 	inet_show_name(s->sb, s->family, &in->local);
@@ -167,7 +169,20 @@ static void inet_show_one(struct inet_sock *in, void *arg)
 		    (unsigned)sk->rcvq_bytes, 0, 0, 0, sk->cred.uid, 0, (unsigned long long)sk->ino, ref_read(&sk->ref));
 }
 
-static void inet_show(struct strbuf *sb, int family, bool dgram)
+static void inet_show_timewait(const struct tcp_sock *tp, void *arg)
+{
+	struct inet_show *s = arg;
+
+	if (s->family != addr_family(tp->local.addr))
+		return;
+	strbuf_addf(s->sb, "%4u: ", s->row++);
+	inet_show_name(s->sb, s->family, &tp->local);
+	strbuf_addc(s->sb, ' ');
+	inet_show_name(s->sb, s->family, &tp->remote);
+	strbuf_adds(s->sb, " 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0000000000000000\n");
+}
+
+static void inet_show(struct strbuf *sb, int family, enum inet_table table)
 {
 	struct inet_show s = { sb, family, 0 };
 
@@ -176,27 +191,31 @@ static void inet_show(struct strbuf *sb, int family, bool dgram)
 	else
 		strbuf_addf(sb, "  sl  local_address                         remote_address                        st tx_queue "
 				"rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
-	inet_for_each(dgram, inet_show_one, &s);
+	inet_for_each(table, inet_show_one, &s);
+	if (table != INET_STREAM)
+		return;
+	MUTEX_GUARD(&tcp_lock);
+	tcp_for_each_timewait(inet_show_timewait, &s);
 }
 
 static void tcp_show(struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET, false);
+	inet_show(sb, LINUX_AF_INET, INET_STREAM);
 }
 
 static void tcp6_show(struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET6, false);
+	inet_show(sb, LINUX_AF_INET6, INET_STREAM);
 }
 
 static void udp_show(struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET, true);
+	inet_show(sb, LINUX_AF_INET, INET_DGRAM);
 }
 
 static void udp6_show(struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET6, true);
+	inet_show(sb, LINUX_AF_INET6, INET_DGRAM);
 }
 
 void inet_init(void)

@@ -78,10 +78,13 @@ struct skb *skb_new(struct sock *from, size_t len)
 		return NULL;
 	memset(skb, 0, sizeof(*skb));
 	list_init(&skb->link);
-	skb->from = sock_get(from);
+	skb->data = skb->buf;
 	skb->len = len;
 	skb->charge = skb_charge(len);
-	atomic_fetch_add(&from->wmem, skb->charge);
+	if (from) {
+		skb->from = sock_get(from);
+		atomic_fetch_add(&from->wmem, skb->charge);
+	}
 	return skb;
 }
 
@@ -89,6 +92,11 @@ void skb_free(struct skb *skb)
 {
 	struct sock *from = skb->from;
 
+	if (!from) {
+		scm_fini(&skb->scm);
+		free(skb);
+		return;
+	}
 	atomic_fetch_sub(&from->wmem, skb->charge);
 	sock_wake(from, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLWRBAND);
 	if (sock_writable(from) && atomic_load(&from->nospace) && atomic_exchange(&from->nospace, false))
@@ -207,7 +215,7 @@ static void sock_flush_children(struct sock *sk)
 
 void sock_close(struct sock *sk)
 {
-	bool reset, listener;
+	bool reset, listener, remote;
 	struct sock *peer;
 
 	if (sk->ops->release)
@@ -216,6 +224,7 @@ void sock_close(struct sock *sk)
 	peer = sk->peer;
 	WRITE_ONCE(sk->peer, NULL);
 	listener = sk->state == SS_LISTENING;
+	remote = sk->remote;
 	WRITE_ONCE(sk->state, SS_DISCONNECTED);
 	WRITE_ONCE(sk->shutdown, SHUT_BIT_RCV | SHUT_BIT_SND);
 	sk->file = NULL;
@@ -224,6 +233,8 @@ void sock_close(struct sock *sk)
 	reset |= sk->linger.l_onoff && !sk->linger.l_linger && sk->family != LINUX_AF_UNIX;
 	if (listener)
 		sock_flush_children(sk);
+	if (remote)
+		sk->ops->close(sk, reset);
 	if (peer) {
 		/* A datagram socket connected to this one finds out when it sends. */
 		if (sock_is_connection(sk))
@@ -238,20 +249,24 @@ int sock_shutdown(struct sock *sk, int how)
 	unsigned bits = (how == LINUX_SHUT_RD ? SHUT_BIT_RCV : how == LINUX_SHUT_WR ? SHUT_BIT_SND :
 			 SHUT_BIT_RCV | SHUT_BIT_SND);
 	struct sock *peer _cleanup_sock_ = NULL;
-	bool listener;
+	bool listener, remote;
 
 	if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
 		return -LINUX_EINVAL;
 	mutex_lock(&sk->lock);
 	listener = sk->state == SS_LISTENING;
 	WRITE_ONCE(sk->shutdown, sk->shutdown | bits); /* even where the call fails, as inet_shutdown() */
-	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED) {
+	remote = sk->remote && bits & SHUT_BIT_SND;
+	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED &&
+	    sk->state != SS_CONNECTING) {
 		mutex_unlock(&sk->lock);
 		sock_wake(sk, 0);
 		return -LINUX_ENOTCONN;
 	}
 	peer = sk->peer ? sock_get(sk->peer) : NULL;
 	mutex_unlock(&sk->lock);
+	if (remote)
+		sk->ops->shutdown(sk);
 	if (peer && sock_is_connection(sk)) {
 		unsigned mirror = (bits & SHUT_BIT_SND ? SHUT_BIT_RCV : 0) |
 				  (bits & SHUT_BIT_RCV && sk->family == LINUX_AF_UNIX ? SHUT_BIT_SND : 0);
@@ -274,6 +289,13 @@ int sock_shutdown(struct sock *sk, int how)
 static bool sock_has_room_locked(struct sock *listener)
 {
 	return listener->nr_accept <= listener->backlog;
+}
+
+bool sock_accept_room(struct sock *listener)
+{
+	MUTEX_GUARD(&listener->lock);
+
+	return sock_has_room_locked(listener);
 }
 
 int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout)

@@ -65,10 +65,13 @@ static struct skb *sock_make_skb(struct sock *sk, struct sock *to, struct msg *m
 		skb_free(skb);
 		return ERR_PTR(-LINUX_EFAULT);
 	}
-	if (sk->ops->source && to)
+	if (sk->remote)
+		skb->addr_len = 0;
+	else if (sk->ops->source && to)
 		skb->addr_len = sk->ops->source(sk, to, &skb->addr);
 	else if (sk->ops->getname(sk, false, &skb->addr, &skb->addr_len))
 		skb->addr_len = 0;
+	skb->info = msg->info;
 	skb->scm = msg->scm;
 	msg->scm.files = NULL;
 	msg->scm.nr_files = 0;
@@ -79,8 +82,7 @@ static struct skb *sock_make_skb(struct sock *sk, struct sock *to, struct msg *m
 	return skb;
 }
 
-/* Puts @skb (taken on success) on @to's queue; -EPIPE when its reader is gone. */
-static int sock_deliver(struct sock *to, struct skb *skb)
+int sock_deliver(struct sock *to, struct skb *skb)
 {
 	mutex_lock(&to->rcvq_lock);
 	if (to->closed) {
@@ -95,7 +97,8 @@ static int sock_deliver(struct sock *to, struct skb *skb)
 	return 0;
 }
 
-static int sock_check_send(struct sock *sk, struct sock **ret_peer)
+/* Who is at the other end; *ret_peer stays NULL for one behind a link. */
+static int sock_check_send(struct sock *sk, bool nonblock, struct sock **ret_peer)
 {
 	int err = 0;
 
@@ -107,6 +110,19 @@ static int sock_check_send(struct sock *sk, struct sock **ret_peer)
 	MUTEX_GUARD(&sk->lock);
 	if (sk->shutdown & SHUT_BIT_SND)
 		return -LINUX_EPIPE;
+	if (sk->remote && sk->state == SS_CONNECTED)
+		return 0;
+	if (sk->remote && sk->state == SS_CONNECTING) {
+		err = nonblock ? -LINUX_EAGAIN :
+		      waitq_wait_locked(&sk->wait, &sk->lock, sk->state != SS_CONNECTING, SLEEP_INTERRUPTIBLE,
+					sock_deadline(sk->sndtimeo));
+		if (err)
+			return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
+		if (sk->state == SS_CONNECTED)
+			return 0;
+		err = sock_take_err(sk);
+		return err ? err : -LINUX_EPIPE;
+	}
 	if (!sk->peer)
 		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTCONN : -LINUX_EPIPE;
 	*ret_peer = sock_get(sk->peer);
@@ -132,7 +148,7 @@ static int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
 	deadline_t deadline = sock_deadline(sk->sndtimeo);
 	struct sock *peer _cleanup_sock_ = NULL;
 	int64_t done = 0;
-	int err = sock_check_send(sk, &peer);
+	int err = sock_check_send(sk, nonblock, &peer);
 
 	while (!err && msg->iter->count) {
 		size_t len = MIN(msg->iter->count, STREAM_CHUNK);
@@ -148,6 +164,13 @@ static int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
 		skb = sock_make_skb(sk, peer, msg, len);
 		if (IS_ERR(skb))
 			return done ? done : (int64_t)PTR_ERR(skb);
+		if (!peer) {
+			err = sk->ops->xmit(sk, skb, msg);
+			if (err)
+				break;
+			done += len;
+			continue;
+		}
 		if (sock_deliver(peer, skb)) {
 			skb_free(skb);
 			done += MAX(sock_send_to_closed(sk, len), 0);
@@ -185,7 +208,7 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	int err = 0;
 
 	if (sock_is_connection(sk)) {
-		err = sock_check_send(sk, &to);
+		err = sock_check_send(sk, nonblock, &to);
 	} else {
 		if (READ_ONCE(sk->shutdown) & SHUT_BIT_SND)
 			return -LINUX_EPIPE;
@@ -207,6 +230,10 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	skb = sock_make_skb(sk, to, msg, len);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
+	if (!to && msg->remote) {
+		err = sk->ops->xmit(sk, skb, msg);
+		return err ? err : (int64_t)len;
+	}
 	if (!to) { /* nobody there: a datagram is lost, and counts as sent */
 		skb_free(skb);
 		return len;
@@ -238,6 +265,8 @@ int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	int64_t ret;
 
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
+	if (sk->ops->sendmsg)
+		return sk->ops->sendmsg(sk, msg, nonblock);
 	if (msg->flags & LINUX_MSG_OOB)
 		return -LINUX_EOPNOTSUPP;
 	if (sock_is_stream(sk)) {
@@ -317,6 +346,8 @@ static void sock_consume(struct sock *sk, struct skb *skb, size_t n, bool whole)
 	if (!gone)
 		return;
 	skb_free(skb);
+	if (sk->remote)
+		sk->ops->rcvd(sk);
 	if (!sock_is_connection(sk))
 		sock_wake(sk, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM); /* senders that found the queue full */
 }
@@ -350,6 +381,7 @@ static void sock_take_addr(struct skb *skb, struct msg *msg)
 {
 	msg->addr = skb->addr;
 	msg->addr_len = skb->addr_len;
+	msg->info = skb->info;
 }
 
 static int64_t sock_recv_packet(struct sock *sk, struct msg *msg, bool nonblock)

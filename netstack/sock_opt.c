@@ -2,8 +2,10 @@
 /*
  * socket(7) options: the SOL_SOCKET level, for all families.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "netstack/skf.h"
 #include "netstack/socket.h"
 #include "sentry/abi/time.h"
 
@@ -87,6 +89,8 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		return 0;
 	case LINUX_SO_KEEPALIVE:
 		sk->keepalive = v;
+		if (sk->ops->keepalive)
+			sk->ops->keepalive(sk);
 		return 0;
 	case LINUX_SO_OOBINLINE:
 		sk->oobinline = v;
@@ -124,11 +128,63 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 	case LINUX_SO_RCVLOWAT:
 		sk->rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
 		return 0;
-	case LINUX_SO_BINDTODEVICE:
-		return -LINUX_EPERM;
 	default:
 		return -LINUX_ENOPROTOOPT;
 	}
+}
+
+/* By name; the empty one ends it.  Who has not bound it before needs no right, as since Linux 5.7. */
+static int sock_bind_device(struct sock *sk, const void *val, unsigned len)
+{
+	char name[16] = "";
+	struct netif *nif;
+
+	if (sk->bound_if && !capable(CAP_NET_RAW))
+		return -LINUX_EPERM;
+	memcpy(name, val, MIN(len, (unsigned)sizeof(name) - 1));
+	if (!name[0]) {
+		sk->bound_if = 0;
+		return 0;
+	}
+	nif = netif_find_name(name);
+	if (!nif)
+		return -LINUX_ENODEV;
+	sk->bound_if = nif->index;
+	return 0;
+}
+
+/* struct sock_fprog: a count and where the instructions are. */
+static int sock_attach_filter(struct sock *sk, const void *val, unsigned len)
+{
+	struct {
+		uint16_t nr, pad[3];
+		uint64_t insns;
+	} fprog;
+	struct skf_prog *prog;
+	struct skf_insn *insns;
+	int err;
+
+	if (!sk->ops->filter)
+		return -LINUX_ENOPROTOOPT;
+	if (len != sizeof(fprog))
+		return -LINUX_EINVAL;
+	memcpy(&fprog, val, sizeof(fprog));
+	if (!fprog.nr || fprog.nr > SKF_INSNS_MAX)
+		return -LINUX_EINVAL;
+	insns = malloc(fprog.nr * sizeof(*insns));
+	if (!insns)
+		return -LINUX_ENOMEM;
+	if (copy_from_user(insns, fprog.insns, fprog.nr * sizeof(*insns)))
+		prog = ERR_PTR(-LINUX_EFAULT);
+	else
+		prog = skf_new(insns, fprog.nr);
+	free(insns);
+	if (IS_ERR(prog))
+		return (int)PTR_ERR(prog);
+	err = sk->ops->filter(sk, prog);
+	if (err)
+		skf_free(prog);
+	return err;
 }
 
 int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
@@ -142,7 +198,11 @@ int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 	if (name == LINUX_SO_SNDTIMEO)
 		return opt_timeout(val, len, &sk->sndtimeo);
 	if (name == LINUX_SO_BINDTODEVICE)
-		return len ? -LINUX_EPERM : 0;
+		return sock_bind_device(sk, val, len);
+	if (name == LINUX_SO_ATTACH_FILTER)
+		return sock_attach_filter(sk, val, len);
+	if (name == LINUX_SO_DETACH_FILTER)
+		return sk->ops->filter ? sk->ops->filter(sk, NULL) : -LINUX_ENOPROTOOPT;
 	err = opt_int(val, len, &v);
 	if (err)
 		return err;
@@ -246,9 +306,15 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		return get_timeout(val, len, sk->rcvtimeo);
 	case LINUX_SO_SNDTIMEO:
 		return get_timeout(val, len, sk->sndtimeo);
-	case LINUX_SO_BINDTODEVICE:
-		*len = 0;
-		return 0;
+	case LINUX_SO_BINDTODEVICE: {
+		struct netif *nif = sk->bound_if ? netif_find(sk->bound_if) : NULL;
+
+		if (!nif) {
+			*len = 0;
+			return 0;
+		}
+		return *len < sizeof(nif->name) ? -LINUX_EINVAL : get_bytes(val, len, nif->name, strlen(nif->name) + 1);
+	}
 	case LINUX_SO_COOKIE:
 		if (*len < 8)
 			return -LINUX_EINVAL;

@@ -7,9 +7,11 @@
 
 #include "netstack/socket.h"
 
-/* A message charged to @from, with room for @len bytes; NULL: no memory. */
+/* A message charged to @from (NULL: nobody), with room for @len bytes; NULL: no memory. */
 struct skb *skb_new(struct sock *from, size_t len);
 void skb_free(struct skb *skb);
+/* Puts @skb (taken on success) on @to's queue; -LINUX_EPIPE when its reader is gone. */
+int sock_deliver(struct sock *to, struct skb *skb);
 /* The peer with a reference, or NULL. */
 struct sock *sock_peer_get(struct sock *sk);
 /* Ends a sock: what release of its file does; also for children that were never accepted. */

@@ -9,6 +9,9 @@
  * One path for all kinds: sock_recvmsg() serves every type from `rcvq`, sock_poll() derives readiness from the same state, and the
  * protocols only differ in how they find the peer and name addresses.
  *
+ * What is not in the guest is reached by `xmit`: a stream whose other end is behind a link has no peer but `remote`, a datagram goes
+ * there when the protocol's `route` found nobody and says so.  What arrives from a link is queued by sock_deliver(), as everything.
+ *
  * Locks: sock->lock guards state, peer and options; it is never held together with another sock's but for listener > child.
  * sock->rcvq_lock guards the receive queue and its counters and is a leaf but for waitq locks.  Buffer accounting is atomic.
  * Neither is held while copying to or from the guest.
@@ -16,11 +19,13 @@
 #ifndef SENTRY_NETSTACK_SOCKET_H
 #define SENTRY_NETSTACK_SOCKET_H
 
+#include "netstack/netif.h"
 #include "sentry/abi/socket.h"
 #include "vfs/fasync.h"
 #include "vfs/vfs.h"
 
 struct sock;
+struct skf_prog;
 
 /* Ancillary data. */
 struct scm {
@@ -31,15 +36,25 @@ struct scm {
 };
 void scm_fini(struct scm *scm);
 
+/* How a datagram came: for ip(7)'s and ipv6(7)'s control messages. */
+struct pktinfo {
+	bool valid;
+	uint8_t ttl, tos;
+	int ifindex;
+	uint8_t to[16];
+};
+
 struct skb {
 	struct list_head link;
-	struct sock *from;	/* reference: whose send buffer it occupies; NULL */
+	struct sock *from;	/* reference: whose send buffer it occupies; NULL: nobody's */
 	size_t len, off;	/* bytes in data, bytes read already */
 	size_t charge;		/* what it counts in from->wmem */
 	struct linux_sockaddr addr; /* sender, for recvfrom */
 	unsigned addr_len;
 	struct scm scm;
-	char data[];
+	struct pktinfo info;
+	char *data;		/* in buf */
+	char buf[];
 };
 
 struct msg {
@@ -50,6 +65,11 @@ struct msg {
 	struct scm scm;		/* send: taken by the protocol on success; receive: out */
 	unsigned flags;		/* in: LINUX_MSG_*; receive out: TRUNC, CTRUNC... in out_flags */
 	unsigned out_flags;
+	/* Datagrams that leave the guest; by the protocol's route. */
+	bool remote;
+	struct inet_name to;
+	struct dst dst;
+	struct pktinfo info;	/* receive: out */
 };
 
 enum sock_state { SS_UNCONNECTED, SS_CONNECTING, SS_LISTENING, SS_CONNECTED, SS_DISCONNECTED };
@@ -60,10 +80,24 @@ struct sock_ops {
 	int (*listen)(struct sock *sk, int backlog);
 	/* Own name, or with @peer the other's.  -LINUX_ENOTCONN. */
 	int (*getname)(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len);
-	/* Datagrams: finds the receiver of @msg, with a reference, or ERR_PTR.  Streams: NULL, sk->peer is used. */
-	struct sock *(*route)(struct sock *sk, const struct msg *msg);
+	/*
+	 * Datagrams: finds the receiver of @msg, with a reference, or ERR_PTR; NULL when it goes nowhere, or, with msg->remote set,
+	 * through xmit.  Streams: NULL, sk->peer is used.
+	 */
+	struct sock *(*route)(struct sock *sk, struct msg *msg);
 	/* The name of @sk that a receiver of its message is shown; length.  NULL: getname. */
 	unsigned (*source)(struct sock *sk, struct sock *to, struct linux_sockaddr *ret);
+	/* Takes @skb to send it across a link.  0 or -errno. */
+	int (*xmit)(struct sock *sk, struct skb *skb, struct msg *msg);
+	/* Sending as a whole, where messages are not for other sockets; NULL: as all others. */
+	int64_t (*sendmsg)(struct sock *sk, struct msg *msg, bool nonblock);
+	/* Streams with `remote`: a reader took data; the sending side was shut down; the file is gone (@abort: with a reset). */
+	void (*rcvd)(struct sock *sk);
+	void (*shutdown)(struct sock *sk);
+	void (*close)(struct sock *sk, bool abort);
+	void (*keepalive)(struct sock *sk); /* SO_KEEPALIVE changed */
+	/* SO_ATTACH_FILTER: takes @prog; SO_DETACH_FILTER: NULL.  NULL: no filters. */
+	int (*filter)(struct sock *sk, struct skf_prog *prog);
 	int (*setsockopt)(struct sock *sk, int level, int name, const void *val, unsigned len); /* -LINUX_ENOPROTOOPT */
 	int (*getsockopt)(struct sock *sk, int level, int name, void *val, unsigned *len);
 	/* The file is being closed: leave name tables.  NULL: nothing to do. */
@@ -87,6 +121,7 @@ struct sock {
 	enum sock_state state;	/* lock */
 	struct sock *peer;	/* lock; reference; connected streams and pairs, connected datagram sockets */
 	unsigned shutdown;	/* lock; bit 0: receive, bit 1: send */
+	bool remote;		/* lock; set before the state; a stream whose other end is behind a link */
 	atomic_int err;		/* pending SO_ERROR */
 	struct linux_ucred peer_cred; /* at connect or listen */
 	unsigned peer_groups;
@@ -108,6 +143,7 @@ struct sock {
 	int64_t rcvtimeo, sndtimeo; /* ns; -1: none */
 	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
 	int priority, mark;
+	int bound_if;		/* SO_BINDTODEVICE; 0: none */
 	struct linux_linger linger;
 	void *proto;		/* protocol's data */
 };
@@ -129,13 +165,19 @@ static inline void sock_put_cleanup(struct sock **sk)
 /* Makes a socket of a family: unix_create, inet_create. Taken by the file.  The sock or ERR_PTR. */
 struct sock *unix_create(int type, int protocol);
 struct sock *inet_create(int family, int type, int protocol);
+struct sock *netlink_create(int type, int protocol);
+struct sock *packet_create(int type, int protocol);
 /* socketpair(2); two new socks of unix_create. */
 int unix_pair(struct sock *a, struct sock *b);
-/* Registers what /proc/net shows; once at start-up. */
+/* The protocols and their tables in /proc/net; once at start-up. */
+void net_init(void);
 void unix_init(void);
 void inet_init(void);
+void netlink_init(void);
+void packet_init(void);
 /* netdevice(7) ioctls; -LINUX_ENOTTY for others. */
 int64_t netdev_ioctl(unsigned cmd, uint64_t arg);
+void netdev_init(void);
 
 /* A file over @sk (taken in every case).  @flags: O_NONBLOCK. */
 struct file *sock_file_new(struct sock *sk, unsigned flags);
@@ -161,6 +203,8 @@ int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 void sock_join(struct sock *a, struct sock *b);
 /* Puts @child on @listener's accept queue, waiting while it is full.  The queue takes a reference.  0, -ECONNREFUSED... */
 int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout);
+/* Whether that would not wait. */
+bool sock_accept_room(struct sock *listener);
 /* Wakes those who wait for @sk. */
 void sock_wake(struct sock *sk, unsigned events);
 /* Signals those who asked for it with O_ASYNC that there is something to receive, or an end.  @reason: LINUX_POLL_*. */

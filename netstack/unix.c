@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "netstack/sock_queue.h"
+#include "netstack/unix.h"
 #include "vfs/proc/proc_net.h"
 
 struct unix_addr {
@@ -344,7 +345,7 @@ static int unix_listen(struct sock *sk, int backlog)
 	return 0;
 }
 
-static struct sock *unix_route(struct sock *sk, const struct msg *msg)
+static struct sock *unix_route(struct sock *sk, struct msg *msg)
 {
 	struct unix_addr a;
 	struct sock *to;
@@ -443,6 +444,19 @@ static void unix_show(struct strbuf *sb)
 					strbuf_addc(sb, u->name.addr.un.sun_path[i] ? u->name.addr.un.sun_path[i] : '@');
 		}
 		strbuf_addc(sb, '\n');
+	}
+}
+
+void unix_for_each(void (*fn)(struct sock *sk, const char *name, unsigned len, uint64_t peer_ino, void *arg), void *arg)
+{
+	struct unix_sock *u;
+	MUTEX_GUARD(&unix_lock);
+
+	list_for_each_entry(u, &unix_all, link) {
+		struct sock *peer _cleanup_sock_ = sock_peer_get(u->sk);
+		unsigned len = u->name.len ? u->name.len - UNIX_PATH_OFFSET : 0;
+
+		fn(u->sk, u->name.addr.un.sun_path, len && unix_addr_is_path(&u->name) ? len - 1 : len, peer ? peer->ino : 0, arg);
 	}
 }
 

@@ -170,6 +170,7 @@ struct linux_linger {
 
 #define LINUX_IP_TOS 1
 #define LINUX_IP_TTL 2
+#define LINUX_IP_HDRINCL 3
 #define LINUX_IP_OPTIONS 4
 #define LINUX_IP_RECVOPTS 6
 #define LINUX_IP_PKTINFO 8
@@ -186,6 +187,7 @@ struct linux_linger {
 #define LINUX_IP_ADD_MEMBERSHIP 35
 #define LINUX_IP_DROP_MEMBERSHIP 36
 
+#define LINUX_IPV6_CHECKSUM 7
 #define LINUX_IPV6_UNICAST_HOPS 16
 #define LINUX_IPV6_MULTICAST_HOPS 18
 #define LINUX_IPV6_MULTICAST_LOOP 19

@@ -65,8 +65,7 @@ static int setup_devices(void)
 	if (!err)
 		err = tty_device_init();
 	tty_hooks = &tty_core_hooks;
-	unix_init();
-	inet_init();
+	net_init();
 	return err;
 }
 

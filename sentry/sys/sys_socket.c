@@ -59,8 +59,12 @@ static struct sock *sock_create(int family, int type, int protocol)
 		if (protocol < 0 || protocol > 262)
 			return ERR_PTR(-LINUX_EINVAL);
 		return inet_create(family, type, protocol);
+	case LINUX_AF_NETLINK:
+		return netlink_create(type, protocol);
+	case LINUX_AF_PACKET:
+		return packet_create(type, protocol);
 	default:
-		syscall_unsupported("socket address family", "AF_UNIX, AF_INET and AF_INET6 (loopback) are there");
+		syscall_unsupported("socket address family", "AF_UNIX, AF_INET, AF_INET6, AF_NETLINK and AF_PACKET are there");
 		return ERR_PTR(-LINUX_EAFNOSUPPORT);
 	}
 }

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * packet(7): frames as they are, with CAP_NET_RAW.  What they send passes the same filter as all frames do, in the helper.
+ */
+#include <stdlib.h>
+
+#include "netstack/skf.h"
+#include "netstack/ip.h"
+#include "netstack/sock_queue.h"
+#include "vfs/proc/proc_net.h"
+
+#define ETH_P_ALL 3
+#define SOL_PACKET 263
+#define PACKET_ADD_MEMBERSHIP 1
+#define PACKET_DROP_MEMBERSHIP 2
+#define PACKET_STATISTICS 6
+#define PACKET_AUXDATA 8
+#define PACKET_OUTGOING 4
+#define PACKET_HOST 0
+#define PACKET_BROADCAST 1
+#define PACKET_MULTICAST 2
+#define PACKET_OTHERHOST 3
+
+struct linux_sockaddr_ll {
+	uint16_t sll_family, sll_protocol; /* big endian */
+	int32_t sll_ifindex;
+	uint16_t sll_hatype;
+	uint8_t sll_pkttype, sll_halen, sll_addr[8];
+};
+static_assert(sizeof(struct linux_sockaddr_ll) == 20, "struct sockaddr_ll");
+
+struct packet_sock {
+	struct sock *sk;	/* borrowed: this is sk->proto */
+	struct list_head link;	/* packet_socks */
+	int ifindex;		/* packet_lock; 0: all */
+	uint16_t protocol;	/* host order; 0: receives nothing */
+	struct skf_prog *filter;
+	uint32_t packets, drops;
+};
+
+static struct mutex packet_lock = MUTEX_INIT;
+static LIST_HEAD(packet_socks);
+atomic_int nr_packet_socks;
+
+static struct packet_sock *packet_sk(const struct sock *sk)
+{
+	return sk->proto;
+}
+
+static int packet_addr(const struct linux_sockaddr *addr, unsigned len, struct linux_sockaddr_ll *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (len < 12 || addr->family != LINUX_AF_PACKET)
+		return -LINUX_EINVAL;
+	memcpy(ret, addr, MIN(len, sizeof(*ret)));
+	return 0;
+}
+
+static int packet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned len)
+{
+	struct linux_sockaddr_ll a;
+	int err = packet_addr(addr, len, &a);
+
+	if (err)
+		return err;
+	if (a.sll_ifindex && !netif_find(a.sll_ifindex))
+		return -LINUX_ENODEV;
+	MUTEX_GUARD(&packet_lock);
+	packet_sk(sk)->ifindex = a.sll_ifindex;
+	if (a.sll_protocol)
+		packet_sk(sk)->protocol = __builtin_bswap16(a.sll_protocol);
+	return 0;
+}
+
+static int packet_connect(struct sock *sk __unused, const struct linux_sockaddr *addr __unused, unsigned len __unused,
+			  bool nonblock __unused)
+{
+	return -LINUX_EOPNOTSUPP;
+}
+
+static int packet_listen(struct sock *sk __unused, int backlog __unused)
+{
+	return -LINUX_EOPNOTSUPP;
+}
+
+static void packet_ll_fill(struct linux_sockaddr_ll *a, struct netif *nif, uint16_t protocol)
+{
+	*a = (struct linux_sockaddr_ll){ .sll_family = LINUX_AF_PACKET, .sll_protocol = __builtin_bswap16(protocol) };
+	if (!nif)
+		return;
+	a->sll_ifindex = nif->index;
+	a->sll_hatype = nif->type;
+	a->sll_halen = 6;
+	memcpy(a->sll_addr, nif->hwaddr, 6);
+}
+
+static int packet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, unsigned *ret_len)
+{
+	struct packet_sock *ps = packet_sk(sk);
+	struct linux_sockaddr_ll a;
+
+	if (peer)
+		return -LINUX_EOPNOTSUPP;
+	packet_ll_fill(&a, ps->ifindex ? netif_find(ps->ifindex) : NULL, ps->protocol);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, &a, sizeof(a));
+	*ret_len = ps->ifindex ? sizeof(a) - 2 : 12;
+	return 0;
+}
+
+/* --- sending --- */
+
+static int packet_xmit(struct sock *sk, struct netif *nif, const struct linux_sockaddr_ll *to, uint8_t *frame, size_t len)
+{
+	struct iovec iov = { frame, len };
+
+	if (sk->type == LINUX_SOCK_DGRAM) {
+		memcpy(frame, to->sll_addr, 6);
+		memcpy(frame + 6, nif->hwaddr, 6);
+		memcpy(frame + 12, &to->sll_protocol, 2);
+	} else if (len < ETH_HLEN) {
+		return -LINUX_EINVAL;
+	}
+	if (len > READ_ONCE(nif->mtu) + ETH_HLEN)
+		return -LINUX_EMSGSIZE;
+	if (nif == netif_lo()) {
+		uint16_t proto = get_be16(frame + 12);
+		struct iovec ip = { frame + ETH_HLEN, len - ETH_HLEN };
+
+		packet_tap(nif, &iov, 1, false);
+		return proto == ETH_P_IP || proto == ETH_P_IPV6 ? ip_loopback(&ip, 1, proto == ETH_P_IPV6) : 0;
+	}
+	return link_xmit(nif, &iov, 1);
+}
+
+static int64_t packet_sendmsg(struct sock *sk, struct msg *msg, bool nonblock __unused)
+{
+	struct packet_sock *ps = packet_sk(sk);
+	size_t head = sk->type == LINUX_SOCK_DGRAM ? ETH_HLEN : 0, len = msg->iter->count;
+	struct linux_sockaddr_ll to;
+	struct netif *nif;
+	uint8_t *frame;
+	int err = 0;
+
+	packet_ll_fill(&to, NULL, ps->protocol);
+	to.sll_ifindex = ps->ifindex;
+	if (msg->addr_len)
+		err = packet_addr(&msg->addr, msg->addr_len, &to);
+	else if (sk->type == LINUX_SOCK_DGRAM)
+		err = -LINUX_EDESTADDRREQ;
+	if (err)
+		return err;
+	nif = netif_find(to.sll_ifindex);
+	if (!nif)
+		return -LINUX_ENXIO;
+	if (!(READ_ONCE(nif->flags) & LINUX_IFF_UP))
+		return -LINUX_ENETDOWN;
+	if (len > nif->max_mtu + ETH_HLEN)
+		return -LINUX_EMSGSIZE;
+	frame = malloc(head + len + ETH_HLEN);
+	if (!frame)
+		return -LINUX_ENOBUFS;
+	if (iov_iter_copy_from(msg->iter, frame + head, len) != len)
+		err = -LINUX_EFAULT;
+	else
+		err = packet_xmit(sk, nif, &to, frame, head + len);
+	free(frame);
+	return err ? err : (int64_t)len;
+}
+
+/* --- receiving --- */
+
+static uint8_t packet_type(const struct netif *nif, const uint8_t *eth, bool outgoing)
+{
+	static const uint8_t ones[6] = { 255, 255, 255, 255, 255, 255 };
+
+	if (outgoing)
+		return PACKET_OUTGOING;
+	if (!memcmp(eth, ones, 6))
+		return PACKET_BROADCAST;
+	if (eth[0] & 1)
+		return PACKET_MULTICAST;
+	return memcmp(eth, nif->hwaddr, 6) ? PACKET_OTHERHOST : PACKET_HOST;
+}
+
+static void packet_queue(struct packet_sock *ps, struct netif *nif, const uint8_t *frame, size_t len, bool outgoing)
+{
+	size_t skip = ps->sk->type == LINUX_SOCK_DGRAM ? ETH_HLEN : 0, take = len - skip;
+	struct linux_sockaddr_ll from;
+	struct skb *skb;
+
+	if (ps->filter)
+		take = MIN(take, skf_run(ps->filter, frame + skip, len - skip, get_be16(frame + 12), packet_type(nif, frame, outgoing)));
+	if (!take)
+		return;
+	ps->packets++;
+	if (ps->sk->rcvq_bytes >= (size_t)ps->sk->rcvbuf) {
+		ps->drops++;
+		return;
+	}
+	skb = skb_new(NULL, take);
+	if (!skb)
+		return;
+	memcpy(skb->data, frame + skip, take);
+	packet_ll_fill(&from, nif, get_be16(frame + 12));
+	from.sll_pkttype = packet_type(nif, frame, outgoing);
+	memcpy(from.sll_addr, frame + 6, 6);
+	memcpy(&skb->addr, &from, sizeof(from));
+	skb->addr_len = sizeof(from);
+	if (sock_deliver(ps->sk, skb))
+		skb_free(skb);
+}
+
+void packet_tap(struct netif *nif, const struct iovec *iov, unsigned nr, bool outgoing)
+{
+	struct packet_sock *ps;
+	uint8_t *flat = NULL;
+	size_t len = 0;
+	MUTEX_GUARD(&packet_lock);
+
+	list_for_each_entry(ps, &packet_socks, link) {
+		/* What goes out is shown to those who want everything. */
+		if (!ps->protocol || (ps->ifindex && ps->ifindex != nif->index) || (outgoing && ps->protocol != ETH_P_ALL))
+			continue;
+		if (!flat) {
+			for (unsigned i = 0; i < nr; i++)
+				len += iov[i].iov_len;
+			flat = len >= ETH_HLEN ? malloc(len) : NULL;
+			if (!flat)
+				return;
+			len = 0;
+			for (unsigned i = 0; i < nr; i++) {
+				memcpy(flat + len, iov[i].iov_base, iov[i].iov_len);
+				len += iov[i].iov_len;
+			}
+		}
+		if (ps->protocol == ETH_P_ALL || ps->protocol == get_be16(flat + 12))
+			packet_queue(ps, nif, flat, len, outgoing);
+	}
+	free(flat);
+}
+
+/* --- options --- */
+
+static int packet_setsockopt(struct sock *sk, int level, int name, const void *val __unused, unsigned len)
+{
+	if (level != SOL_PACKET)
+		return -LINUX_ENOPROTOOPT;
+	switch (name) {
+	case PACKET_ADD_MEMBERSHIP: /* promiscuous or not, this link brings what is for us */
+	case PACKET_DROP_MEMBERSHIP:
+		return len < 16 ? -LINUX_EINVAL : 0;
+	default:
+		(void)sk;
+		return -LINUX_ENOPROTOOPT;
+	}
+}
+
+static int packet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len)
+{
+	struct packet_sock *ps = packet_sk(sk);
+	uint32_t stats[2];
+
+	if (level != SOL_PACKET || name != PACKET_STATISTICS)
+		return -LINUX_ENOPROTOOPT;
+	mutex_lock(&packet_lock);
+	stats[0] = ps->packets;
+	stats[1] = ps->drops;
+	ps->packets = ps->drops = 0;
+	mutex_unlock(&packet_lock);
+	*len = MIN(*len, sizeof(stats));
+	memcpy(val, stats, *len);
+	return 0;
+}
+
+static int packet_filter(struct sock *sk, struct skf_prog *prog)
+{
+	struct packet_sock *ps = packet_sk(sk);
+	struct skf_prog *old;
+
+	mutex_lock(&packet_lock);
+	old = ps->filter;
+	ps->filter = prog;
+	mutex_unlock(&packet_lock);
+	if (!prog && !old)
+		return -LINUX_ENOENT;
+	skf_free(old);
+	return 0;
+}
+
+static void packet_release(struct sock *sk)
+{
+	MUTEX_GUARD(&packet_lock);
+
+	if (list_empty(&packet_sk(sk)->link))
+		return;
+	list_del(&packet_sk(sk)->link);
+	atomic_fetch_sub(&nr_packet_socks, 1);
+}
+
+static void packet_free(struct sock *sk)
+{
+	packet_release(sk);
+	skf_free(packet_sk(sk)->filter);
+	free(packet_sk(sk));
+}
+
+static const struct sock_ops packet_ops = {
+	.bind = packet_bind,
+	.connect = packet_connect,
+	.listen = packet_listen,
+	.getname = packet_getname,
+	.sendmsg = packet_sendmsg,
+	.filter = packet_filter,
+	.setsockopt = packet_setsockopt,
+	.getsockopt = packet_getsockopt,
+	.release = packet_release,
+	.free = packet_free,
+};
+
+struct sock *packet_create(int type, int protocol)
+{
+	struct packet_sock *ps;
+	struct sock *sk;
+
+	if (!capable(CAP_NET_RAW))
+		return ERR_PTR(-LINUX_EPERM);
+	if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
+		return ERR_PTR(-LINUX_ESOCKTNOSUPPORT);
+	ps = calloc(1, sizeof(*ps));
+	sk = ps ? sock_alloc(LINUX_AF_PACKET, type, protocol, &packet_ops) : NULL;
+	if (!sk) {
+		free(ps);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	ps->sk = sk;
+	ps->protocol = __builtin_bswap16((uint16_t)protocol);
+	sk->proto = ps;
+	mutex_lock(&packet_lock);
+	list_add_tail(&ps->link, &packet_socks);
+	atomic_fetch_add(&nr_packet_socks, 1);
+	mutex_unlock(&packet_lock);
+	return sk;
+}
+
+static void packet_show(struct strbuf *sb)
+{
+	struct packet_sock *ps;
+	MUTEX_GUARD(&packet_lock);
+
+	strbuf_adds(sb, "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n");
+	list_for_each_entry(ps, &packet_socks, link)
+		strbuf_addf(sb, "%016x %-6d %-4d %04x   %-5d %1d %-6u %-6u %-6llu\n", 0, ref_read(&ps->sk->ref), ps->sk->type, ps->protocol,
+			    ps->ifindex, 1, (unsigned)ps->sk->rcvq_bytes, ps->sk->cred.uid, (unsigned long long)ps->sk->ino);
+}
+
+void packet_init(void)
+{
+	proc_net_register("packet", packet_show);
+}
