@@ -82,12 +82,20 @@ void inode_init_owner(struct inode *inode, const struct inode *dir, uint32_t mod
 
 /* --- times --- */
 
+/* Written with i_lock held; relatime looks at them without. */
+static void time_write(struct timespec64 *t, const struct timespec64 *now)
+{
+	WRITE_ONCE(t->sec, now->sec);
+	WRITE_ONCE(t->nsec, now->nsec);
+}
+
 void inode_touch_mtime(struct inode *inode)
 {
 	struct timespec64 now = current_time();
 
 	mutex_lock(&inode->i_lock);
-	inode->mtime = inode->ctime = now;
+	time_write(&inode->mtime, &now);
+	time_write(&inode->ctime, &now);
 	mutex_unlock(&inode->i_lock);
 }
 
@@ -96,13 +104,15 @@ void inode_touch_ctime(struct inode *inode)
 	struct timespec64 now = current_time();
 
 	mutex_lock(&inode->i_lock);
-	inode->ctime = now;
+	time_write(&inode->ctime, &now);
 	mutex_unlock(&inode->i_lock);
 }
 
 static bool timespec64_after(const struct timespec64 *a, const struct timespec64 *b)
 {
-	return a->sec > b->sec || (a->sec == b->sec && a->nsec > b->nsec);
+	int64_t a_sec = READ_ONCE(a->sec), b_sec = READ_ONCE(b->sec);
+
+	return a_sec > b_sec || (a_sec == b_sec && READ_ONCE(a->nsec) > READ_ONCE(b->nsec));
 }
 
 /* relatime: only when the file changed since it was last read, or a day went by (relatime_need_update). */
@@ -120,12 +130,12 @@ void inode_touch_atime(struct inode *inode, struct mount *mnt)
 	if (!(flags & LINUX_MS_STRICTATIME) && timespec64_after(&inode->atime, &inode->mtime) &&
 	    timespec64_after(&inode->atime, &inode->ctime)) {
 		/* The common case costs no lock and, most of the time, no look at the clock: a day is long. */
-		if (current_time().sec - inode->atime.sec < 24 * 60 * 60)
+		if (current_time().sec - READ_ONCE(inode->atime.sec) < 24 * 60 * 60)
 			return;
 	}
 	now = current_time();
 	mutex_lock(&inode->i_lock);
-	inode->atime = now;
+	time_write(&inode->atime, &now);
 	mutex_unlock(&inode->i_lock);
 }
 

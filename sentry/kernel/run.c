@@ -127,7 +127,7 @@ static int64_t task_make_syscall(struct task *t)
 	const struct guest_regs *r = &t->ctx->regs;
 	uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
-	if (unlikely(t->seccomp_mode) && seccomp_check(t->syscall_nr, args) == SECCOMP_SKIP)
+	if (unlikely(READ_ONCE(t->seccomp_mode)) && seccomp_check(t->syscall_nr, args) == SECCOMP_SKIP)
 		return (int64_t)t->ctx->regs.rax;
 	return syscall_dispatch(t->syscall_nr, args);
 }

@@ -123,8 +123,9 @@ static void sync_threads_locked(void)
 			continue;
 		seccomp_get(me->seccomp);
 		seccomp_put(t->seccomp);
-		t->seccomp = me->seccomp;
-		t->seccomp_mode = LINUX_SECCOMP_MODE_FILTER;
+		/* What it had is one of the new one's ancestors, so that it may be running it now. */
+		WRITE_ONCE(t->seccomp, me->seccomp);
+		WRITE_ONCE(t->seccomp_mode, LINUX_SECCOMP_MODE_FILTER);
 		t->no_new_privs |= me->no_new_privs;
 	}
 }
@@ -272,10 +273,10 @@ enum seccomp_verdict seccomp_check(uint64_t nr, const uint64_t *args)
 	struct linux_siginfo info;
 	uint32_t ret;
 
-	if (current->seccomp_mode == LINUX_SECCOMP_MODE_STRICT)
+	if (READ_ONCE(current->seccomp_mode) == LINUX_SECCOMP_MODE_STRICT)
 		return seccomp_strict(nr);
 	mutex_lock(&current->tg->siglock);
-	f = seccomp_get(current->seccomp);
+	f = seccomp_get(READ_ONCE(current->seccomp));
 	mutex_unlock(&current->tg->siglock);
 	ret = filters_run(f, &data);
 	seccomp_put(f);
