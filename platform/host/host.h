@@ -226,6 +226,7 @@ void host_sched_yield(void);
 /* @cmd: MEMBARRIER_CMD_*. */
 int host_membarrier(int cmd, unsigned flags);
 int host_setpriority(pid_t tid, int nice);
+int host_getnice(void); /* of the caller: -20 to 19 */
 /* Processors that the sentry may use. */
 unsigned host_nr_cpus(void);
 

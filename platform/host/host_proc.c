@@ -213,6 +213,14 @@ int host_setpriority(pid_t tid, int nice)
 	return ret_errno(setpriority(PRIO_PROCESS, (id_t)tid, nice));
 }
 
+int host_getnice(void)
+{
+	/* The call itself answers 20 - nice, so that errors can be told. */
+	long ret = syscall(SYS_getpriority, PRIO_PROCESS, 0);
+
+	return ret > 0 ? 20 - (int)ret : 0;
+}
+
 unsigned host_nr_cpus(void)
 {
 	uint64_t mask[1024 / 64] = { 0 };

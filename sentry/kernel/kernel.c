@@ -86,6 +86,7 @@ static struct task *init_task_new(struct kernel_boot *boot)
 	t->files = boot->files;
 	t->timer_slack = t->default_timer_slack = 50000;
 	t->exit_signal = LINUX_SIGCHLD;
+	t->nice = host_getnice();
 	if (boot->no_randomize)
 		t->personality |= LINUX_ADDR_NO_RANDOMIZE;
 	if (boot->protect_init)
