@@ -78,6 +78,7 @@ struct run_options {
 	unsigned nr_volumes;
 	uint64_t memory;	     /* bytes; 0: none */
 	unsigned pids;		     /* 0: none */
+	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */
 	int64_t timeout_ns;	     /* 0: none */
 	bool read_only, strace;
 	int verbosity;		     /* -1 quiet, 0, 1, 2 */
@@ -126,8 +127,8 @@ int setup_core(const struct run_options *opts);
 int setup_mounts(const struct run_options *opts, const char *root);
 /* --- stdio.c --- */
 
-/* Before anything is opened: which descriptors the caller passed on; of 0-2, or of all. */
-void stdio_note_inherited(bool all);
+/* Before anything is opened: which descriptors the caller passed on; of 0-2 and of @more behind them. */
+void stdio_note_inherited(unsigned more);
 /* Those, for the first task, in whose place the caller is; owned by @uid and @gid there. */
 int setup_stdio(uint32_t uid, uint32_t gid);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ enum {
 	OPT_PLATFORM,
 	OPT_MEMORY,
 	OPT_PIDS,
+	OPT_PRESERVE_FDS,
 	OPT_TIMEOUT,
 	OPT_READ_ONLY,
 	OPT_LOG,
@@ -35,6 +37,7 @@ static const struct option long_options[] = {
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "pids", required_argument, NULL, OPT_PIDS },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
+	{ "preserve-fds", required_argument, NULL, OPT_PRESERVE_FDS },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
@@ -170,6 +173,14 @@ static int option_limits(struct run_options *o, int opt)
 			return command_usage_error(o->cmd, "'--pids %s' is not a number from 1 to 4194304", optarg);
 		o->pids = (unsigned)n;
 		return 0;
+	case OPT_PRESERVE_FDS:
+		if (strcmp(optarg, "all") == 0)
+			n = UINT_MAX;
+		else if (!parse_size(optarg, &n) || n > 65536)
+			return command_usage_error(o->cmd, "'--preserve-fds %s' is neither 'all' nor a number up to 65536",
+						   optarg);
+		o->preserve_fds = (unsigned)n;
+		return 0;
 	default:
 		if (!parse_duration(optarg, &o->timeout_ns) || o->timeout_ns == 0)
 			return command_usage_error(o->cmd, "'--timeout %s' is not a duration such as 10s, 2m or 500ms",
@@ -227,6 +238,7 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 		return 0;
 	case OPT_MEMORY:
 	case OPT_PIDS:
+	case OPT_PRESERVE_FDS:
 	case OPT_TIMEOUT:
 		return option_limits(o, opt);
 	case ':':

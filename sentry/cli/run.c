@@ -176,7 +176,7 @@ static int run_prepare(struct run *r)
 	int err;
 
 	string_list_init(&r->env);
-	stdio_note_inherited(r->opts.cmd == &cmd_do);
+	stdio_note_inherited(r->opts.preserve_fds);
 	signals_init();
 	terminal_save();
 	err = setup_core(&r->opts);
@@ -260,6 +260,7 @@ static int do_main(int argc, char **argv)
 	"      --hostname NAME    the guest's host name\n"                                                             \
 	"      --memory SIZE      limit of guest memory, such as 512m or 2g\n"                                         \
 	"      --pids N           limit of processes and threads\n"                                                    \
+	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \
 	"      --timeout TIME     kill the guest after TIME, such as 10s or 2m; the exit status is then 124\n"         \
 	"      --platform NAME    how guest code runs: auto, ptrace\n"                                                 \
 	"      --strace[=FILE]    print the guest's system calls on standard error or into FILE\n"                     \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The descriptors that the first program begins with: 0, 1 and 2, and for `do` whatever else the caller passes on (process
- * substitutions of a shell, the job server of make).
+ * The descriptors that the first program begins with: 0, 1 and 2, and with --preserve-fds what else the caller passes on
+ * (process substitutions of a shell, the job server of make).
  */
 #include <stdlib.h>
 
@@ -20,21 +20,21 @@ static int inherited[MAX_INHERITED]; /* open when the sentry started */
 static unsigned nr_inherited;
 static bool tty_ready;
 
-static void inherit_listed(const char *buf, ssize_t len, int dir)
+static void inherit_listed(const char *buf, ssize_t len, int dir, unsigned more)
 {
 	for (ssize_t pos = 0; pos < len && nr_inherited < MAX_INHERITED;) {
 		const struct linux_dirent64 *d = (const void *)(buf + pos);
 		int fd = atoi(d->d_name);
 
 		pos += d->d_reclen;
-		if (d->d_name[0] >= '0' && d->d_name[0] <= '9' && fd != dir)
+		if (d->d_name[0] >= '0' && d->d_name[0] <= '9' && fd != dir && (fd <= 2 || (unsigned)fd - 3 < more))
 			inherited[nr_inherited++] = fd;
 	}
 }
 
-void stdio_note_inherited(bool all)
+void stdio_note_inherited(unsigned more)
 {
-	int dir = all ? host_openat(HOST_AT_FDCWD, "/proc/self/fd", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0) : -1;
+	int dir = more ? host_openat(HOST_AT_FDCWD, "/proc/self/fd", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0) : -1;
 	char buf[2048];
 	ssize_t len;
 
@@ -45,7 +45,7 @@ void stdio_note_inherited(bool all)
 		return;
 	}
 	while ((len = host_getdents64(dir, buf, sizeof(buf))) > 0)
-		inherit_listed(buf, len, dir);
+		inherit_listed(buf, len, dir, more);
 	host_close(dir);
 }
 

@@ -25,6 +25,14 @@ is "binary data" "$(head -c 3000000 /dev/zero | tr '\0' '\377' | sha256sum)" \
 is "two guests in a pipeline" "$(seq 1 5000 | sha256sum)" "$(guest -- seq 1 5000 | guest -- cat | sha256sum)"
 is "what a background process writes after the end is not waited for" "now" "$(guest -- sh -c '(sleep 30; echo late) & echo now')"
 
+
+# Only the standard descriptors are passed on, unless others are asked for; never one of a directory.
+echo secret >"$tmp/secret"
+is "no other descriptors" "none" "$(guest -- sh -c 'test -e /dev/fd/3 || test -e /dev/fd/4 || echo none' 3<"$tmp/secret" 4<"$tmp/secret")"
+is "--preserve-fds 1" "secret one" "$(guest --preserve-fds 1 -- sh -c 'cat <&3; test -e /dev/fd/4 || echo one' 3<"$tmp/secret" 4<"$tmp/secret" | tr '\n' ' ' | sed 's/ $//')"
+is "--preserve-fds all" "1c1 < a --- > b" "$(guest --preserve-fds all -- diff <(echo a) <(echo b) | tr '\n' ' ' | sed 's/ $//')"
+is "never a directory" "none" "$(guest --preserve-fds 1 -- sh -c 'test -e /dev/fd/3 || echo none' 3<"$tmp")"
+
 # The whole of it is not read ahead: a guest that reads one line leaves the rest of a pipe to the next reader.
 is "not read ahead" "$(printf 'one\ntwo')" "$(printf 'one\ntwo\n' | { guest -- sh -c 'read x; echo "$x"'; cat; })"
 finish
