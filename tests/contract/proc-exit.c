@@ -42,9 +42,17 @@ static void *faults(void *arg)
 	return arg;
 }
 
+/* Ends the process when the other end of the pipe is closed, or soon when there is none. */
+static int gate = -1;
+
 static void *late_exit(void *arg)
 {
-	sleep_ms(50);
+	char c;
+
+	if (gate >= 0)
+		(void)!read(gate, &c, 1);
+	else
+		sleep_ms(50);
 	say("the leader is gone, the process is not");
 	_exit((int)(long)arg);
 }
@@ -107,13 +115,19 @@ int main(void)
 		syscall(SYS_exit, 37);
 	}
 	SECTION("a process whose leader is gone is no zombie to wait for");
+	int fds[2];
+	MUST(pipe(fds));
 	pid_t pid = MUST(fork());
 	if (pid == 0) {
+		close(fds[1]);
+		gate = fds[0];
 		start(late_exit, 38);
 		syscall(SYS_exit, 1);
 	}
 	sleep_ms(20);
 	CALL(waitpid(pid, NULL, WNOHANG));
+	close(fds[1]);
+	close(fds[0]);
 	reap("then", pid);
 	SECTION("core dumps are off, the flag follows the limit");
 	struct rlimit rl = { 0, 0 };

@@ -218,7 +218,7 @@ Test(fs_storm, overlay_over_ext4)
 	fx_init();
 	make_lower(lower);
 	snprintf(img, sizeof(img), "%s/img", fx_tmpdir());
-	fx_run("mke2fs -q -F -d %s -t ext4 %s 20M >/dev/null", lower, img);
+	fx_run("mke2fs -q -F -E root_owner -d %s -t ext4 %s 20M >/dev/null", lower, img);
 	run(overlay_new(ext4_open_image(img, &why), 0));
 }
 

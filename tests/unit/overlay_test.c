@@ -36,7 +36,7 @@ static void setup(uint64_t seed, unsigned nr, const char *mkfs)
 	fx_run("rm -rf %s %s %s; mkdir %s", src, img, lower, src);
 	fx_make_tree(twin, seed, nr);
 	if (mkfs)
-		fx_run("mke2fs -q -F -d %s %s %s 300M >/dev/null", src, mkfs, img);
+		fx_run("mke2fs -q -F -E root_owner -d %s %s %s 300M >/dev/null", src, mkfs, img);
 	else
 		fx_run("cp -a %s %s", src, lower);
 }
