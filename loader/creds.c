@@ -7,6 +7,7 @@
 
 #include "loader/binfmt.h"
 #include "sentry/abi/fs.h"
+#include "vfs/user_ns.h"
 
 #define SECBIT_NOROOT 1U
 #define SECBIT_KEEP_CAPS 0x10U
@@ -23,6 +24,9 @@ static void creds_set_id(struct cred *new, const struct file *f)
 	uid = inode->uid;
 	gid = inode->gid;
 	mutex_unlock(&((struct inode *)inode)->i_lock);
+	/* Owners that mean nothing here give no rights. */
+	if (from_kuid(new->user_ns, uid) == INVALID_ID || from_kgid(new->user_ns, gid) == INVALID_ID)
+		return;
 	if (mode & LINUX_S_ISUID)
 		new->euid = uid;
 	/* Without group execution the bit means mandatory locking. */
@@ -34,6 +38,7 @@ int exec_creds(struct exec_request *req)
 {
 	const struct cred *old = req->cred;
 	struct cred *new = cred_copy(old);
+	uint32_t root = make_kuid(old->user_ns, 0);
 	bool set_id, effective = false;
 
 	if (!new)
@@ -44,9 +49,9 @@ int exec_creds(struct exec_request *req)
 
 	new->cap_permitted = 0;
 	if (!(new->securebits &SECBIT_NOROOT)) {
-		if (new->euid == 0 || new->uid == 0)
+		if (new->euid == root || new->uid == root)
 			new->cap_permitted = old->cap_bset | old->cap_inheritable;
-		effective = new->euid == 0;
+		effective = new->euid == root;
 	}
 	if (set_id)
 		new->cap_ambient = 0;
@@ -55,7 +60,7 @@ int exec_creds(struct exec_request *req)
 	new->suid = new->fsuid = new->euid;
 	new->sgid = new->fsgid = new->egid;
 	new->securebits &= ~SECBIT_KEEP_CAPS;
-	req->secure = set_id || (new->uid != 0 && (effective || (new->cap_permitted & ~new->cap_ambient)));
+	req->secure = set_id || (new->uid != root && (effective || (new->cap_permitted & ~new->cap_ambient)));
 	req->cred = new;
 	return 0;
 }

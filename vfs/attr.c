@@ -9,14 +9,14 @@
 
 static bool chown_ok(const struct inode *inode, uint32_t uid)
 {
-	return (current_cred->fsuid == inode->uid && uid == inode->uid) || capable(CAP_CHOWN);
+	return (current_cred->fsuid == inode->uid && uid == inode->uid) || inode_capable(inode, CAP_CHOWN);
 }
 
 static bool chgrp_ok(const struct inode *inode, uint32_t gid)
 {
 	if (current_cred->fsuid == inode->uid && (gid == inode->gid || cred_in_group(current_cred, gid)))
 		return true;
-	return capable(CAP_CHOWN);
+	return inode_capable(inode, CAP_CHOWN);
 }
 
 /* setattr_prepare: who may change what; may take S_ISGID out of a new mode. */
@@ -31,7 +31,7 @@ static int setattr_prepare(struct inode *inode, struct iattr *attr)
 
 		if (!inode_owner_or_capable(inode))
 			return -LINUX_EPERM;
-		if (!cred_in_group(current_cred, gid) && !capable(CAP_FSETID))
+		if (!cred_in_group(current_cred, gid) && !inode_capable(inode, CAP_FSETID))
 			attr->mode &= ~LINUX_S_ISGID;
 	}
 	if (attr->valid & ATTR_TIMES_SET && !inode_owner_or_capable(inode))
@@ -152,7 +152,7 @@ static unsigned chown_kill(const struct inode *inode)
 	if (LINUX_S_ISDIR(inode->mode))
 		return 0;
 	if (inode->mode & LINUX_S_ISGID &&
-	    (inode->mode & 010 || (!cred_in_group(current_cred, inode->gid) && !capable(CAP_FSETID))))
+	    (inode->mode & 010 || (!cred_in_group(current_cred, inode->gid) && !inode_capable(inode, CAP_FSETID))))
 		kill |= ATTR_KILL_SGID;
 	return kill;
 }
@@ -202,7 +202,7 @@ int inode_remove_privs(const struct path *path)
 	if (!LINUX_S_ISREG(mode))
 		return 0;
 	err = remove_file_caps(inode);
-	if (err || capable(CAP_FSETID))
+	if (err || inode_capable(inode, CAP_FSETID))
 		return err;
 	if (mode & LINUX_S_ISUID)
 		attr.valid |= ATTR_KILL_SUID;

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/user_ns.h"
+
 static struct cred init_cred = {
 	.ref = { 1 },
+	.user_ns = &init_user_ns,
 	.cap_effective = CAP_FULL_SET,
 	.cap_permitted = CAP_FULL_SET,
 	.cap_bset = CAP_FULL_SET,
@@ -41,6 +44,7 @@ struct cred *cred_new(uint32_t uid, uint32_t gid, unsigned nr_groups, const uint
 	if (!c)
 		return NULL;
 	ref_init(&c->ref);
+	c->user_ns = user_ns_get(&init_user_ns);
 	c->uid = c->euid = c->suid = c->fsuid = uid;
 	c->gid = c->egid = c->sgid = c->fsgid = gid;
 	c->cap_bset = CAP_FULL_SET;
@@ -58,6 +62,7 @@ struct cred *cred_copy_groups(const struct cred *c, unsigned nr_groups, const ui
 		return NULL;
 	memcpy(n, c, sizeof(*n));
 	ref_init(&n->ref);
+	user_ns_get(n->user_ns);
 	cred_set_groups(n, nr_groups, groups);
 	return n;
 }
@@ -76,8 +81,10 @@ const struct cred *cred_get(const struct cred *c)
 
 void cred_put(const struct cred *c)
 {
-	if (ref_put(&((struct cred *)c)->ref))
-		free((struct cred *)c);
+	if (!ref_put(&((struct cred *)c)->ref))
+		return;
+	user_ns_put(c->user_ns);
+	free((struct cred *)c);
 }
 
 bool cred_in_group(const struct cred *c, uint32_t gid)
@@ -85,4 +92,14 @@ bool cred_in_group(const struct cred *c, uint32_t gid)
 	if (c->fsgid == gid)
 		return true;
 	return c->nr_groups && bsearch(&gid, c->groups, c->nr_groups, sizeof(gid), gid_cmp);
+}
+
+bool inode_capable(const struct inode *inode, enum cap cap)
+{
+	const struct user_namespace *ns = current_cred->user_ns;
+
+	if (!(current_cred->cap_effective & BIT(cap)))
+		return false;
+	return ns == &init_user_ns ||
+	       (from_kuid(ns, inode->uid) != INVALID_ID && from_kgid(ns, inode->gid) != INVALID_ID);
 }

@@ -8,12 +8,15 @@
 #include "sentry/base/ref.h"
 
 struct inode;
+struct user_namespace; /* user_ns.h */
+extern struct user_namespace init_user_ns;
 
 struct cred {
 	struct ref ref;
 	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
 	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bset, cap_ambient;
 	uint32_t securebits;
+	struct user_namespace *user_ns; /* never NULL; a reference.  The IDs are those of the initial one, see user_ns.h */
 	unsigned nr_groups;
 	uint32_t groups[]; /* sorted */
 };
@@ -42,9 +45,12 @@ enum cap {
 };
 #define CAP_FULL_SET (BIT(NR_CAPS) - 1)
 
+/* Over the machine: what root of the initial user namespace may.  ns_capable() in user_ns.h: over what belongs to a namespace. */
 static inline bool capable(enum cap cap)
 {
-	return current_cred->cap_effective & BIT(cap);
+	return (current_cred->cap_effective & BIT(cap)) && current_cred->user_ns == &init_user_ns;
 }
+/* Over @inode: its owners must be mapped in the caller's namespace. */
+bool inode_capable(const struct inode *inode, enum cap cap);
 
 #endif

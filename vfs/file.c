@@ -222,6 +222,8 @@ struct file *file_open_path(struct path *path, uint32_t flags, const struct cred
 		atomic_store(&f->ref.n, 1);
 		return f;
 	}
+	if (path->mnt->expiring)
+		path->mnt->expiring = false;
 	file_init(f, path, file_ops_of(path->dentry->inode), flags, cred);
 	f->fmode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	if (LINUX_S_ISREG(mode) || LINUX_S_ISDIR(mode))

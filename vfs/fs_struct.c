@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "vfs/internal.h"
+#include "vfs/mount.h"
 
 _Thread_local struct fs_struct *current_fs;
 
@@ -12,7 +12,7 @@ static struct mutex all_lock = MUTEX_INIT; /* outside fs->lock */
 static LIST_HEAD(all_fs);		   /* all_lock */
 static struct fs_struct *init_fs;	   /* the first one; a reference, kept */
 
-struct fs_struct *fs_struct_new(const struct path *root, const struct path *pwd)
+static struct fs_struct *fs_struct_make(const struct path *root, const struct path *pwd, struct mnt_namespace *ns)
 {
 	struct fs_struct *fs = calloc(1, sizeof(*fs));
 
@@ -25,12 +25,18 @@ struct fs_struct *fs_struct_new(const struct path *root, const struct path *pwd)
 	path_get(&fs->root);
 	path_get(&fs->pwd);
 	fs->umask = 022;
-	fs->mnt_ns = root->mnt->ns;
+	fs->mnt_ns = ns;
+	ns_get(&ns->ns);
 	MUTEX_GUARD(&all_lock);
 	list_add_tail(&fs->link, &all_fs);
 	if (!init_fs)
 		init_fs = fs_struct_get(fs);
 	return fs;
+}
+
+struct fs_struct *fs_struct_new(const struct path *root, const struct path *pwd)
+{
+	return fs_struct_make(root, pwd, root->mnt->ns);
 }
 
 struct fs_struct *fs_struct_copy(struct fs_struct *fs)
@@ -44,7 +50,7 @@ struct fs_struct *fs_struct_copy(struct fs_struct *fs)
 	path_get(&root);
 	path_get(&pwd);
 	mutex_unlock(&fs->lock);
-	copy = fs_struct_new(&root, &pwd);
+	copy = fs_struct_make(&root, &pwd, fs->mnt_ns);
 	if (copy)
 		copy->umask = READ_ONCE(fs->umask);
 	path_put(&root);
@@ -67,6 +73,7 @@ void fs_struct_put(struct fs_struct *fs)
 	mutex_unlock(&all_lock);
 	path_put(&fs->root);
 	path_put(&fs->pwd);
+	ns_put(&fs->mnt_ns->ns);
 	mutex_fini(&fs->lock);
 	free(fs);
 }

@@ -75,7 +75,7 @@ void inode_init_owner(struct inode *inode, const struct inode *dir, uint32_t mod
 	/* A set-group-id file for a group one is not in: as mode_strip_sgid in fs/inode.c. */
 	if (!LINUX_S_ISDIR(mode) && dir && (dir->mode & LINUX_S_ISGID) &&
 	    (mode & (LINUX_S_ISGID | 010)) == (LINUX_S_ISGID | 010) && !cred_in_group(current_cred, inode->gid) &&
-	    !capable(CAP_FSETID))
+	    !inode_capable(inode, CAP_FSETID))
 		mode &= ~LINUX_S_ISGID;
 	inode->mode = mode;
 }
@@ -143,7 +143,7 @@ void inode_touch_atime(struct inode *inode, struct mount *mnt)
 
 bool inode_owner_or_capable(const struct inode *inode)
 {
-	return current_cred->fsuid == inode->uid || capable(CAP_FOWNER);
+	return current_cred->fsuid == inode->uid || inode_capable(inode, CAP_FOWNER);
 }
 
 /* Mode bits and ACLs; capabilities not looked at. */
@@ -173,14 +173,14 @@ int generic_permission(struct inode *inode, unsigned mask)
 		return err;
 	mask &= MAY_READ | MAY_WRITE | MAY_EXEC;
 	if (LINUX_S_ISDIR(inode->mode)) {
-		if (!(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
+		if (!(mask & MAY_WRITE) && inode_capable(inode, CAP_DAC_READ_SEARCH))
 			return 0;
-		return capable(CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
+		return inode_capable(inode, CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
 	}
-	if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
+	if (mask == MAY_READ && inode_capable(inode, CAP_DAC_READ_SEARCH))
 		return 0;
 	/* Nobody may execute what nobody may execute. */
-	if ((!(mask & MAY_EXEC) || inode->mode & 0111) && capable(CAP_DAC_OVERRIDE))
+	if ((!(mask & MAY_EXEC) || inode->mode & 0111) && inode_capable(inode, CAP_DAC_OVERRIDE))
 		return 0;
 	return -LINUX_EACCES;
 }
@@ -210,7 +210,7 @@ int inode_may_exec_fast(const struct inode *dir)
 	    (current_cred->fsuid == dir->uid || !dir->ops->getxattr ||
 	     atomic_load_explicit(&((struct inode *)dir)->acl_state, memory_order_relaxed) == ACL_NONE))
 		return 0;
-	if (capable(CAP_DAC_READ_SEARCH) || capable(CAP_DAC_OVERRIDE))
+	if (inode_capable(dir, CAP_DAC_READ_SEARCH) || inode_capable(dir, CAP_DAC_OVERRIDE))
 		return 0;
 	if (current_cred->fsuid == dir->uid)
 		return mode & 0100 ? 0 : -LINUX_EACCES;

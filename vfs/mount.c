@@ -14,6 +14,7 @@
 #define MOUNT_HASH_BITS 8
 
 struct mutex namespace_lock = MUTEX_INIT;
+static LIST_HEAD(unmounted); /* namespace_lock; by ns_link, each with the tree's reference */
 
 static struct mount *mount_table[1 << MOUNT_HASH_BITS]; /* dcache_lock */
 
@@ -70,7 +71,23 @@ struct mount *mount_new(struct super_block *sb, struct dentry *root, unsigned fl
 	list_init(&m->ns_link);
 	list_init(&m->children);
 	list_init(&m->child_link);
+	list_init(&m->peer_link);
+	list_init(&m->slave_link);
 	return m;
+}
+
+void namespace_unlock(struct mutex **lock)
+{
+	struct mount *m, *tmp;
+	LIST_HEAD(gone);
+
+	list_for_each_entry_safe(m, tmp, &unmounted, ns_link)
+		list_move_tail(&m->ns_link, &gone);
+	mutex_unlock(*lock);
+	list_for_each_entry_safe(m, tmp, &gone, ns_link) {
+		list_del(&m->ns_link);
+		mount_put(m);
+	}
 }
 
 void mount_put(struct mount *m)
@@ -93,7 +110,7 @@ void mount_link_locked(struct mount *m, struct mount *parent, struct dentry *whe
 	m->ns = parent->ns;
 	m->detached = false;
 	list_add_tail(&m->child_link, &parent->children);
-	if (list_empty(&m->ns_link)) {
+	if (list_empty(&m->ns_link) && m->ns) {
 		list_add_tail(&m->ns_link, &m->ns->mounts);
 		m->ns->nr_mounts++;
 	}
@@ -129,8 +146,10 @@ void mount_umount_tree_locked(struct mount *m)
 		list_del(&m->ns_link);
 		m->ns->nr_mounts--;
 	}
+	mount_change_type_locked(m, LINUX_MS_PRIVATE);
 	m->detached = true;
-	mount_put(m);
+	m->ns = NULL;
+	list_add_tail(&m->ns_link, &unmounted);
 }
 
 bool mount_is_below_locked(const struct mount *m, const struct mount *ancestor)
@@ -156,28 +175,50 @@ void path_follow_mounts(struct path *path)
 	*path = top;
 }
 
+int mount_check_target_locked(const struct mount *m, const struct path *on)
+{
+	struct inode *inode = on->dentry->inode;
+
+	if (!on->mnt->ns || on->mnt->detached)
+		return -LINUX_EINVAL;
+	if (LINUX_S_ISDIR(inode->mode) != LINUX_S_ISDIR(m->root->inode->mode))
+		return -LINUX_ENOTDIR;
+	if (inode->dead || on->dentry->unhashed)
+		return -LINUX_ENOENT;
+	return on->mnt->ns->nr_mounts >= MOUNTS_MAX ? -LINUX_ENOSPC : 0;
+}
+
+/* The tree below @m is now part of @ns. */
+static void mount_join_ns_locked(struct mount *m, struct mnt_namespace *ns)
+{
+	for (struct mount *p = m; p; p = mount_next(p, m)) {
+		p->ns = ns;
+		if (list_empty(&p->ns_link)) {
+			list_add_tail(&p->ns_link, &ns->mounts);
+			ns->nr_mounts++;
+		}
+	}
+}
+
 int mount_graft_locked(struct mount *m, const struct path *where)
 {
 	struct path on = *where;
 	struct inode *inode;
-	int err = 0;
+	int err;
 
 	path_get(&on);
 	path_follow_mounts(&on);
 	inode = on.dentry->inode;
 	rwlock_write(&inode->i_rwsem);
-	if (!on.mnt->ns || on.mnt->detached)
-		err = -LINUX_EINVAL;
-	else if (LINUX_S_ISDIR(inode->mode) != LINUX_S_ISDIR(m->root->inode->mode))
-		err = -LINUX_ENOTDIR;
-	else if (inode->dead || on.dentry->unhashed)
-		err = -LINUX_ENOENT;
-	else if (on.mnt->ns->nr_mounts >= MOUNTS_MAX)
-		err = -LINUX_ENOSPC;
-	else
+	err = mount_check_target_locked(m, &on);
+	if (!err) {
 		mount_link_locked(m, on.mnt, on.dentry);
+		mount_join_ns_locked(m, on.mnt->ns);
+	}
 	rwlock_unlock(&inode->i_rwsem);
 	path_put(&on);
+	if (!err)
+		err = mount_propagate_locked(m);
 	if (err)
 		mount_umount_tree_locked(m);
 	return err;
@@ -189,32 +230,8 @@ int mount_attach(struct super_block *sb, const struct path *where, unsigned flag
 
 	if (IS_ERR(m))
 		return (int)PTR_ERR(m);
-	MUTEX_GUARD(&namespace_lock);
+	NAMESPACE_GUARD();
 	return mount_graft_locked(m, where);
-}
-
-struct mnt_namespace *mnt_namespace_new(struct super_block *root_sb, unsigned flags, struct path *ret_root)
-{
-	struct mnt_namespace *ns = calloc(1, sizeof(*ns));
-	struct mount *m;
-
-	if (!ns) {
-		sb_put(root_sb);
-		return ERR_PTR(-LINUX_ENOMEM);
-	}
-	m = mount_new(root_sb, root_sb->root, mount_flags_normalize(flags));
-	if (IS_ERR(m)) {
-		free(ns);
-		return ERR_PTR(PTR_ERR(m));
-	}
-	list_init(&ns->mounts);
-	ns->root = m;
-	m->ns = ns;
-	list_add_tail(&m->ns_link, &ns->mounts);
-	ns->nr_mounts = 1;
-	*ret_root = (struct path){ m, m->root };
-	path_get(ret_root);
-	return ns;
 }
 
 int mnt_want_write(const struct mount *mnt)

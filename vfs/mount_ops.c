@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * mount(2), umount(2), pivot_root(2).  There is one mount namespace, so every propagation type behaves as private:
- * changing it is accepted and changes nothing.
- */
+/* mount(2), umount(2), pivot_root(2). */
 #include <string.h>
 
 #include "vfs/mount.h"
 #include "vfs/super.h"
+#include "vfs/user_ns.h"
+
+#define MS_PROPAGATION (LINUX_MS_SHARED | LINUX_MS_PRIVATE | LINUX_MS_SLAVE | LINUX_MS_UNBINDABLE)
 
 /* MNT_RELATIME unless told otherwise, as path_mount in fs/namespace.c. */
 unsigned mount_flags_normalize(uint64_t flags)
@@ -20,32 +20,27 @@ unsigned mount_flags_normalize(uint64_t flags)
 	return f;
 }
 
-/* A copy of @m (and with @rec of all below it) whose root is @root; in no tree. */
-static struct mount *mount_clone_locked(struct mount *m, struct dentry *root, bool rec)
+/* Mounts are changed by those in their namespace. */
+static bool mount_is_ours_locked(const struct mount *m)
 {
-	struct mount *copy = mount_new(sb_get(m->sb), root, m->flags), *child;
+	return m->ns && m->ns == current_fs->mnt_ns && !m->detached;
+}
 
-	if (IS_ERR(copy) || !rec)
-		return copy;
-	copy->ns = m->ns;
-	list_for_each_entry(child, &m->children, child_link) {
-		struct mount *child_copy;
+/* Whether a mount below @root, which the caller may not take away, hides something that a copy without it would show. */
+static bool mount_hides_locked(const struct mount *m, const struct dentry *root)
+{
+	struct mount *child;
 
-		if (!dentry_is_below(child->mountpoint.dentry, root))
-			continue;
-		child_copy = mount_clone_locked(child, child->root, true);
-		if (IS_ERR(child_copy)) {
-			mount_umount_tree_locked(copy);
-			return child_copy;
-		}
-		mount_link_locked(child_copy, copy, child->mountpoint.dentry);
-	}
-	return copy;
+	list_for_each_entry(child, &m->children, child_link)
+		if (child->locked && dentry_is_below(child->mountpoint.dentry, root))
+			return true;
+	return false;
 }
 
 static int do_bind(const char *source, const struct path *where, bool rec)
 {
 	_cleanup_path_ struct path src = { NULL, NULL };
+	struct ns_common *ns;
 	struct mount *copy;
 	int err;
 
@@ -54,13 +49,27 @@ static int do_bind(const char *source, const struct path *where, bool rec)
 	err = path_lookupat(LINUX_AT_FDCWD, source, LOOKUP_FOLLOW, &src);
 	if (err)
 		return err;
-	MUTEX_GUARD(&namespace_lock);
-	if (!src.mnt->ns || src.mnt->detached)
+	/* A mount namespace in itself, or in an earlier one, would never go. */
+	ns = nsfs_inode_ns(src.dentry->inode);
+	if (ns && ns->type == NS_MNT && container_of(ns, struct mnt_namespace, ns)->seq <= current_fs->mnt_ns->seq)
 		return -LINUX_EINVAL;
-	copy = mount_clone_locked(src.mnt, src.dentry, rec);
+	NAMESPACE_GUARD();
+	if (src.mnt->unbindable || (!ns && (!mount_is_ours_locked(src.mnt))))
+		return -LINUX_EINVAL;
+	if (!rec && mount_hides_locked(src.mnt, src.dentry))
+		return -LINUX_EINVAL;
+	copy = mount_copy_locked(src.mnt, src.dentry, rec ? COPY_REC : 0);
 	if (IS_ERR(copy))
 		return (int)PTR_ERR(copy);
 	return mount_graft_locked(copy, where);
+}
+
+static bool mount_has_unbindable_locked(struct mount *top)
+{
+	for (struct mount *m = top; m; m = mount_next(m, top))
+		if (m->unbindable)
+			return true;
+	return false;
 }
 
 static int do_move(const char *source, const struct path *where)
@@ -76,10 +85,12 @@ static int do_move(const char *source, const struct path *where)
 	err = path_lookupat(LINUX_AT_FDCWD, source, LOOKUP_FOLLOW, &src);
 	if (err)
 		return err;
-	MUTEX_GUARD(&namespace_lock);
+	NAMESPACE_GUARD();
 	path_follow_mounts(&on);
 	m = src.mnt;
-	if (src.dentry != m->root || !m->parent || !on.mnt->ns || on.mnt->detached)
+	if (src.dentry != m->root || !m->parent || !mount_is_ours_locked(m) || !mount_is_ours_locked(on.mnt) || m->locked)
+		return -LINUX_EINVAL;
+	if (m->parent->peers || (on.mnt->peers && mount_has_unbindable_locked(m)))
 		return -LINUX_EINVAL;
 	if (LINUX_S_ISDIR(m->root->inode->mode) != LINUX_S_ISDIR(on.dentry->inode->mode))
 		return -LINUX_EINVAL;
@@ -87,7 +98,13 @@ static int do_move(const char *source, const struct path *where)
 		return -LINUX_ELOOP;
 	mount_unlink_locked(m);
 	mount_link_locked(m, on.mnt, on.dentry);
-	return 0;
+	return mount_propagate_locked(m);
+}
+
+/* In the owner of the mount namespace. */
+bool may_mount(void)
+{
+	return ns_capable(current_fs->mnt_ns->ns.user_ns, CAP_SYS_ADMIN);
 }
 
 static bool sb_has_writers_locked(const struct mnt_namespace *ns, const struct super_block *sb)
@@ -108,9 +125,14 @@ static int do_remount(const struct path *where, uint64_t flags)
 
 	if (where->dentry != m->root)
 		return -LINUX_EINVAL;
-	MUTEX_GUARD(&namespace_lock);
-	if (!m->ns || m->detached)
+	NAMESPACE_GUARD();
+	if (!mount_is_ours_locked(m))
 		return -LINUX_EINVAL;
+	/* What came from above keeps its restrictions. */
+	if (m->locked_flags & ~new_flags)
+		return -LINUX_EPERM;
+	if (!bind && !ns_capable(&init_user_ns, CAP_SYS_ADMIN) && !m->sb->no_devices)
+		return -LINUX_EPERM;
 	if (bind) {
 		if (new_flags & LINUX_MS_RDONLY && !(m->flags & LINUX_MS_RDONLY) && atomic_load(&m->writers) > 0)
 			return -LINUX_EBUSY;
@@ -141,35 +163,51 @@ static int do_new_mount(const char *source, const struct path *where, const char
 	fs = fs_type_find(type);
 	if (!fs)
 		return -LINUX_ENODEV;
+	/* The machine's own file systems are its root's to mount. */
+	if (!fs->userns_mount && !capable(CAP_SYS_ADMIN))
+		return -LINUX_EPERM;
 	sb = fs->mount(fs, flags & (LINUX_SB_RDONLY | LINUX_SB_SYNCHRONOUS | LINUX_SB_DIRSYNC | LINUX_SB_LAZYTIME),
 		       source, data);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
+	if (current_cred->user_ns != &init_user_ns)
+		sb->no_devices = true;
 	if (!sb->source)
 		sb->source = strdup(source && *source ? source : "none");
 	return mount_attach(sb, where, flags & MNT_FLAGS);
 }
 
+static int do_change_type(const struct path *where, uint64_t flags)
+{
+	uint64_t type = flags & MS_PROPAGATION;
+	struct mount *top = where->mnt;
+	int err = 0;
+
+	/* Exactly one type, nothing else but MS_REC and MS_SILENT. */
+	if (type & (type - 1) || flags & ~(uint64_t)(MS_PROPAGATION | LINUX_MS_REC | LINUX_MS_SILENT))
+		return -LINUX_EINVAL;
+	if (where->dentry != top->root)
+		return -LINUX_EINVAL;
+	NAMESPACE_GUARD();
+	if (!mount_is_ours_locked(top))
+		return -LINUX_EINVAL;
+	for (struct mount *m = top; m && !err; m = flags & LINUX_MS_REC ? mount_next(m, top) : NULL)
+		err = mount_change_type_locked(m, type);
+	return err;
+}
+
 int do_mount(const char *source, const struct path *where, const char *type, uint64_t flags, const char *data)
 {
-	const uint64_t propagation = LINUX_MS_SHARED | LINUX_MS_PRIVATE | LINUX_MS_SLAVE | LINUX_MS_UNBINDABLE;
-
 	if ((flags & LINUX_MS_MGC_MSK) == LINUX_MS_MGC_VAL)
 		flags &= ~(uint64_t)LINUX_MS_MGC_MSK;
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_mount())
 		return -LINUX_EPERM;
 	if (flags & LINUX_MS_REMOUNT)
 		return do_remount(where, flags);
 	if (flags & LINUX_MS_BIND)
 		return do_bind(source, where, flags & LINUX_MS_REC);
-	if (flags & propagation) {
-		uint64_t type_flag = flags & propagation;
-
-		/* Exactly one type, nothing else but MS_REC and MS_SILENT. */
-		if (type_flag & (type_flag - 1) || flags & ~(propagation | LINUX_MS_REC | LINUX_MS_SILENT))
-			return -LINUX_EINVAL;
-		return where->dentry == where->mnt->root ? 0 : -LINUX_EINVAL;
-	}
+	if (flags & MS_PROPAGATION)
+		return do_change_type(where, flags);
 	if (flags & LINUX_MS_MOVE)
 		return do_move(source, where);
 	return do_new_mount(source, where, type, flags, data);
@@ -181,24 +219,25 @@ int do_umount(const struct path *where, unsigned flags)
 
 	if (flags & ~(LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW))
 		return -LINUX_EINVAL;
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_mount())
 		return -LINUX_EPERM;
 	if (where->dentry != m->root)
 		return -LINUX_EINVAL;
 	if (flags & LINUX_MNT_EXPIRE && flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH))
 		return -LINUX_EINVAL;
-	MUTEX_GUARD(&namespace_lock);
-	if (!m->ns || m->detached)
+	NAMESPACE_GUARD();
+	if (!mount_is_ours_locked(m) || m->locked)
 		return -LINUX_EINVAL;
 	if (m == m->ns->root)
-		return -LINUX_EBUSY;
+		return flags & LINUX_MNT_DETACH ? -LINUX_EINVAL : -LINUX_EBUSY;
 	if (!(flags & LINUX_MNT_DETACH)) {
 		/* The tree's reference and the caller's. */
 		if (!list_empty(&m->children) || ref_read(&m->ref) > 2)
 			return -LINUX_EBUSY;
-		if (flags & LINUX_MNT_EXPIRE)
+		if (flags & LINUX_MNT_EXPIRE && !atomic_exchange(&m->expiring, true))
 			return -LINUX_EAGAIN;
 	}
+	mount_propagate_umount_locked(m);
 	mount_umount_tree_locked(m);
 	return 0;
 }
@@ -209,16 +248,18 @@ int do_pivot_root(const struct path *new_root, const struct path *put_old)
 	_cleanup_path_ struct path root = { NULL, NULL };
 	struct mount *new_mnt = new_root->mnt, *old_mnt;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_mount())
 		return -LINUX_EPERM;
 	fs_get_root(&root);
-	MUTEX_GUARD(&namespace_lock);
+	NAMESPACE_GUARD();
 	old_mnt = root.mnt;
+	if (!mount_is_ours_locked(old_mnt) || !mount_is_ours_locked(new_mnt) || !mount_is_ours_locked(put_old->mnt))
+		return -LINUX_EINVAL;
+	if (put_old->mnt->peers || (new_mnt->parent && new_mnt->parent->peers) || (old_mnt->parent && old_mnt->parent->peers))
+		return -LINUX_EINVAL;
 	if (new_mnt == old_mnt || put_old->mnt == old_mnt)
 		return -LINUX_EBUSY;
-	if (root.dentry != old_mnt->root || new_root->dentry != new_mnt->root || !new_mnt->parent)
-		return -LINUX_EINVAL;
-	if (old_mnt != old_mnt->ns->root || put_old->mnt->detached)
+	if (root.dentry != old_mnt->root || new_root->dentry != new_mnt->root || !new_mnt->parent || new_mnt->locked)
 		return -LINUX_EINVAL;
 	if (new_root->dentry->unhashed || put_old->dentry->unhashed)
 		return -LINUX_ENOENT;
@@ -226,7 +267,18 @@ int do_pivot_root(const struct path *new_root, const struct path *put_old)
 	if (!mount_is_below_locked(put_old->mnt, new_mnt) || !mount_is_below_locked(new_mnt, old_mnt))
 		return -LINUX_EINVAL;
 	mount_unlink_locked(new_mnt);
-	old_mnt->ns->root = new_mnt;
+	if (old_mnt->parent) {
+		struct path at = old_mnt->mountpoint;
+
+		dentry_get(at.dentry);
+		mount_unlink_locked(old_mnt);
+		mount_link_locked(new_mnt, at.mnt, at.dentry);
+		dentry_put(at.dentry);
+	} else {
+		old_mnt->ns->root = new_mnt;
+	}
+	new_mnt->locked = old_mnt->locked;
+	old_mnt->locked = false;
 	mount_link_locked(old_mnt, put_old->mnt, put_old->dentry);
 	fs_structs_replace_root(&root, new_root);
 	return 0;

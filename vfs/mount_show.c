@@ -77,7 +77,9 @@ static void show_mountinfo(struct strbuf *sb, struct mount *m, const char *where
 	strbuf_add_escaped(sb, where, MANGLED);
 	strbuf_adds(sb, m->flags & LINUX_MS_RDONLY ? " ro" : " rw");
 	show_mnt_opts(sb, m);
-	strbuf_addf(sb, " - %s ", m->sb->type->name);
+	strbuf_addc(sb, ' ');
+	mount_show_propagation(m, sb);
+	strbuf_addf(sb, "- %s ", m->sb->type->name);
 	show_source(sb, m);
 	strbuf_adds(sb, m->sb->flags & LINUX_SB_RDONLY ? " ro" : " rw");
 	show_sb_opts(sb, m->sb);

@@ -22,7 +22,7 @@ static bool sticky_forbids(const struct inode *dir, const struct inode *inode)
 {
 	if (!(dir->mode & LINUX_S_ISVTX))
 		return false;
-	return current_cred->fsuid != inode->uid && current_cred->fsuid != dir->uid && !capable(CAP_FOWNER);
+	return current_cred->fsuid != inode->uid && current_cred->fsuid != dir->uid && !inode_capable(inode, CAP_FOWNER);
 }
 
 int may_delete_in(struct inode *dir, struct dentry *victim, bool is_dir)

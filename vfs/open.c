@@ -40,7 +40,7 @@ static int may_open(const struct path *path, unsigned acc_mode, uint32_t *flags)
 		break;
 	case LINUX_S_IFBLK:
 	case LINUX_S_IFCHR:
-		if (path->mnt->flags & LINUX_MS_NODEV)
+		if (path->mnt->flags & LINUX_MS_NODEV || path->mnt->sb->no_devices)
 			return -LINUX_EACCES;
 		/* fall through */
 	case LINUX_S_IFIFO:

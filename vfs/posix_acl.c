@@ -308,7 +308,7 @@ int posix_acl_set_locked(struct inode *inode, const char *name, const void *valu
 		struct iattr attr = { .valid = ATTR_MODE | ATTR_CTIME, .ctime = current_time() };
 
 		attr.mode = (inode->mode & 07000) | acl_mode(acl, &exact);
-		if (!cred_in_group(current_cred, inode->gid) && !capable(CAP_FSETID))
+		if (!cred_in_group(current_cred, inode->gid) && !inode_capable(inode, CAP_FSETID))
 			attr.mode &= ~LINUX_S_ISGID;
 		err = inode_setattr_locked(inode, &attr);
 	}

@@ -44,6 +44,7 @@ struct poll_table;
 struct mmap_args;
 struct file_lock_ctx; /* locks.c */
 struct fsnotify_marks; /* anon/inotify.c */
+struct peer_group; /* mount_prop.c */
 
 struct timespec64 {
 	int64_t sec;
@@ -76,6 +77,7 @@ struct super_block {
 	uint64_t max_bytes;	/* largest file size */
 	uint32_t blksize;
 	bool fixed_ro;		/* SB_RDONLY can't be taken away */
+	bool no_devices;	/* mounted by an unprivileged user namespace: its device nodes can't be opened */
 	bool no_negative;	/* a missing name is -ENOENT even to who wants to make it (proc) */
 	bool no_dcache;		/* dentries are not kept (proc): every lookup asks the filesystem */
 	void *s_private;
@@ -86,6 +88,7 @@ struct super_block {
 struct fs_type {
 	const char *name; /* as in mount(2) and /proc/filesystems */
 	bool nodev;
+	bool userns_mount; /* root of any user namespace may mount it */
 	/*
 	 * mount(2).  @source, @data as given (may be NULL).  Returns a new super_block whose root is set, or ERR_PTR.
 	 */
@@ -286,11 +289,21 @@ struct mount {
 	struct super_block *sb;
 	unsigned flags;		/* LINUX_MS_RDONLY | NOSUID | NODEV | NOEXEC | NOATIME... */
 	int id;
-	struct mnt_namespace *ns; /* borrowed */
+	struct mnt_namespace *ns; /* borrowed; namespace_lock; NULL: in none (any more) */
 	struct list_head ns_link, children, child_link; /* namespace_lock */
 	struct mount *hash_next, **hash_pprev; /* by (parent, mountpoint); dcache_lock */
 	bool detached;		/* lazily unmounted; namespace_lock */
 	atomic_int writers;	/* files open for writing */
+	atomic_bool expiring;	/* MNT_EXPIRE found it unused, and nothing was opened since */
+	/* Propagation, mount_prop.c; namespace_lock */
+	struct peer_group *peers, *master; /* shared with; slave of; NULL: not */
+	struct list_head peer_link, slave_link;
+	bool unbindable;
+	bool locked;		/* came from a more privileged namespace: not to be unmounted alone; namespace_lock */
+	unsigned locked_flags;	/* ... and not to lose these */
+	struct mount *copy;	/* while a tree is copied */
+	unsigned born;		/* the propagation that made it */
+	bool doomed;		/* the one under way unmounts it */
 };
 struct mnt_namespace;
 /* The initial namespace and its root mount. */
@@ -299,6 +312,7 @@ struct mnt_namespace *mnt_namespace_new(struct super_block *root_sb, unsigned fl
 int mount_attach(struct super_block *sb, const struct path *where, unsigned flags);
 int do_mount(const char *source, const struct path *where, const char *type, uint64_t flags, const char *data);
 int do_umount(const struct path *where, unsigned flags);
+bool may_mount(void); /* in the calling task's mount namespace */
 int do_pivot_root(const struct path *new_root, const struct path *put_old);
 /* /proc/self/mounts, mountinfo, mountstats as seen from @root. */
 enum mounts_format { MOUNTS_MOUNTS, MOUNTS_MOUNTINFO, MOUNTS_MOUNTSTATS };
@@ -311,7 +325,7 @@ struct fs_struct {
 	struct mutex lock;
 	struct path root, pwd;	/* lock */
 	uint32_t umask;		/* lock; atomic read */
-	struct mnt_namespace *mnt_ns; /* borrowed while there is one namespace */
+	struct mnt_namespace *mnt_ns; /* lock; a reference */
 	struct list_head link;	/* fs_struct.c */
 };
 extern _Thread_local struct fs_struct *current_fs;
@@ -325,6 +339,12 @@ void fs_get_pwd(struct path *ret);
 /* Takes over the references of @path. */
 void fs_set_root(struct fs_struct *fs, const struct path *path);
 void fs_set_pwd(struct fs_struct *fs, const struct path *path);
+/* Gives @fs, which only the caller uses, a copy of its mount namespace, owned by @owner.  0 or -errno. */
+int fs_unshare_mnt_ns(struct fs_struct *fs, struct user_namespace *owner);
+/* setns(2): @fs, which only the caller uses, goes to the root of @ns (borrowed). */
+void fs_enter_mnt_ns(struct fs_struct *fs, struct mnt_namespace *ns);
+/* Whether its root is another than its namespace's. */
+bool fs_is_chrooted(struct fs_struct *fs);
 
 /* --- name lookup (namei.c) --- */
 

@@ -68,12 +68,12 @@ int64_t vfs_getxattr(const struct path *path, const char *name, void *buf, size_
 }
 
 /* security.* of no module of ours needs CAP_SYS_ADMIN to change (cap_inode_setxattr), file capabilities CAP_SETFCAP. */
-static int security_may_change(const char *name)
+static int security_may_change(const struct inode *inode, const char *name)
 {
 	if (!has_prefix(name, "security."))
 		return 0;
 	if (!strcmp(name, "security.capability"))
-		return capable(CAP_SETFCAP) ? 0 : -LINUX_EPERM;
+		return inode_capable(inode, CAP_SETFCAP) ? 0 : -LINUX_EPERM;
 	return capable(CAP_SYS_ADMIN) ? 0 : -LINUX_EPERM;
 }
 
@@ -85,7 +85,7 @@ static int change_checks(const struct path *path, const char *name)
 	if (!err)
 		err = xattr_may(inode, name, MAY_WRITE);
 	if (!err)
-		err = security_may_change(name);
+		err = security_may_change(path->dentry->inode, name);
 	if (!err)
 		err = xattr_name_ok(name);
 	if (!err && is_acl(name)) {

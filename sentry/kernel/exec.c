@@ -164,7 +164,9 @@ static struct task *dethread_take_over(struct task *me)
 
 	mutex_assert_held(&pids_lock);
 	me->start_time = leader->start_time;
-	me->pid = leader->pid;
+	if (!me->former_pid)
+		me->former_pid = pid_get(old);
+	WRITE_ONCE(me->pid, leader->pid);
 	me->pid->task = me;
 	leader->pid = old;
 	old->task = leader;

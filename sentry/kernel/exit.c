@@ -20,9 +20,12 @@
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/user_ns.h"
 
 /* How long PID 1's end waits for the others to be gone. */
 #define ZAP_PATIENCE_NS (10 * 1000000000LL)
+
+static void zap_wake_locked(const struct pid *pid);
 
 /* --- leaving the lists --- */
 
@@ -37,6 +40,9 @@ static void tgroup_release_locked(struct tgroup *tg)
 	tg->tty = NULL;
 	tg->leader = NULL;
 	list_del(&tg->all_link);
+	zap_wake_locked(tg->pid);
+	if (pid_ns_of(tg->pid)->child_reaper == tg && tg != init_tgroup)
+		pid_ns_of(tg->pid)->child_reaper = NULL;
 }
 
 void task_release_locked(struct task *t)
@@ -109,15 +115,17 @@ void task_wake_parent_locked(struct task *parent, struct task *child)
 	waitq_wake(&parent->tg->wait_chldexit, 0);
 }
 
-static void siginfo_init_child(struct linux_siginfo *info, struct task *t, int sig)
+/* As @parent sees it. */
+static void siginfo_init_child(struct linux_siginfo *info, struct task *t, struct task *parent, int sig)
 {
-	const struct cred *cred = task_cred_get(t);
+	const struct cred *cred = task_cred_get(t), *parent_cred = task_cred_get(parent);
 	uint64_t utime, stime;
 
 	siginfo_init(info, sig, 0);
-	info->chld.pid = task_tid(t);
-	info->chld.uid = cred->uid;
+	info->chld.pid = pid_nr_ns(t->pid, pid_ns_of(parent->tg->pid));
+	info->chld.uid = from_kuid_munged(parent_cred->user_ns, cred->uid);
 	cred_put(cred);
+	cred_put(parent_cred);
 	tgroup_cputime(t->tg, &utime, &stime);
 	info->chld.utime = (int64_t)(utime / (1000000000 / LINUX_USER_HZ));
 	info->chld.stime = (int64_t)(stime / (1000000000 / LINUX_USER_HZ));
@@ -159,7 +167,7 @@ bool task_notify_parent_locked(struct task *t, int sig)
 	waitq_wake(&t->pid->wait, 0);
 	if (!parent)
 		return false;
-	siginfo_init_child(&info, t, sig);
+	siginfo_init_child(&info, t, parent, sig);
 	siginfo_set_exit(&info, task_wait_status(t));
 	mutex_lock(&parent->tg->siglock);
 	if (!t->ptrace && sig == LINUX_SIGCHLD) {
@@ -183,7 +191,7 @@ static void notify_stop(struct task *t, struct task *parent, int why)
 
 	if (!parent)
 		return;
-	siginfo_init_child(&info, t, LINUX_SIGCHLD);
+	siginfo_init_child(&info, t, parent, LINUX_SIGCHLD);
 	info.si_code = why;
 	if (why == LINUX_CLD_CONTINUED)
 		info.chld.status = LINUX_SIGCONT;
@@ -226,24 +234,28 @@ static struct task *tgroup_live_thread_locked(struct tgroup *tg)
 	return NULL;
 }
 
-/* Another thread of the process, the nearest ancestor that is a subreaper, or PID 1; NULL when that's what ends. */
+/* Another thread of the process, the nearest ancestor that is a subreaper, or its init; NULL when that's what ends. */
 static struct task *find_new_reaper(struct task *father)
 {
 	struct task *reaper = tgroup_live_thread_locked(father->tg);
+	struct pid_namespace *ns = pid_ns_of(father->pid);
 
 	if (reaper)
 		return reaper;
-	for (struct task *p = father->real_parent; p && p->tg != init_tgroup; p = p->real_parent) {
+	/* The init of a nested namespace has killed all others there; what joined from outside goes to the init above. */
+	if (father->tg == ns->child_reaper && ns->parent)
+		ns = ns->parent;
+	for (struct task *p = father->real_parent; p && p->tg != ns->child_reaper && pid_ns_of(p->pid) == ns; p = p->real_parent) {
 		if (!(atomic_load(&p->tg->flags) & TG_SUBREAPER))
 			continue;
 		reaper = tgroup_live_thread_locked(p->tg);
 		if (reaper)
 			return reaper;
 	}
-	reaper = tgroup_live_thread_locked(init_tgroup);
-	/* PID 1 is in do_exit, and waits there for all others: it reaps until the last. */
-	if (!reaper && father->tg != init_tgroup)
-		reaper = init_tgroup->leader;
+	reaper = tgroup_live_thread_locked(ns->child_reaper);
+	/* The init is in do_exit, and waits there for all others: it reaps until the last. */
+	if (!reaper && father->tg != ns->child_reaper)
+		reaper = ns->child_reaper->leader;
 	return reaper;
 }
 
@@ -263,7 +275,7 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 
 	list_for_each_entry(t, &child->tg->threads, thread_link) {
 		t->real_parent = reaper;
-		atomic_store(&t->ppid, task_tgid(reaper));
+		atomic_store(&t->ppid, reaper->tg->pid->nr);
 		if (!t->ptrace)
 			t->parent = reaper;
 		send_pdeath_signal(t);
@@ -294,25 +306,33 @@ static void forget_children(struct task *father, struct list_head *dead)
 
 /* --- PID 1 --- */
 
-static bool only_init_is_left(void)
+static bool only_init_is_left(const struct pid_namespace *ns)
 {
+	struct tgroup *tg;
+
 	MUTEX_GUARD(&pids_lock);
-	return all_tgroups.next == &init_tgroup->all_link && all_tgroups.prev == &init_tgroup->all_link;
+	if (ns == &init_pid_ns)
+		return all_tgroups.next == &init_tgroup->all_link && all_tgroups.prev == &init_tgroup->all_link;
+	list_for_each_entry(tg, &all_tgroups, all_link)
+		if (tg != ns->child_reaper && pid_nr_ns(tg->pid, ns))
+			return false;
+	return true;
 }
 
-/* Nobody is left to look after the others: they are killed, and reaped here. */
-static void zap_others(void)
+/* Nobody is left to look after the others of the namespace: they are killed, and reaped here. */
+static void zap_others(struct pid_namespace *ns)
 {
 	deadline_t deadline = deadline_after(ZAP_PATIENCE_NS);
-	struct tgroup *tg;
+	struct tgroup *init = ns->child_reaper, *tg;
 	int err;
 
-	mutex_lock(&init_tgroup->sighand->lock);
-	init_tgroup->sighand->action[LINUX_SIGCHLD - 1].handler = LINUX_SIG_IGN;
-	mutex_unlock(&init_tgroup->sighand->lock);
+	mutex_lock(&init->sighand->lock);
+	init->sighand->action[LINUX_SIGCHLD - 1].handler = LINUX_SIG_IGN;
+	mutex_unlock(&init->sighand->lock);
 	mutex_lock(&pids_lock);
+	ns->dead = true;
 	list_for_each_entry(tg, &all_tgroups, all_link)
-		if (tg != init_tgroup)
+		if (tg != init && pid_nr_ns(tg->pid, ns))
 			signal_kill_tgroup(tg);
 	mutex_unlock(&pids_lock);
 	do {
@@ -320,11 +340,19 @@ static void zap_others(void)
 
 		while (kernel_wait4(&req) > 0)
 			;
-		err = waitq_wait(&init_tgroup->wait_chldexit, only_init_is_left() || tgroup_has_zombie_child(init_tgroup),
+		err = waitq_wait(&init->wait_chldexit, only_init_is_left(ns) || tgroup_has_zombie_child(init),
 				 SLEEP_UNINTERRUPTIBLE, deadline);
-	} while (!err && !only_init_is_left());
+	} while (!err && !only_init_is_left(ns));
 	if (err)
 		log_warn("%u tasks have not ended", pids_count() - 1);
+}
+
+/* A process is gone: the init of a namespace that ends may be waiting for the last one. */
+static void zap_wake_locked(const struct pid *pid)
+{
+	for (unsigned level = 1; level <= pid->level; level++)
+		if (pid->numbers[level].ns->dead && pid->numbers[level].ns->child_reaper)
+			waitq_wake(&pid->numbers[level].ns->child_reaper->wait_chldexit, 0);
 }
 
 /* --- the task's own part --- */
@@ -452,10 +480,11 @@ void do_exit(int status)
 	exit_mm(t);
 	task_set_files(t, NULL);
 	task_set_fs(t, NULL);
+	task_set_nsproxy(t, NULL);
 	if (group_dead) {
 		exit_tty(t);
-		if (t->tg == init_tgroup)
-			zap_others();
+		if (t->tg == pid_ns_of(t->tg->pid)->child_reaper)
+			zap_others(pid_ns_of(t->tg->pid));
 	}
 	trace_task_exit(task_tid(t), task_wait_status(t), group_dead);
 	exit_notify(t, group_dead);

@@ -10,6 +10,7 @@
 
 #include "sentry/base/trace.h"
 #include "sentry/kernel/fork.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/seccomp.h"
@@ -17,10 +18,6 @@
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
-
-#define CLONE_NAMESPACES                                                                                               \
-	(LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER |   \
-	 LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET | LINUX_CLONE_NEWTIME)
 
 static uint64_t nr_forks;
 
@@ -30,16 +27,6 @@ uint64_t fork_count(void)
 }
 
 /* --- checks --- */
-
-int clone_check_namespaces(uint64_t flags)
-{
-	if (!(flags & CLONE_NAMESPACES))
-		return 0;
-	/* There is one namespace of each kind, as in a kernel built without them. */
-	if ((flags & CLONE_NAMESPACES & ~LINUX_CLONE_NEWUSER) && !(flags & LINUX_CLONE_NEWUSER) && !capable(CAP_SYS_ADMIN))
-		return -LINUX_EPERM;
-	return -LINUX_EINVAL;
-}
 
 static int clone_check(const struct clone_request *req)
 {
@@ -52,14 +39,19 @@ static int clone_check(const struct clone_request *req)
 	if ((flags & LINUX_CLONE_SIGHAND) && !(flags & LINUX_CLONE_VM))
 		return -LINUX_EINVAL;
 	/* PID 1's children would have no parent. */
-	if ((flags & LINUX_CLONE_PARENT) && current->tg == init_tgroup)
+	if ((flags & LINUX_CLONE_PARENT) && (current->tg == init_tgroup || current->tg->flags & TG_UNKILLABLE))
+		return -LINUX_EINVAL;
+	/* A thread is where its process is. */
+	if ((flags & LINUX_CLONE_THREAD) &&
+	    (flags & (LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID) ||
+	     current->nsproxy->pid_for_children != pid_ns_of(current->tg->pid)))
 		return -LINUX_EINVAL;
 	if ((flags & LINUX_CLONE_PIDFD) && (flags & (LINUX_CLONE_DETACHED | LINUX_CLONE_THREAD)))
 		return -LINUX_EINVAL;
 	/* As ARCH_SET_FS refuses it. */
 	if ((flags & LINUX_CLONE_SETTLS) && req->tls >= TASK_SIZE_MAX)
 		return -LINUX_EPERM;
-	return clone_check_namespaces(flags);
+	return 0;
 }
 
 static int clone_check_limits(void)
@@ -238,6 +230,8 @@ static struct task *clone_build(const struct clone_request *req)
 	if (!err)
 		err = copy_files_and_fs(child, req->flags);
 	if (!err)
+		err = nsproxy_copy(child, req->flags);
+	if (!err)
 		err = copy_mm(child, req->flags);
 	if (!err)
 		err = copy_thread(child, req);
@@ -257,6 +251,11 @@ static void clone_link_process(struct task *child)
 	pid_use_locked(child->pid);
 	child->pid->tgroup = tg;
 	tg->leader = child;
+	/* The init of a namespace, as protected as PID 1. */
+	if (!pid_ns_of(child->pid)->child_reaper) {
+		pid_ns_of(child->pid)->child_reaper = tg;
+		tg->flags |= TG_UNKILLABLE;
+	}
 	tgroup_set_pgrp_locked(tg, old->pgrp);
 	tgroup_set_session_locked(tg, old->session);
 	tg->tty = old->tty;
@@ -276,7 +275,7 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	mutex_assert_held(&tg->siglock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
-	pid = pid_alloc_locked(req->set_tid);
+	pid = pid_alloc_ns_locked(child->nsproxy->pid_for_children, req->set_tid);
 	if (IS_ERR(pid)) {
 		pids_uncharge_locked();
 		return (int)PTR_ERR(pid);
@@ -292,7 +291,7 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 			child->exit_signal = current->tg->leader->exit_signal;
 	}
 	child->parent = child->real_parent;
-	child->ppid = child->real_parent ? task_tgid(child->real_parent) : 0;
+	child->ppid = child->real_parent ? child->real_parent->tg->pid->nr : 0;
 	if (!thread)
 		clone_link_process(child);
 	list_add_tail(&child->thread_link, &tg->threads);
@@ -353,7 +352,7 @@ static int64_t clone_start(struct task *child, const struct clone_request *req, 
 	int nr = task_tid(child);
 	int err;
 
-	trace_task_new(nr, req->flags);
+	trace_task_new(child->pid->nr, req->flags);
 	err = task_start_thread(child);
 	if (err) {
 		task_put(child);

@@ -10,8 +10,6 @@ struct pid;
 
 #define CPU_MASK_SIZE 128 /* bytes of task->cpus_allowed: 1024 processors */
 
-/* Namespaces: -LINUX_EPERM or -LINUX_EINVAL when @flags ask for one, else 0. */
-int clone_check_namespaces(uint64_t flags);
 /* Tasks ever made: /proc/stat's "processes". */
 uint64_t fork_count(void);
 

@@ -187,7 +187,7 @@ int do_setpgid(int pid, int pgid)
 
 	MUTEX_GUARD(&pids_lock);
 	if (!pid)
-		pid = me->pid->nr;
+		pid = pid_nr(me->pid);
 	if (!pgid)
 		pgid = pid;
 	if (pgid < 0)
@@ -231,7 +231,7 @@ int do_setsid(void)
 	tgroup_set_session_locked(tg, tg->pid);
 	tgroup_set_pgrp_locked(tg, tg->pid);
 	tgroup_set_tty_locked(tg, NULL);
-	return tg->pid->nr;
+	return pid_nr(tg->pid);
 }
 
 static struct tgroup *find_tgroup_of_locked(int pid)
@@ -250,7 +250,7 @@ int do_getpgid(int pid)
 
 	MUTEX_GUARD(&pids_lock);
 	tg = find_tgroup_of_locked(pid);
-	return tg && tg->pgrp ? tg->pgrp->nr : -LINUX_ESRCH;
+	return tg && tg->pgrp ? pid_nr(tg->pgrp) : -LINUX_ESRCH;
 }
 
 int do_getsid(int pid)
@@ -259,5 +259,5 @@ int do_getsid(int pid)
 
 	MUTEX_GUARD(&pids_lock);
 	tg = find_tgroup_of_locked(pid);
-	return tg && tg->session ? tg->session->nr : -LINUX_ESRCH;
+	return tg && tg->session ? pid_nr(tg->session) : -LINUX_ESRCH;
 }

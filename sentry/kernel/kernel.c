@@ -9,47 +9,10 @@
 #include "sentry/base/log.h"
 #include "sentry/kernel/exec.h"
 #include "sentry/kernel/fork.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
 #include "sentry/mm/uaccess.h"
-
-/* --- names --- */
-
-static struct mutex uts_lock = MUTEX_INIT;
-static struct linux_utsname uts = { /* uts_lock */
-	.sysname = KERNEL_SYSNAME,
-	.nodename = "sentry",
-	.release = KERNEL_RELEASE,
-	.version = KERNEL_VERSION,
-	.machine = KERNEL_MACHINE,
-	.domainname = "(none)",
-};
-
-void kernel_utsname(struct linux_utsname *ret)
-{
-	MUTEX_GUARD(&uts_lock);
-	*ret = uts;
-}
-
-static int uts_set(char *field, const char *name, size_t len)
-{
-	if (len > LINUX_NEW_UTS_LEN)
-		return -LINUX_EINVAL;
-	MUTEX_GUARD(&uts_lock);
-	memset(field, 0, LINUX_NEW_UTS_LEN + 1);
-	memcpy(field, name, len);
-	return 0;
-}
-
-int kernel_set_hostname(const char *name, size_t len)
-{
-	return uts_set(uts.nodename, name, len);
-}
-
-int kernel_set_domainname(const char *name, size_t len)
-{
-	return uts_set(uts.domainname, name, len);
-}
 
 /* --- PID 1 --- */
 
@@ -87,6 +50,11 @@ static struct task *init_task_new(struct kernel_boot *boot)
 	t->timer_slack = t->default_timer_slack = 50000;
 	t->exit_signal = LINUX_SIGCHLD;
 	t->nice = host_getnice();
+	t->nsproxy = nsproxy_init();
+	if (!t->nsproxy) {
+		task_put(t);
+		return NULL;
+	}
 	if (boot->no_randomize)
 		t->personality |= LINUX_ADDR_NO_RANDOMIZE;
 	if (boot->protect_init)
@@ -229,6 +197,7 @@ int kernel_start(struct kernel_boot *boot)
 	err = init_task_link(t);
 	if (!err) {
 		init_tgroup = t->tg;
+		init_pid_ns.child_reaper = t->tg;
 		boot_become(t);
 		err = init_exec(t, boot);
 		if (!err && boot->setup)

@@ -69,6 +69,7 @@ static struct tgroup *oom_choose(uint64_t total, bool *ret_dying)
 void oom_kill(void)
 {
 	static struct mutex oom_lock = MUTEX_INIT;
+	PID_VIEW_GUARD(NULL);
 	struct frame_stats stats;
 	struct tgroup *victim;
 	struct task *leader;

@@ -31,7 +31,7 @@ static void pidfd_release(struct file *f)
 static void pidfd_show_fdinfo(struct file *f, struct strbuf *sb)
 {
 	struct pid *pid = f->private_data;
-	int nr = READ_ONCE(pid->tgroup) ? pid->nr : -1;
+	int nr = READ_ONCE(pid->tgroup) ? pid_nr(pid) : -1;
 
 	strbuf_addf(sb, "Pid:\t%d\n", nr);
 	if (nr >= 0)
@@ -51,6 +51,11 @@ int pidfd_new(struct pid *pid, uint32_t flags)
 	if (IS_ERR(f))
 		pid_put(pid);
 	return fd_install_or_put(f, true);
+}
+
+struct pid *pidfd_pid(struct file *f)
+{
+	return f->ops == &pidfd_ops ? f->private_data : NULL;
 }
 
 struct pid *pidfd_get_pid(int fd, uint32_t *ret_flags)

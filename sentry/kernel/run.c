@@ -16,6 +16,7 @@
 #include "sentry/base/trace.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
@@ -332,6 +333,8 @@ static void task_become_current(struct task *t)
 	current_cred = t->cred;
 	sleeper_set_self(&t->sleeper);
 	trace_thread_init(task_tid(t));
+	current_net = t->nsproxy->net;
+	pid_view_swap(pid_ns_of(t->tg->pid));
 }
 
 static void task_forget_current(void)
@@ -342,6 +345,8 @@ static void task_forget_current(void)
 	current_mm = NULL;
 	current_files = NULL;
 	current_fs = NULL;
+	current_net = NULL;
+	pid_view = NULL;
 }
 
 /* What the child of a clone does itself: its extended state, its tid in its memory. */

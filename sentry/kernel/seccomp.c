@@ -9,6 +9,7 @@
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/user_ns.h"
 
 #define MAX_INSNS_PER_PATH ((1 << 18) / sizeof(struct linux_sock_filter))
 #define FILTER_OVERHEAD 4 /* instructions a filter counts for beside its own */
@@ -74,7 +75,7 @@ static struct seccomp_filter *filter_read(uaddr_t uprog)
 	if (!fprog.len || fprog.len > LINUX_BPF_MAXINSNS)
 		return ERR_PTR(-LINUX_EINVAL);
 	/* Without privileges that could be used to fool a set-id program. */
-	if (!current->no_new_privs && !capable(CAP_SYS_ADMIN))
+	if (!current->no_new_privs && !ns_capable(current->cred->user_ns, CAP_SYS_ADMIN))
 		return ERR_PTR(-LINUX_EACCES);
 	size = fprog.len * sizeof(struct linux_sock_filter);
 	f = malloc(sizeof(*f) + size);

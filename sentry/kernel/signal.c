@@ -10,12 +10,13 @@
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
 #include "sentry/kernel/user.h"
+#include "vfs/user_ns.h"
 
 void siginfo_init_user(struct linux_siginfo *info, int sig, int code)
 {
 	siginfo_init(info, sig, code);
 	info->rt.pid = task_tgid(current);
-	info->rt.uid = current->cred->uid;
+	info->rt.uid = from_kuid_munged(current->cred->user_ns, current->cred->uid);
 }
 
 /* @t is interrupted: sleeps end, the guest is left.  @kill: killable sleeps, and stops, too. */
@@ -236,13 +237,39 @@ static int signal_queue(struct task *t, const struct linux_siginfo *info, bool s
 	return err;
 }
 
-int signal_send_locked(struct task *t, const struct linux_siginfo *info, bool shared, unsigned flags)
+/*
+ * What a sender in another namespace looks like from here: IDs are translated, and a process that isn't seen is 0.  Only from a
+ * namespace above can an init be killed or stopped.
+ */
+static unsigned siginfo_localize(struct task *t, struct linux_siginfo *info, unsigned flags)
 {
+	const struct user_namespace *ns;
+	int sig = info->si_signo;
+
+	if (info->si_code != LINUX_SI_USER && info->si_code != LINUX_SI_QUEUE && info->si_code != LINUX_SI_TKILL)
+		return flags;
+	mutex_lock(&t->lock);
+	ns = t->cred->user_ns;
+	if (ns != current->cred->user_ns)
+		info->rt.uid = from_kuid_munged(ns, make_kuid(current->cred->user_ns, info->rt.uid));
+	mutex_unlock(&t->lock);
+	if (pid_nr_ns(current->pid, pid_ns_of(t->tg->pid)))
+		return flags;
+	info->rt.pid = 0;
+	return flags | (sig == LINUX_SIGKILL || sig == LINUX_SIGSTOP ? SIG_FORCE : 0);
+}
+
+int signal_send_locked(struct task *t, const struct linux_siginfo *given, bool shared, unsigned flags)
+{
+	struct linux_siginfo local = *given;
+	const struct linux_siginfo *info = &local;
 	struct tgroup *tg = t->tg;
 	int sig = info->si_signo, err;
 
 	mutex_assert_held(&tg->siglock);
 	BUG_ON(!sig_valid(sig));
+	if (current)
+		flags = siginfo_localize(t, &local, flags);
 	if (!signal_prepare(t, sig, flags))
 		return 0;
 	/* From outside, a default action that ends PID 1 ends it. */
@@ -380,7 +407,7 @@ void signal_force_sigsegv(int sig)
 static bool cred_may_kill(const struct cred *c, const struct cred *target)
 {
 	return c->euid == target->suid || c->euid == target->uid || c->uid == target->suid || c->uid == target->uid ||
-	       (c->cap_effective & BIT(CAP_KILL));
+	       cred_ns_capable(c, target->user_ns, CAP_KILL);
 }
 
 int signal_check_permission(int sig, const struct linux_siginfo *info, struct task *t)

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/timers.h"
 #include "sentry/kernel/user.h"
+#include "vfs/user_ns.h"
 
 _Thread_local struct task *current;
 struct tgroup *init_tgroup;
@@ -90,6 +92,8 @@ void task_put(struct task *t)
 	cred_put(t->cred);
 	user_put(t->user);
 	pid_put(t->pid);
+	pid_put(t->former_pid);
+	nsproxy_put(t->nsproxy);
 	tgroup_put(t->tg);
 	waitq_fini(&t->vfork_wait);
 	mutex_fini(&t->lock);
@@ -170,6 +174,15 @@ void task_set_cred(struct task *t, const struct cred *cred)
 	cred_put(old);
 }
 
+void task_set_nsproxy(struct task *t, struct nsproxy *ns)
+{
+	struct nsproxy *old = TASK_SWAP(t, nsproxy, ns);
+
+	if (t == current)
+		current_net = ns ? ns->net : NULL;
+	nsproxy_put(old);
+}
+
 void mm_sync_limits(struct mm *mm, struct tgroup *tg, const struct cred *cred)
 {
 	mm->rlim_as = READ_ONCE(tg->rlim[LINUX_RLIMIT_AS].rlim_cur);
@@ -218,7 +231,7 @@ struct tgroup *tgroup_next_get(int tgid)
 	struct pid *pid;
 
 	MUTEX_GUARD(&pids_lock);
-	for (pid = pid_next_locked(tgid); pid; pid = pid_next_locked(pid->nr + 1))
+	for (pid = pid_next_locked(tgid); pid; pid = pid_next_locked(pid_nr(pid) + 1))
 		if (pid->tgroup)
 			return tgroup_get(pid->tgroup);
 	return NULL;
@@ -272,6 +285,12 @@ const struct cred *task_cred_get(struct task *t)
 	return cred_get(t->cred);
 }
 
+struct nsproxy *task_nsproxy_get(struct task *t)
+{
+	MUTEX_GUARD(&t->lock);
+	return t->nsproxy ? nsproxy_get(t->nsproxy) : NULL;
+}
+
 void task_comm(struct task *t, char ret[TASK_COMM_LEN])
 {
 	MUTEX_GUARD(&t->lock);
@@ -322,7 +341,10 @@ const char *task_state_name(char state)
 
 int task_ppid(struct task *t)
 {
-	return atomic_load(&t->ppid);
+	if (likely(!pid_view))
+		return atomic_load(&t->ppid);
+	MUTEX_GUARD(&pids_lock);
+	return t->real_parent ? task_tgid(t->real_parent) : 0;
 }
 
 int task_tracer_tid(struct task *t)
@@ -413,7 +435,7 @@ const char *task_wchan(struct task *t)
 bool task_may_access(struct task *t, bool attach)
 {
 	const struct cred *c = current->cred, *target;
-	bool same, may;
+	bool same, may, privileged;
 	struct mm *mm;
 
 	if (t->tg == current->tg)
@@ -425,14 +447,15 @@ bool task_may_access(struct task *t, bool attach)
 	else
 		same = c->fsuid == target->euid && c->fsuid == target->suid && c->fsuid == target->uid &&
 		       c->fsgid == target->egid && c->fsgid == target->sgid && c->fsgid == target->gid;
-	may = same && !(target->cap_permitted & ~c->cap_permitted);
-	may = may || (c->cap_effective & BIT(CAP_SYS_PTRACE));
+	may = same && c->user_ns == target->user_ns && !(target->cap_permitted & ~c->cap_permitted);
+	privileged = cred_ns_capable(c, target->user_ns, CAP_SYS_PTRACE);
+	may = may || privileged;
 	cred_put(target);
 	if (!may)
 		return false;
 	mm = task_mm_get(t);
 	if (mm && !mm->dumpable)
-		may = c->cap_effective & BIT(CAP_SYS_PTRACE);
+		may = privileged;
 	if (mm)
 		mm_put(mm);
 	return may;

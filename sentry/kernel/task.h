@@ -36,6 +36,7 @@
 #include "vfs/vfs.h"
 
 struct seccomp_filter;
+struct nsproxy;
 struct tty;
 struct user;
 struct task;
@@ -158,13 +159,14 @@ struct tgroup {
 struct task {
 	struct ref ref;
 	struct pid *pid;		/* pids_lock to change (a thread that calls exec takes the leader's); reference */
+	struct pid *former_pid;		/* ... the one it had: a reader without the lock may still look at it */
 	atomic_int tid;			/* pid->nr; pids_lock to change, read without */
 	struct tgroup *tg;		/* immutable; reference */
 	struct list_head thread_link;	/* see tgroup.threads */
 
 	struct task *parent;		/* pids_lock; tracer when traced, else real_parent; borrowed */
 	struct task *real_parent;	/* pids_lock; NULL for PID 1; borrowed: children are moved before it goes */
-	atomic_int ppid;		/* pids_lock to change; tgid of real_parent, 0 for none; read without */
+	atomic_int ppid;		/* pids_lock to change; real_parent->tg->pid->nr, 0 for none; read without */
 	struct list_head children;	/* pids_lock; leaders by sibling */
 	struct list_head sibling;	/* pids_lock */
 	int exit_signal;		/* pids_lock; sent to the parent at exit; -1 for threads */
@@ -179,6 +181,7 @@ struct task {
 	struct files_struct *files;	/* lock; the same */
 	struct fs_struct *fs;		/* lock; the same */
 	const struct cred *cred;	/* lock; never NULL */
+	struct nsproxy *nsproxy;	/* lock; NULL when exited.  Own thread reads without */
 	char comm[TASK_COMM_LEN];	/* lock */
 	struct user *user;		/* lock; counters of cred->uid */
 
@@ -280,13 +283,16 @@ static inline void tgroup_put_cleanup(struct tgroup **tg)
 }
 #define _cleanup_tgroup_ __cleanup(tgroup_put_cleanup)
 
+/* Numbers in the namespace of pid_view, 0 when the task isn't seen there. */
 static inline int task_tid(struct task *t)
 {
-	return atomic_load_explicit(&t->tid, memory_order_relaxed);
+	if (likely(!pid_view))
+		return atomic_load_explicit(&t->tid, memory_order_relaxed);
+	return pid_nr(READ_ONCE(t->pid));
 }
 static inline int task_tgid(const struct task *t)
 {
-	return t->tg->pid->nr;
+	return pid_nr(t->tg->pid);
 }
 static inline bool task_is_leader(const struct task *t)
 {
@@ -316,6 +322,7 @@ struct mm *task_mm_get(struct task *t);
 struct files_struct *task_files_get(struct task *t);
 struct fs_struct *task_fs_get(struct task *t);
 const struct cred *task_cred_get(struct task *t); /* never NULL */
+struct nsproxy *task_nsproxy_get(struct task *t);
 void task_comm(struct task *t, char ret[TASK_COMM_LEN]);
 void task_set_comm(struct task *t, const char *comm);
 /* 'R', 'S', 'D', 'T', 't', 'Z', 'X' as /proc/pid/stat. */
@@ -434,6 +441,7 @@ void task_set_mm(struct task *t, struct mm *mm);
 void task_set_files(struct task *t, struct files_struct *files);
 void task_set_fs(struct task *t, struct fs_struct *fs);
 void task_set_cred(struct task *t, const struct cred *cred);
+void task_set_nsproxy(struct task *t, struct nsproxy *ns);
 /* Sets mm's copies of the limits and CAP_IPC_LOCK. */
 void mm_sync_limits(struct mm *mm, struct tgroup *tg, const struct cred *cred);
 

@@ -5,6 +5,7 @@
 #include "sentry/kernel/exit.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
+#include "vfs/user_ns.h"
 
 /* Results of looking at one child, and at all. */
 enum wait_result {
@@ -68,7 +69,7 @@ static void wait_fill(struct wait_request *req, struct task *p, int code, int st
 
 	siginfo_init(&req->info, LINUX_SIGCHLD, code);
 	req->info.chld.pid = task_tid(p);
-	req->info.chld.uid = cred->uid;
+	req->info.chld.uid = from_kuid_munged(current_cred->user_ns, cred->uid);
 	req->info.chld.status = status;
 	cred_put(cred);
 	tgroup_rusage(p->tg, &acct, &children);

@@ -6,6 +6,7 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/cred.h"
+#include "vfs/user_ns.h"
 
 #define NGROUPS_MAX 65536
 #define NO_ID UINT32_MAX
@@ -14,22 +15,22 @@
 
 SYSCALL_DEFINE0(getuid)
 {
-	return current->cred->uid;
+	return from_kuid_munged(current->cred->user_ns, current->cred->uid);
 }
 
 SYSCALL_DEFINE0(geteuid)
 {
-	return current->cred->euid;
+	return from_kuid_munged(current->cred->user_ns, current->cred->euid);
 }
 
 SYSCALL_DEFINE0(getgid)
 {
-	return current->cred->gid;
+	return from_kgid_munged(current->cred->user_ns, current->cred->gid);
 }
 
 SYSCALL_DEFINE0(getegid)
 {
-	return current->cred->egid;
+	return from_kgid_munged(current->cred->user_ns, current->cred->egid);
 }
 
 static int64_t put_three_ids(uaddr_t ua, uint32_t a, uaddr_t ub, uint32_t b, uaddr_t uc, uint32_t c)
@@ -43,14 +44,36 @@ SYSCALL_DEFINE3(getresuid, uaddr_t, ruid, uaddr_t, euid, uaddr_t, suid)
 {
 	const struct cred *c = current->cred;
 
-	return put_three_ids(ruid, c->uid, euid, c->euid, suid, c->suid);
+	return put_three_ids(ruid, from_kuid_munged(c->user_ns, c->uid), euid, from_kuid_munged(c->user_ns, c->euid), suid,
+			     from_kuid_munged(c->user_ns, c->suid));
 }
 
 SYSCALL_DEFINE3(getresgid, uaddr_t, rgid, uaddr_t, egid, uaddr_t, sgid)
 {
 	const struct cred *c = current->cred;
 
-	return put_three_ids(rgid, c->gid, egid, c->egid, sgid, c->sgid);
+	return put_three_ids(rgid, from_kgid_munged(c->user_ns, c->gid), egid, from_kgid_munged(c->user_ns, c->egid), sgid,
+			     from_kgid_munged(c->user_ns, c->sgid));
+}
+
+/*
+ * An ID as the caller means it becomes the sentry's; NO_ID stays where it stands for "as it is".  Not mapped: -LINUX_EINVAL from
+ * the call.
+ */
+#define TAKE_UID(id)                                                                                                   \
+	do {                                                                                                           \
+		if ((id) != NO_ID && ((id) = make_kuid(current->cred->user_ns, (id))) == NO_ID)                        \
+			return -LINUX_EINVAL;                                                                          \
+	} while (0)
+#define TAKE_GID(id)                                                                                                   \
+	do {                                                                                                           \
+		if ((id) != NO_ID && ((id) = make_kgid(current->cred->user_ns, (id))) == NO_ID)                        \
+			return -LINUX_EINVAL;                                                                          \
+	} while (0)
+
+static bool may_set(enum cap cap)
+{
+	return ns_capable(current->cred->user_ns, cap);
 }
 
 /* --- changing: each makes a copy, checks, and publishes it --- */
@@ -61,8 +84,9 @@ SYSCALL_DEFINE3(getresgid, uaddr_t, rgid, uaddr_t, egid, uaddr_t, sgid)
  */
 static void cred_fix_caps(struct cred *new, const struct cred *old)
 {
-	bool was_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-	bool is_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
+	uint32_t root = make_kuid(new->user_ns, 0);
+	bool was_root = old->uid == root || old->euid == root || old->suid == root;
+	bool is_root = new->uid == root || new->euid == root || new->suid == root;
 
 	if (new->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)
 		return;
@@ -73,9 +97,9 @@ static void cred_fix_caps(struct cred *new, const struct cred *old)
 		}
 		new->cap_ambient = 0;
 	}
-	if (old->euid == 0 && new->euid != 0)
+	if (old->euid == root && new->euid != root)
 		new->cap_effective = 0;
-	if (old->euid != 0 && new->euid == 0)
+	if (old->euid != root && new->euid == root)
 		new->cap_effective = new->cap_permitted;
 }
 
@@ -105,12 +129,13 @@ SYSCALL_DEFINE1(setuid, uint32_t, uid)
 	const struct cred *old = current->cred;
 	struct cred *new;
 
+	TAKE_UID(uid);
 	if (uid == NO_ID)
 		return -LINUX_EINVAL;
 	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
-	if (capable(CAP_SETUID))
+	if (may_set(CAP_SETUID))
 		new->suid = new->uid = uid;
 	else if (uid != old->uid && uid != old->suid)
 		return cred_abort(new);
@@ -122,9 +147,12 @@ SYSCALL_DEFINE1(setuid, uint32_t, uid)
 SYSCALL_DEFINE2(setreuid, uint32_t, ruid, uint32_t, euid)
 {
 	const struct cred *old = current->cred;
-	struct cred *new = cred_copy(old);
-	bool may = capable(CAP_SETUID);
+	struct cred *new;
+	bool may = may_set(CAP_SETUID);
 
+	TAKE_UID(ruid);
+	TAKE_UID(euid);
+	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
 	if (ruid != NO_ID) {
@@ -152,11 +180,15 @@ static bool uid_is_one_of(uint32_t uid, const struct cred *c)
 SYSCALL_DEFINE3(setresuid, uint32_t, ruid, uint32_t, euid, uint32_t, suid)
 {
 	const struct cred *old = current->cred;
-	struct cred *new = cred_copy(old);
+	struct cred *new;
 
+	TAKE_UID(ruid);
+	TAKE_UID(euid);
+	TAKE_UID(suid);
+	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
-	if (!capable(CAP_SETUID) &&
+	if (!may_set(CAP_SETUID) &&
 	    !(uid_is_one_of(ruid, old) && uid_is_one_of(euid, old) && uid_is_one_of(suid, old)))
 		return cred_abort(new);
 	if (ruid != NO_ID)
@@ -175,12 +207,13 @@ SYSCALL_DEFINE1(setgid, uint32_t, gid)
 	const struct cred *old = current->cred;
 	struct cred *new;
 
+	TAKE_GID(gid);
 	if (gid == NO_ID)
 		return -LINUX_EINVAL;
 	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
-	if (capable(CAP_SETGID))
+	if (may_set(CAP_SETGID))
 		new->gid = new->sgid = gid;
 	else if (gid != old->gid && gid != old->sgid)
 		return cred_abort(new);
@@ -191,9 +224,12 @@ SYSCALL_DEFINE1(setgid, uint32_t, gid)
 SYSCALL_DEFINE2(setregid, uint32_t, rgid, uint32_t, egid)
 {
 	const struct cred *old = current->cred;
-	struct cred *new = cred_copy(old);
-	bool may = capable(CAP_SETGID);
+	struct cred *new;
+	bool may = may_set(CAP_SETGID);
 
+	TAKE_GID(rgid);
+	TAKE_GID(egid);
+	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
 	if (rgid != NO_ID) {
@@ -220,11 +256,15 @@ static bool gid_is_one_of(uint32_t gid, const struct cred *c)
 SYSCALL_DEFINE3(setresgid, uint32_t, rgid, uint32_t, egid, uint32_t, sgid)
 {
 	const struct cred *old = current->cred;
-	struct cred *new = cred_copy(old);
+	struct cred *new;
 
+	TAKE_GID(rgid);
+	TAKE_GID(egid);
+	TAKE_GID(sgid);
+	new = cred_copy(old);
 	if (!new)
 		return -LINUX_ENOMEM;
-	if (!capable(CAP_SETGID) &&
+	if (!may_set(CAP_SETGID) &&
 	    !(gid_is_one_of(rgid, old) && gid_is_one_of(egid, old) && gid_is_one_of(sgid, old)))
 		return cred_abort(new);
 	if (rgid != NO_ID)
@@ -245,10 +285,11 @@ SYSCALL_DEFINE3(setresgid, uint32_t, rgid, uint32_t, egid, uint32_t, sgid)
 SYSCALL_DEFINE1(setfsuid, uint32_t, uid)
 {
 	const struct cred *old = current->cred;
-	uint32_t old_uid = old->fsuid;
+	uint32_t old_uid = from_kuid_munged(old->user_ns, old->fsuid), root = make_kuid(old->user_ns, 0);
 	struct cred *new;
 
-	if (uid == old_uid || !(uid == old->uid || uid == old->euid || uid == old->suid || capable(CAP_SETUID)) ||
+	uid = make_kuid(old->user_ns, uid);
+	if (uid == old->fsuid || !(uid == old->uid || uid == old->euid || uid == old->suid || may_set(CAP_SETUID)) ||
 	    uid == NO_ID)
 		return old_uid;
 	new = cred_copy(old);
@@ -256,9 +297,9 @@ SYSCALL_DEFINE1(setfsuid, uint32_t, uid)
 		return old_uid;
 	new->fsuid = uid;
 	if (!(old->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)) {
-		if (old_uid == 0 && uid != 0)
+		if (old->fsuid == root && uid != root)
 			new->cap_effective &= ~CAP_FS_MASK;
-		if (old_uid != 0 && uid == 0)
+		if (old->fsuid != root && uid == root)
 			new->cap_effective |= new->cap_permitted & CAP_FS_MASK;
 	}
 	cred_commit(new);
@@ -268,10 +309,11 @@ SYSCALL_DEFINE1(setfsuid, uint32_t, uid)
 SYSCALL_DEFINE1(setfsgid, uint32_t, gid)
 {
 	const struct cred *old = current->cred;
-	uint32_t old_gid = old->fsgid;
+	uint32_t old_gid = from_kgid_munged(old->user_ns, old->fsgid);
 	struct cred *new;
 
-	if (gid == old_gid || !(gid == old->gid || gid == old->egid || gid == old->sgid || capable(CAP_SETGID)) ||
+	gid = make_kgid(old->user_ns, gid);
+	if (gid == old->fsgid || !(gid == old->gid || gid == old->egid || gid == old->sgid || may_set(CAP_SETGID)) ||
 	    gid == NO_ID)
 		return old_gid;
 	new = cred_copy(old);
@@ -293,8 +335,9 @@ SYSCALL_DEFINE2(getgroups, int, size, uaddr_t, ulist)
 	if (size) {
 		if (c->nr_groups > (unsigned)size)
 			return -LINUX_EINVAL;
-		if (copy_to_user(ulist, c->groups, c->nr_groups * sizeof(uint32_t)))
-			return -LINUX_EFAULT;
+		for (unsigned i = 0; i < c->nr_groups; i++)
+			if (put_user(from_kgid_munged(c->user_ns, c->groups[i]), ulist + i * sizeof(uint32_t), uint32_t))
+				return -LINUX_EFAULT;
 	}
 	return c->nr_groups;
 }
@@ -305,7 +348,7 @@ SYSCALL_DEFINE2(setgroups, int, size, uaddr_t, ulist)
 	struct cred *new = NULL;
 	int err = 0;
 
-	if (!capable(CAP_SETGID))
+	if (!user_ns_may_setgroups(current->cred->user_ns) || !may_set(CAP_SETGID))
 		return -LINUX_EPERM;
 	if ((unsigned)size > NGROUPS_MAX)
 		return -LINUX_EINVAL;
@@ -315,9 +358,11 @@ SYSCALL_DEFINE2(setgroups, int, size, uaddr_t, ulist)
 			return -LINUX_ENOMEM;
 		err = copy_from_user(groups, ulist, (size_t)size * sizeof(*groups));
 	}
-	for (int i = 0; i < size && !err; i++)
+	for (int i = 0; i < size && !err; i++) {
+		groups[i] = make_kgid(current->cred->user_ns, groups[i]);
 		if (groups[i] == NO_ID)
 			err = -LINUX_EINVAL;
+	}
 	if (!err) {
 		new = cred_copy_groups(current->cred, (unsigned)size, groups);
 		err = new ? 0 : -LINUX_ENOMEM;
@@ -402,7 +447,7 @@ SYSCALL_DEFINE2(capset, uaddr_t, uhdr, uaddr_t, udata)
 	permitted &= CAP_FULL_SET;
 	inheritable &= CAP_FULL_SET;
 	/* cap_capset() in Linux. */
-	if (!capable(CAP_SETPCAP) && (inheritable & ~(old->cap_inheritable | old->cap_permitted)))
+	if (!may_set(CAP_SETPCAP) && (inheritable & ~(old->cap_inheritable | old->cap_permitted)))
 		return -LINUX_EPERM;
 	if ((inheritable & ~(old->cap_inheritable | old->cap_bset)) || (permitted & ~old->cap_permitted) ||
 	    (effective & ~permitted))

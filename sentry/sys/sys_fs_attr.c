@@ -6,6 +6,7 @@
 #include "sentry/abi/fs.h"
 #include "sentry/abi/time.h"
 #include "sentry/sys/syscall.h"
+#include "vfs/user_ns.h"
 #include "vfs/vfs.h"
 
 /* --- mode and owner --- */
@@ -46,6 +47,17 @@ SYSCALL_DEFINE2(fchmod, int, fd, uint32_t, mode)
 	return f ? vfs_chmod(&f->path, mode) : -LINUX_EBADF;
 }
 
+/* IDs as the caller means them; UINT32_MAX: unchanged. */
+static int64_t chown_path(const struct path *path, uint32_t uid, uint32_t gid)
+{
+	const struct user_namespace *ns = current_cred->user_ns;
+	uint32_t kuid = uid == INVALID_ID ? uid : make_kuid(ns, uid), kgid = gid == INVALID_ID ? gid : make_kgid(ns, gid);
+
+	if ((uid != INVALID_ID && kuid == INVALID_ID) || (gid != INVALID_ID && kgid == INVALID_ID))
+		return -LINUX_EINVAL;
+	return vfs_chown(path, kuid, kgid);
+}
+
 static int64_t chown_common(int dfd, uaddr_t uname, uint32_t uid, uint32_t gid, int at_flags)
 {
 	_cleanup_path_ struct path path = { NULL, NULL };
@@ -57,7 +69,7 @@ static int64_t chown_common(int dfd, uaddr_t uname, uint32_t uid, uint32_t gid, 
 	if (at_flags & LINUX_AT_EMPTY_PATH)
 		lookup |= LOOKUP_EMPTY;
 	err = user_path_at(dfd, uname, lookup, &path);
-	return err ? err : vfs_chown(&path, uid, gid);
+	return err ? err : chown_path(&path, uid, gid);
 }
 
 SYSCALL_DEFINE3(chown, uaddr_t, uname, uint32_t, uid, uint32_t, gid)
@@ -79,7 +91,7 @@ SYSCALL_DEFINE3(fchown, int, fd, uint32_t, uid, uint32_t, gid)
 {
 	_cleanup_fput_ struct file *f = fget(fd);
 
-	return f ? vfs_chown(&f->path, uid, gid) : -LINUX_EBADF;
+	return f ? chown_path(&f->path, uid, gid) : -LINUX_EBADF;
 }
 
 SYSCALL_DEFINE1(umask, uint32_t, mask)

@@ -8,6 +8,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/readdir.h"
+#include "vfs/user_ns.h"
 #include "vfs/vfs.h"
 
 static void free_cleanup(char **p)
@@ -270,7 +271,7 @@ SYSCALL_DEFINE1(chroot, uaddr_t, uname)
 	if (err)
 		return err;
 	err = inode_permission(path.dentry->inode, MAY_EXEC);
-	if (!err && !capable(CAP_SYS_CHROOT))
+	if (!err && !ns_capable(current_cred->user_ns, CAP_SYS_CHROOT))
 		err = -LINUX_EPERM;
 	if (err)
 		path_put(&path);

@@ -87,7 +87,7 @@ SYSCALL_DEFINE2(pivot_root, uaddr_t, unew, uaddr_t, uold)
 	_cleanup_path_ struct path put_old = { NULL, NULL };
 	int err;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!may_mount())
 		return -LINUX_EPERM;
 	err = user_path_at(LINUX_AT_FDCWD, unew, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &new_root);
 	if (!err)

@@ -8,6 +8,7 @@
 #include "sentry/abi/fs.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/super.h"
+#include "vfs/user_ns.h"
 #include "vfs/vfs.h"
 
 /* --- stat --- */
@@ -19,8 +20,8 @@ static int64_t stat_to_user(const struct kstat *st, uaddr_t ubuf)
 		.st_ino = st->ino,
 		.st_nlink = st->nlink,
 		.st_mode = st->mode,
-		.st_uid = st->uid,
-		.st_gid = st->gid,
+		.st_uid = from_kuid_munged(current_cred->user_ns, st->uid),
+		.st_gid = from_kgid_munged(current_cred->user_ns, st->gid),
 		.st_rdev = st->rdev,
 		.st_size = (int64_t)st->size,
 		.st_blksize = st->blksize,
@@ -119,8 +120,8 @@ SYSCALL_DEFINE5(statx, int, dfd, uaddr_t, uname, unsigned, flags, unsigned, mask
 	out.stx_attributes = st.attributes;
 	out.stx_attributes_mask = st.attributes_mask;
 	out.stx_nlink = st.nlink;
-	out.stx_uid = st.uid;
-	out.stx_gid = st.gid;
+	out.stx_uid = from_kuid_munged(current_cred->user_ns, st.uid);
+	out.stx_gid = from_kgid_munged(current_cred->user_ns, st.gid);
 	out.stx_mode = st.mode;
 	out.stx_ino = st.ino;
 	out.stx_size = st.size;

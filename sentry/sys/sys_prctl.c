@@ -8,6 +8,7 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/cred.h"
+#include "vfs/user_ns.h"
 
 /* --- arch_prctl --- */
 
@@ -74,7 +75,7 @@ static int64_t prctl_capbset_drop(uint64_t cap)
 {
 	struct cred *new;
 
-	if (!capable(CAP_SETPCAP))
+	if (!ns_capable(current_cred->user_ns, CAP_SETPCAP))
 		return -LINUX_EPERM;
 	if (cap >= NR_CAPS)
 		return -LINUX_EINVAL;
@@ -91,7 +92,7 @@ static int64_t prctl_set_securebits(uint64_t bits)
 	uint32_t locked = (old->securebits & LINUX_SECURE_ALL_LOCKS) >> 1;
 
 	if ((locked & (old->securebits ^ bits)) || ((old->securebits & LINUX_SECURE_ALL_LOCKS) & ~bits) ||
-	    (bits & ~(uint64_t)(LINUX_SECURE_ALL_BITS | LINUX_SECURE_ALL_LOCKS)) || !capable(CAP_SETPCAP))
+	    (bits & ~(uint64_t)(LINUX_SECURE_ALL_BITS | LINUX_SECURE_ALL_LOCKS)) || !ns_capable(current_cred->user_ns, CAP_SETPCAP))
 		return -LINUX_EPERM;
 	new = cred_copy(old);
 	if (new)

@@ -150,42 +150,6 @@ SYSCALL_DEFINE2(clone3, uaddr_t, uargs, size_t, size)
 	return kernel_clone(&req);
 }
 
-SYSCALL_DEFINE1(unshare, uint64_t, flags)
-{
-	const uint64_t known = LINUX_CLONE_THREAD | LINUX_CLONE_FS | LINUX_CLONE_NEWNS | LINUX_CLONE_SIGHAND |
-			       LINUX_CLONE_VM | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM | LINUX_CLONE_NEWUTS |
-			       LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWNET | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID |
-			       LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWTIME;
-	struct files_struct *files;
-	struct fs_struct *fs;
-	int err;
-
-	if (flags & ~known)
-		return -LINUX_EINVAL;
-	if ((flags & (LINUX_CLONE_THREAD | LINUX_CLONE_SIGHAND | LINUX_CLONE_VM)) && tgroup_nr_threads(current->tg) > 1)
-		return -LINUX_EINVAL;
-	if ((flags & (LINUX_CLONE_SIGHAND | LINUX_CLONE_VM)) && ref_read(&current->tg->sighand->ref) > 1)
-		return -LINUX_EINVAL;
-	if ((flags & LINUX_CLONE_VM) && ref_read(&current->mm->users) > 1)
-		return -LINUX_EINVAL;
-	err = clone_check_namespaces(flags);
-	if (err)
-		return err;
-	if (flags & LINUX_CLONE_FS) {
-		fs = fs_struct_copy(current->fs);
-		if (!fs || IS_ERR(fs))
-			return fs ? PTR_ERR(fs) : -LINUX_ENOMEM;
-		task_set_fs(current, fs);
-	}
-	if (flags & LINUX_CLONE_FILES) {
-		files = files_copy(current->files);
-		if (!files || IS_ERR(files))
-			return files ? PTR_ERR(files) : -LINUX_ENOMEM;
-		task_set_files(current, files);
-	}
-	return 0;
-}
-
 /* --- exec and exit --- */
 
 static int64_t user_execveat(int dfd, uaddr_t ufilename, uaddr_t argv, uaddr_t envp, unsigned flags)

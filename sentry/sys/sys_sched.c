@@ -12,6 +12,7 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/cred.h"
+#include "vfs/user_ns.h"
 
 #define RT_PRIO_MAX 99
 
@@ -41,7 +42,7 @@ static struct task *sched_task_get(int pid)
 static bool sched_may_change(struct task *t)
 {
 	const struct cred *c = current->cred, *target = task_cred_get(t);
-	bool may = c->euid == target->euid || c->euid == target->uid || (c->cap_effective & BIT(CAP_SYS_NICE));
+	bool may = c->euid == target->euid || c->euid == target->uid || cred_ns_capable(c, target->user_ns, CAP_SYS_NICE);
 
 	cred_put(target);
 	return may;

@@ -175,7 +175,7 @@ static int kill_everybody(const struct linux_siginfo *info, int sig)
 
 	MUTEX_GUARD(&pids_lock);
 	list_for_each_entry(tg, &all_tgroups, all_link) {
-		if (tg == init_tgroup || tg == current->tg)
+		if (task_tgid(tg->leader) <= 1 || tg == current->tg)
 			continue;
 		one = check_and_send(tg->leader, info, sig, true);
 		if (ret == -LINUX_ESRCH)

@@ -9,6 +9,7 @@
 #include "sentry/kernel/task.h"
 #include "sentry/sys/sock_user.h"
 #include "sentry/sys/syscall.h"
+#include "vfs/user_ns.h"
 
 #define CONTROL_MAX 20480 /* net.core.optmem_max, about */
 #define MMSG_MAX 1024

@@ -4,6 +4,7 @@
 
 #include "platform/host/host.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
@@ -26,7 +27,7 @@ static int64_t set_name(uaddr_t uname, int len, int (*set)(const char *name, siz
 {
 	char name[LINUX_NEW_UTS_LEN];
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!ns_capable(current_uts()->ns.user_ns, CAP_SYS_ADMIN))
 		return -LINUX_EPERM;
 	if (len < 0 || len > LINUX_NEW_UTS_LEN)
 		return -LINUX_EINVAL;
@@ -160,7 +161,10 @@ SYSCALL_DEFINE3(syslog, int, type, uaddr_t, ubuf, int, len)
 
 SYSCALL_DEFINE4(reboot, uint32_t, magic1, uint32_t, magic2, uint32_t, cmd, uaddr_t, arg __unused)
 {
-	if (!capable(CAP_SYS_BOOT))
+	struct pid_namespace *ns = pid_ns_of(current->tg->pid);
+	bool restart = cmd == REBOOT_RESTART || cmd == REBOOT_RESTART2;
+
+	if (!ns_capable(ns->ns.user_ns, CAP_SYS_BOOT))
 		return -LINUX_EPERM;
 	if (magic1 != REBOOT_MAGIC1 || (magic2 != REBOOT_MAGIC2 && magic2 != REBOOT_MAGIC2A &&
 					magic2 != REBOOT_MAGIC2B && magic2 != REBOOT_MAGIC2C))
@@ -168,12 +172,15 @@ SYSCALL_DEFINE4(reboot, uint32_t, magic1, uint32_t, magic2, uint32_t, cmd, uaddr
 	switch (cmd) {
 	case REBOOT_CAD_ON:
 	case REBOOT_CAD_OFF:
-		return 0;
+		return ns == &init_pid_ns ? 0 : -LINUX_EINVAL;
 	case REBOOT_RESTART:
 	case REBOOT_RESTART2:
 	case REBOOT_HALT:
 	case REBOOT_POWER_OFF:
-		kernel_reboot(cmd == REBOOT_RESTART || cmd == REBOOT_RESTART2);
+		if (ns == &init_pid_ns)
+			kernel_reboot(restart);
+		else
+			pid_ns_reboot(ns, restart);
 		return 0;
 	default:
 		return -LINUX_EINVAL;
@@ -212,12 +219,4 @@ SYSCALL_DEFINE3(finit_module, int, fd __unused, uaddr_t, params __unused, int, f
 SYSCALL_DEFINE2(delete_module, uaddr_t, name __unused, unsigned, flags __unused)
 {
 	return -LINUX_EPERM;
-}
-
-SYSCALL_DEFINE2(setns, int, fd, int, nstype __unused)
-{
-	_cleanup_fput_ struct file *f = fget(fd);
-
-	/* There are no namespaces to enter: no descriptor names one. */
-	return f ? -LINUX_EINVAL : -LINUX_EBADF;
 }

@@ -40,7 +40,7 @@ static _Thread_local struct call call;
 
 static int own_tid(void)
 {
-	return current ? task_tid(current) : 0;
+	return current ? atomic_load(&current->tid) : 0;
 }
 
 /* --- lines; line_lock held --- */

@@ -145,4 +145,4 @@ static struct super_block *devpts_mount(const struct fs_type *type, unsigned fla
 	return (struct super_block *)root;
 }
 
-const struct fs_type devpts_type = { .name = "devpts", .nodev = true, .mount = devpts_mount };
+const struct fs_type devpts_type = { .name = "devpts", .nodev = true, .userns_mount = true, .mount = devpts_mount };

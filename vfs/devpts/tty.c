@@ -70,6 +70,7 @@ static int tty_session_nr(struct tty *tty)
 
 void tty_signal_foreground(struct tty *tty, int sig)
 {
+	PID_VIEW_GUARD(NULL);
 	int pgrp = tty_foreground_nr(tty);
 
 	if (pgrp)
@@ -88,6 +89,7 @@ static void tty_set_foreground(struct tty *tty, int pgrp)
 /* Gives @tty to the caller's session. */
 static void tty_take(struct tty *tty)
 {
+	PID_VIEW_GUARD(NULL);
 	struct pid *session = pid_find_get(current_session());
 
 	mutex_lock(&tty->ctrl_lock);
@@ -99,6 +101,7 @@ static void tty_take(struct tty *tty)
 
 void tty_open_controlling(struct tty *tty)
 {
+	PID_VIEW_GUARD(NULL);
 	struct tty *mine = current_tty_get();
 
 	if (mine) {
@@ -111,6 +114,7 @@ void tty_open_controlling(struct tty *tty)
 
 int tty_check_change(struct tty *tty, int sig)
 {
+	PID_VIEW_GUARD(NULL);
 	struct tty *mine = current_tty_get();
 	int pgrp = current_pgrp(), foreground;
 
@@ -149,6 +153,7 @@ static void hook_session_exit(struct tty *tty)
 
 void tty_vhangup(struct tty *tty)
 {
+	PID_VIEW_GUARD(NULL);
 	int session = tty_session_nr(tty);
 	struct pid *pid = session ? pid_find_get(session) : NULL;
 

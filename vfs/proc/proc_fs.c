@@ -9,6 +9,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/fs.h"
 #include "vfs/proc/proc.h"
+#include "vfs/user_ns.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
 #define PROC_DYNAMIC 0x10000 /* directory positions: 2... static entries, from here on dynamic ones by number */
@@ -145,8 +146,15 @@ static const struct proc_entry *proc_find_static(const struct proc_entry *childr
 	return NULL;
 }
 
+/* The processes that a proc shows are those of the PID namespace it was mounted in. */
+static struct pid_namespace *proc_pid_ns(const struct super_block *sb)
+{
+	return sb->s_private;
+}
+
 static struct inode *proc_lookup(struct inode *dir, const char *name)
 {
+	PID_VIEW_GUARD(proc_pid_ns(dir->sb));
 	struct proc_inode *pi = PROC_I(dir);
 	const struct proc_entry *e = proc_find_static(pi->entry->children, name);
 
@@ -163,6 +171,7 @@ static struct inode *proc_lookup(struct inode *dir, const char *name)
 
 static bool proc_revalidate(struct inode *dir, const char *name, struct inode *inode)
 {
+	PID_VIEW_GUARD(proc_pid_ns(dir->sb));
 	struct proc_inode *pi = inode ? PROC_I(inode) : NULL;
 
 	if (!pi) /* a name that was not there may be now, but for static tables */
@@ -202,6 +211,7 @@ static int proc_iterate_static(struct proc_inode *pi, struct dir_context *ctx)
 
 static int proc_iterate(struct file *f, struct dir_context *ctx)
 {
+	PID_VIEW_GUARD(proc_pid_ns(f->inode->sb));
 	struct proc_inode *pi = PROC_I(f->inode);
 	const struct proc_dir_ops *dir = pi->entry->dir;
 	int err = dir && dir->check ? dir->check(pi) : 0;
@@ -297,6 +307,7 @@ static int proc_text_make_locked(struct file *f, struct proc_text *pt)
 
 	if (!pi->entry->show)
 		return -LINUX_EINVAL;
+	PID_VIEW_GUARD(proc_pid_ns(f->inode->sb));
 	strbuf_reset(&pt->sb);
 	pt->made = false;
 	err = pi->entry->show(pi, &pt->sb);
@@ -385,6 +396,7 @@ static const struct inode_ops proc_file_inode_ops = { .getattr = proc_getattr, .
 
 static int proc_readlink(struct inode *inode, struct strbuf *ret)
 {
+	PID_VIEW_GUARD(proc_pid_ns(inode->sb));
 	struct proc_inode *pi = PROC_I(inode);
 
 	return pi->entry->readlink(pi, ret);
@@ -412,7 +424,13 @@ static int proc_statfs(struct super_block *sb, struct linux_statfs *ret)
 	return 0;
 }
 
-static const struct super_ops proc_super_ops = { .free_inode = proc_free_inode, .statfs = proc_statfs };
+static void proc_kill_sb(struct super_block *sb)
+{
+	if (sb->s_private)
+		ns_put(&proc_pid_ns(sb)->ns);
+}
+
+static const struct super_ops proc_super_ops = { .free_inode = proc_free_inode, .statfs = proc_statfs, .kill = proc_kill_sb };
 
 struct super_block *proc_sb_new(const struct fs_type *type, unsigned flags, const char *source, uint64_t magic,
 				const struct proc_entry *root_entry)
@@ -442,7 +460,17 @@ struct super_block *proc_sb_new(const struct fs_type *type, unsigned flags, cons
 static struct super_block *proc_mount(const struct fs_type *type, unsigned flags, const char *source,
 				      const char *data __unused)
 {
-	return proc_sb_new(type, flags, source, PROC_SUPER_MAGIC, &proc_root_entry);
+	struct pid_namespace *ns = current ? pid_ns_of(current->tg->pid) : &init_pid_ns;
+	struct super_block *sb;
+
+	if (!ns_capable(ns->ns.user_ns, CAP_SYS_ADMIN))
+		return ERR_PTR(-LINUX_EPERM);
+	sb = proc_sb_new(type, flags, source, PROC_SUPER_MAGIC, &proc_root_entry);
+	if (!IS_ERR(sb)) {
+		ns_get(&ns->ns);
+		sb->s_private = ns;
+	}
+	return sb;
 }
 
-const struct fs_type proc_type = { .name = "proc", .nodev = true, .mount = proc_mount };
+const struct fs_type proc_type = { .name = "proc", .nodev = true, .userns_mount = true, .mount = proc_mount };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sentry/abi/fcntl.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/mm/uaccess.h"
 #include "vfs/proc/proc.h"
 
@@ -186,17 +187,70 @@ static int show_timerslack(struct proc_inode *pi, struct strbuf *sb)
 	return 0;
 }
 
-/* User namespaces have one member: the initial one maps everything to itself. */
-static int show_id_map(struct proc_inode *pi __unused, struct strbuf *sb)
+/* --- user namespaces --- */
+
+static const enum id_kind kind_uid = ID_UID, kind_gid = ID_GID;
+
+/* The process's, with a reference, or NULL. */
+static struct user_namespace *proc_user_ns_get(struct proc_inode *pi)
 {
-	strbuf_addf(sb, "%10u %10u %10u\n", 0, 0, UINT32_MAX);
+	struct task *t _cleanup_task_ = proc_task_get(pi);
+	const struct cred *cred;
+	struct user_namespace *ns;
+
+	if (!t)
+		return NULL;
+	cred = task_cred_get(t);
+	ns = user_ns_get(cred->user_ns);
+	cred_put(cred);
+	return ns;
+}
+
+static int show_id_map(struct proc_inode *pi, struct strbuf *sb)
+{
+	struct user_namespace *ns = proc_user_ns_get(pi);
+	int err;
+
+	if (!ns)
+		return -LINUX_ESRCH;
+	err = user_ns_show_map(ns, *(const enum id_kind *)pi->entry->data, sb);
+	user_ns_put(ns);
+	return err;
+}
+
+static int store_id_map(struct proc_inode *pi, char *buf, size_t len __unused)
+{
+	struct user_namespace *ns = proc_user_ns_get(pi);
+	int err;
+
+	if (!ns)
+		return -LINUX_ESRCH;
+	err = user_ns_write_map(ns, *(const enum id_kind *)pi->entry->data, current_cred, buf);
+	user_ns_put(ns);
+	return err;
+}
+
+static int show_setgroups(struct proc_inode *pi, struct strbuf *sb)
+{
+	struct user_namespace *ns = proc_user_ns_get(pi);
+
+	if (!ns)
+		return -LINUX_ESRCH;
+	strbuf_adds(sb, atomic_load(&ns->setgroups_denied) ? "deny\n" : "allow\n");
+	user_ns_put(ns);
 	return 0;
 }
 
-static int show_setgroups(struct proc_inode *pi __unused, struct strbuf *sb)
+static int store_setgroups(struct proc_inode *pi, char *buf, size_t len __unused)
 {
-	strbuf_adds(sb, "allow\n");
-	return 0;
+	struct user_namespace *ns = proc_user_ns_get(pi);
+	int err;
+
+	if (!ns)
+		return -LINUX_ESRCH;
+	err = user_ns_write_setgroups(ns, buf);
+	user_ns_put(ns);
+	return err;
 }
 
 static int show_id_unset(struct proc_inode *pi __unused, struct strbuf *sb)
@@ -366,19 +420,58 @@ static int proc_task_readlink(struct proc_inode *pi, struct strbuf *sb)
 	return err;
 }
 
-/* Namespaces are the initial ones; their links show Linux's initial inode numbers and cannot be opened yet. */
+/* --- ns --- */
+
+struct proc_ns {
+	enum ns_type type;
+	enum ns_link which;
+};
+
+/* The namespace a link leads to, with a reference, or ERR_PTR. */
+static struct ns_common *proc_ns_get(struct proc_inode *pi)
+{
+	struct task *t _cleanup_task_ = proc_task_get(pi);
+	const struct proc_ns *which = pi->entry->data;
+	struct ns_common *ns;
+
+	if (!t || !task_may_access(t, false))
+		return ERR_PTR(-LINUX_EACCES);
+	ns = task_ns_get(t, which->type, which->which);
+	return ns ? ns : ERR_PTR(-LINUX_ENOENT);
+}
+
 static int proc_ns_readlink(struct proc_inode *pi, struct strbuf *sb)
 {
-	strbuf_adds(sb, pi->entry->data);
+	struct ns_common *ns = proc_ns_get(pi);
+
+	if (IS_ERR(ns))
+		return (int)PTR_ERR(ns);
+	strbuf_addf(sb, "%s:[%u]", ns_name(ns->type), ns->inum);
+	ns_put(ns);
 	return 0;
 }
 
-#define NS_LINK(n, text) { .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = proc_ns_readlink, .data = text }
+static int proc_ns_get_link(struct proc_inode *pi, struct path *ret)
+{
+	struct ns_common *ns = proc_ns_get(pi);
+	int err;
+
+	if (IS_ERR(ns))
+		return (int)PTR_ERR(ns);
+	err = nsfs_path(ns, ret);
+	ns_put(ns);
+	return err;
+}
+
+#define NS_LINK(n, type, which)                                                                                        \
+	{ .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = proc_ns_readlink, .get_link = proc_ns_get_link,         \
+	  .data = &(const struct proc_ns){ type, which } }
 static const struct proc_entry ns_children[] = {
-	NS_LINK("cgroup", "cgroup:[4026531835]"), NS_LINK("ipc", "ipc:[4026531839]"), NS_LINK("mnt", "mnt:[4026531841]"),
-	NS_LINK("net", "net:[4026531840]"), NS_LINK("pid", "pid:[4026531836]"), NS_LINK("pid_for_children", "pid:[4026531836]"),
-	NS_LINK("time", "time:[4026531834]"), NS_LINK("time_for_children", "time:[4026531834]"),
-	NS_LINK("user", "user:[4026531837]"), NS_LINK("uts", "uts:[4026531838]"), { 0 },
+	NS_LINK("cgroup", NS_CGROUP, NS_LINK_SELF), NS_LINK("ipc", NS_IPC, NS_LINK_SELF), NS_LINK("mnt", NS_MNT, NS_LINK_SELF),
+	NS_LINK("net", NS_NET, NS_LINK_SELF), NS_LINK("pid", NS_PID, NS_LINK_SELF),
+	NS_LINK("pid_for_children", NS_PID, NS_LINK_CHILDREN), NS_LINK("time", NS_TIME, NS_LINK_SELF),
+	NS_LINK("time_for_children", NS_TIME, NS_LINK_CHILDREN), NS_LINK("user", NS_USER, NS_LINK_SELF),
+	NS_LINK("uts", NS_UTS, NS_LINK_SELF), { 0 },
 };
 
 /* --- mem --- */
@@ -474,21 +567,24 @@ static const struct proc_dir_ops taskdir_ops = { .lookup = proc_taskdir_lookup, 
 	SECRET("auxv", 0400, show_auxv), TEXT("cgroup", 0444, show_cgroup), TEXT("cmdline", 0444, show_cmdline),       \
 	TEXT_RW("comm", 0644, show_comm, store_comm), TEXT("coredump_filter", 0644, show_coredump_filter),             \
 	MAGIC("cwd", LINK_CWD), SECRET("environ", 0400, show_environ), MAGIC("exe", LINK_EXE),                         \
-	{ .name = "fd", .mode = LINUX_S_IFDIR | 0500, .dir = &proc_fd_dir },                                           \
-	{ .name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .dir = &proc_fdinfo_dir },                                   \
-	TEXT("gid_map", 0644, show_id_map), SECRET("io", 0400, proc_show_io), TEXT("limits", 0644, proc_show_limits),  \
+	{ .name = "fd", .mode = LINUX_S_IFDIR | 0500, .dir = &proc_fd_dir },                                          \
+	{ .name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .dir = &proc_fdinfo_dir },                                  \
+	{ .name = "gid_map", .mode = LINUX_S_IFREG | 0644, .show = show_id_map, .store = store_id_map, .data = &kind_gid }, \
+	SECRET("io", 0400, proc_show_io), TEXT("limits", 0644, proc_show_limits),  \
 	TEXT("loginuid", 0644, show_id_unset), SECRET("maps", 0444, show_maps),                                        \
 	{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .fops = &mem_fops }, TEXT("mountinfo", 0444, show_mountinfo),   \
 	TEXT("mounts", 0444, show_mounts), { .name = "net", .mode = LINUX_S_IFDIR | 0555, .children = proc_net_children }, \
-	{ .name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_children },                                       \
+	{ .name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_children },                                      \
 	TEXT("oom_adj", 0644, show_oom_adj), TEXT("oom_score", 0444, show_oom_score),                                  \
 	TEXT_RW("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                                       \
 	SECRET("personality", 0400, show_personality), MAGIC("root", LINK_ROOT),                                       \
 	TEXT("schedstat", 0444, show_schedstat), TEXT("sessionid", 0444, show_id_unset),                               \
-	TEXT("setgroups", 0644, show_setgroups), SECRET("smaps", 0444, show_smaps),                                    \
+	TEXT_RW("setgroups", 0644, show_setgroups, store_setgroups), SECRET("smaps", 0444, show_smaps),                                    \
 	SECRET("smaps_rollup", 0444, show_smaps_rollup), TEXT("stat", 0444, proc_show_stat),                           \
 	TEXT("statm", 0444, proc_show_statm), TEXT("status", 0444, proc_show_status),                                  \
-	SECRET("syscall", 0400, show_syscall), TEXT("uid_map", 0644, show_id_map), TEXT("wchan", 0444, show_wchan)
+	SECRET("syscall", 0400, show_syscall),                                                                         \
+	{ .name = "uid_map", .mode = LINUX_S_IFREG | 0644, .show = show_id_map, .store = store_id_map, .data = &kind_uid }, \
+	TEXT("wchan", 0444, show_wchan)
 
 static const struct proc_entry tgid_children[] = {
 	COMMON_ENTRIES,
@@ -550,8 +646,8 @@ static uint32_t proc_root_next(struct proc_inode *dir __unused, uint64_t *nr, ch
 
 	if (!tg)
 		return 0;
-	*nr = tg->pid->nr;
-	snprintf(name, 32, "%d", tg->pid->nr);
+	*nr = (uint64_t)pid_nr(tg->pid);
+	snprintf(name, 32, "%d", pid_nr(tg->pid));
 	return LINUX_S_IFDIR;
 }
 

@@ -31,7 +31,8 @@ unsigned proc_nr_cpus(void)
 
 static int show_self(struct proc_inode *pi __unused, struct strbuf *sb)
 {
-	if (!current)
+	/* Nobody here: outside the namespace of this proc. */
+	if (!current || !task_tgid(current))
 		return -LINUX_ENOENT;
 	strbuf_addf(sb, "%d", task_tgid(current));
 	return 0;
@@ -39,7 +40,7 @@ static int show_self(struct proc_inode *pi __unused, struct strbuf *sb)
 
 static int show_thread_self(struct proc_inode *pi __unused, struct strbuf *sb)
 {
-	if (!current)
+	if (!current || !task_tgid(current))
 		return -LINUX_ENOENT;
 	strbuf_addf(sb, "%d/task/%d", task_tgid(current), task_tid(current));
 	return 0;

@@ -8,6 +8,7 @@
 #include "sentry/abi/sched.h"
 #include "sentry/kernel/seccomp.h"
 #include "vfs/proc/proc.h"
+#include "vfs/user_ns.h"
 
 #define NSEC_PER_TICK ((uint64_t)1000000000 / LINUX_USER_HZ)
 
@@ -119,10 +120,32 @@ int proc_show_statm(struct proc_inode *pi, struct strbuf *sb)
 	return 0;
 }
 
+/* The numbers in the namespace of the reader's proc and in those below it, down to the process's own. */
+static void show_numbers(struct strbuf *sb, const char *name, const struct pid *pid)
+{
+	strbuf_addf(sb, "%s:", name);
+	for (unsigned level = pid_view ? pid_view->level : 0; pid && level <= pid->level; level++)
+		strbuf_addf(sb, "\t%d", pid->numbers[level].nr);
+	strbuf_addc(sb, '\n');
+}
+
+static void show_ns_numbers(struct strbuf *sb, struct task *t)
+{
+	MUTEX_GUARD(&pids_lock);
+	show_numbers(sb, "NStgid", t->tg->pid);
+	show_numbers(sb, "NSpid", t->pid);
+	show_numbers(sb, "NSpgid", t->tg->pgrp);
+	show_numbers(sb, "NSsid", t->tg->session);
+}
+
 static void status_ids(struct strbuf *sb, const struct cred *c)
 {
-	strbuf_addf(sb, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
-	strbuf_addf(sb, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->fsgid);
+	const struct user_namespace *ns = current_cred->user_ns;
+
+	strbuf_addf(sb, "Uid:\t%u\t%u\t%u\t%u\n", from_kuid_munged(ns, c->uid), from_kuid_munged(ns, c->euid),
+		    from_kuid_munged(ns, c->suid), from_kuid_munged(ns, c->fsuid));
+	strbuf_addf(sb, "Gid:\t%u\t%u\t%u\t%u\n", from_kgid_munged(ns, c->gid), from_kgid_munged(ns, c->egid),
+		    from_kgid_munged(ns, c->sgid), from_kgid_munged(ns, c->fsgid));
 }
 
 static void status_memory(struct strbuf *sb, struct task *t)
@@ -191,9 +214,10 @@ int proc_show_status(struct proc_inode *pi, struct strbuf *sb)
 	status_ids(sb, c);
 	strbuf_adds(sb, "FDSize:\t256\nGroups:\t");
 	for (unsigned i = 0; i < c->nr_groups; i++)
-		strbuf_addf(sb, "%u ", c->groups[i]);
-	strbuf_addf(sb, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n", task_tgid(t), task_tid(t),
-		    tgroup_pgrp_nr(t->tg), tgroup_session_nr(t->tg));
+		strbuf_addf(sb, "%u ", from_kgid_munged(current_cred->user_ns, c->groups[i]));
+	strbuf_addc(sb, '\n');
+	show_ns_numbers(sb, t);
+	strbuf_adds(sb, "Kthread:\t0\n");
 	status_memory(sb, t);
 	status_signals(sb, t);
 	strbuf_addf(sb,

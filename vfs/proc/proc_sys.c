@@ -10,6 +10,7 @@
 
 #include "platform/host/host.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/nsproxy.h"
 #include "vfs/proc/proc.h"
 
 struct sysctl_int {
@@ -56,7 +57,7 @@ static int show_hostname(struct proc_inode *pi __unused, struct strbuf *sb)
 
 static int store_hostname(struct proc_inode *pi __unused, char *buf, size_t len)
 {
-	return capable(CAP_SYS_ADMIN) ? kernel_set_hostname(buf, len) : -LINUX_EPERM;
+	return ns_capable(current_uts()->ns.user_ns, CAP_SYS_ADMIN) ? kernel_set_hostname(buf, len) : -LINUX_EPERM;
 }
 
 static int show_domainname(struct proc_inode *pi __unused, struct strbuf *sb)
@@ -70,7 +71,7 @@ static int show_domainname(struct proc_inode *pi __unused, struct strbuf *sb)
 
 static int store_domainname(struct proc_inode *pi __unused, char *buf, size_t len)
 {
-	return capable(CAP_SYS_ADMIN) ? kernel_set_domainname(buf, len) : -LINUX_EPERM;
+	return ns_capable(current_uts()->ns.user_ns, CAP_SYS_ADMIN) ? kernel_set_domainname(buf, len) : -LINUX_EPERM;
 }
 
 static int show_pid_max(struct proc_inode *pi __unused, struct strbuf *sb)

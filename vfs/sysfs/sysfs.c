@@ -181,4 +181,4 @@ static struct super_block *sysfs_mount(const struct fs_type *type, unsigned flag
 	return proc_sb_new(type, flags, source, SYSFS_MAGIC, &root_entry);
 }
 
-const struct fs_type sysfs_type = { .name = "sysfs", .nodev = true, .mount = sysfs_mount };
+const struct fs_type sysfs_type = { .name = "sysfs", .nodev = true, .userns_mount = true, .mount = sysfs_mount };

@@ -263,4 +263,4 @@ struct super_block *tmpfs_mount(const struct fs_type *type, unsigned flags, cons
 	return tmpfs_sb_new(type, flags, data);
 }
 
-const struct fs_type tmpfs_type = { .name = "tmpfs", .nodev = true, .mount = tmpfs_mount };
+const struct fs_type tmpfs_type = { .name = "tmpfs", .nodev = true, .userns_mount = true, .mount = tmpfs_mount };
