@@ -113,6 +113,11 @@ int host_eventfd(unsigned count, int flags);
 int host_eventfd_signal(int fd);
 /* Takes the counter's value: 0 or -EAGAIN on a non-blocking one.  Retries EINTR. */
 int host_eventfd_drain(int fd);
+/* An epoll descriptor, and what it watches: @op EPOLL_CTL_*, @events EPOLL*, @data comes back with an event. */
+int host_epoll_create(void);
+int host_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data);
+/* Waits for one event, @timeout_ms (-1: for ever): 1 with its data, 0 at the timeout, or -EINTR. */
+int host_epoll_wait(int epfd, int timeout_ms, uint64_t *ret_data);
 int host_pipe2(int ret_fds[2], int flags);
 /* An AF_UNIX pair; @type SOCK_*. */
 int host_socketpair(int type, int ret_fds[2]);
@@ -238,9 +243,11 @@ int host_setrlimit(int resource, const struct host_rlimit *lim);
 
 /*
  * Sleeps while *word == val, on a word in memory shared with another process (sentry/base/futex_host.h has the private
- * ones).  0, -EAGAIN, -ETIMEDOUT or -EINTR.
+ * ones).  Negative @timeout_ns: for ever.  0, -EAGAIN, -ETIMEDOUT or -EINTR.
  */
 int host_shared_futex_wait(atomic_uint *word, unsigned val, int64_t timeout_ns);
+/* Wakes all that sleep on it, in whatever process. */
+void host_shared_futex_wake(atomic_uint *word);
 
 /* All of it, from the kernel's pool; retries EINTR.  0 or -errno. */
 int host_getrandom(void *buf, size_t len);

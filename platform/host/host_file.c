@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -241,6 +242,28 @@ int host_eventfd_drain(int fd)
 	ssize_t n = retry_eintr(read(fd, &count, sizeof(count)));
 
 	return n < 0 ? (int)n : 0;
+}
+
+int host_epoll_create(void)
+{
+	return ret_errno(epoll_create1(EPOLL_CLOEXEC));
+}
+
+int host_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event ev = { .events = events, .data.u64 = data };
+
+	return ret_errno(epoll_ctl(epfd, op, fd, &ev));
+}
+
+int host_epoll_wait(int epfd, int timeout_ms, uint64_t *ret_data)
+{
+	struct epoll_event ev;
+	int n = ret_errno(epoll_wait(epfd, &ev, 1, timeout_ms));
+
+	if (n > 0)
+		*ret_data = ev.data.u64;
+	return n;
 }
 
 int host_pipe2(int ret_fds[2], int flags)

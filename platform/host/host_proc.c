@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -254,7 +255,12 @@ int host_shared_futex_wait(atomic_uint *word, unsigned val, int64_t timeout_ns)
 {
 	struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
 
-	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_WAIT, val, &ts, NULL, 0));
+	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_WAIT, val, timeout_ns < 0 ? NULL : &ts, NULL, 0));
+}
+
+void host_shared_futex_wake(atomic_uint *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 int host_getrandom(void *buf, size_t len)
