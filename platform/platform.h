@@ -17,9 +17,10 @@
  *
  * Mapping operations.  map, unmap and protect may be called by any thread.  When the calling thread owns a context of that
  * address space they are applied at once, for all threads of it.  Otherwise they are queued in order, are applied
- * before any context of the address space enters the guest again, and, when a context is inside the guest at that time, the call
- * interrupts it and waits until it has applied them.  So in every case: when the call returns, no guest instruction will
- * use the old mapping.  Nothing here may be called with a lock held that handling a stop takes, except mm's pt_lock.
+ * before any context of the address space enters the guest again, and, when a context is inside the guest at that time, the
+ * call interrupts it and waits until it has applied them.  So in every case: when the call returns, no guest instruction will
+ * use the old mapping.  A platform with a sync operation queues them in any case, and does the waiting there.  Nothing here
+ * may be called with a lock held that handling a stop takes, except mm's pt_lock.
  *
  * Threads.  A context belongs to the sentry thread that first ran it (its owner): only the owner calls run, ctx_free and the
  * register and xstate functions; any thread calls interrupt.
@@ -141,6 +142,14 @@ struct platform_ops {
 	int (*protect)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
 	/* Drops every guest mapping, the special ones of map_vvar excepted. */
 	int (*aspace_reset)(struct platform_aspace *as);
+
+	/*
+	 * Returns when no guest instruction can use a mapping that map, unmap, protect or aspace_reset took away before.  NULL:
+	 * they see to that themselves.  With @frames memory is about to be let go that was mapped, which no address space may
+	 * see any more; without it the mappings only have to be right for the guest's other threads.  0, or -LINUX_ESRCH: the
+	 * execution vehicle is gone.
+	 */
+	int (*sync)(struct platform_aspace *as, bool frames);
 
 	/*
 	 * Places the host's vDSO data pages so that they end at @addr, where the caller puts a copy of the vDSO's text;

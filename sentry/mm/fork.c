@@ -201,6 +201,8 @@ struct mm *mm_fork(struct mm *old)
 	for (struct vma *v = vma_first(&old->vmas); v && !err; v = vma_next(v))
 		if (!(v->flags & VM_DONTFORK))
 			err = fork_vma(&fk, v);
+	/* What one of them writes from here on must not be seen by the other. */
+	mm_pt_sync(old);
 	mutex_lock(&old->pt_lock);
 	old->copy_credit = fk.child->copy_credit = COPY_CREDIT;
 	mutex_unlock(&old->pt_lock);

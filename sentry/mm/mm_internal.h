@@ -128,9 +128,12 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes);
 void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, unsigned vm_flags);
 /*
  * fork: the range's pages of files, and its private pages from @anon_start on, become @dst's too; the private ones are
- * write-protected on both sides.  @dst has no PTEs there.  Both pt_locks held.  -LINUX_ENOMEM.
+ * write-protected on both sides.  @dst has no PTEs there.  Both pt_locks held; mm_pt_sync(src) before @dst is used.
+ * -LINUX_ENOMEM.
  */
 int mm_pt_share(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end, uaddr_t anon_start);
+/* Returns when the guest can't use what was taken from it before.  No lock needed. */
+void mm_pt_sync(struct mm *mm);
 /* Maps pages of the range that are present, with at most @max host calls.  Returns how many it made. */
 unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max);
 /* mremap: moves PTEs.  The new range is empty.  -LINUX_ENOMEM with nothing moved. */

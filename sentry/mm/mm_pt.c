@@ -46,6 +46,17 @@ static void host_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned pro
 		host_reset(mm);
 }
 
+/*
+ * To be called between taking pages from the host and what relies on it: with @frames, letting go of frames; without, going
+ * back to the guest's threads, of which the caller's is not the only one.
+ */
+static void host_sync(struct mm *mm, bool frames)
+{
+	/* It fails when nothing runs any more. */
+	if (mm->as && platform->sync)
+		platform->sync(mm->as, frames);
+}
+
 /* A range that waits for its host call: unmapping (prot 0) or a new protection.  Empty when start == end. */
 struct host_run {
 	uaddr_t start, end;
@@ -120,7 +131,7 @@ void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
 	struct host_run run = { 0 };
 	struct pt_leaf *leaf;
 	uaddr_t addr;
-	bool any = false;
+	bool any = false, mapped = false;
 
 	mutex_assert_held(&mm->pt_lock);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
@@ -132,12 +143,16 @@ void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
 			continue;
 		}
 		any = true;
-		if (pte & PTE_MAPPED)
+		if (pte & PTE_MAPPED) {
+			mapped = true;
 			host_run_add(mm, &run, addr, 0);
+		}
 	}
 	host_run_flush(mm, &run);
 	if (!any)
 		return;
+	if (mapped)
+		host_sync(mm, true);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
@@ -186,6 +201,7 @@ void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
 			host_run_flush(mm, &run);
 	}
 	host_run_flush(mm, &run);
+	host_sync(mm, false);
 }
 
 void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -207,6 +223,8 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 			pte_set(leaf, pte_index(addr), pte);
 	}
 	host_run_flush(mm, &run);
+	/* What is written from here on must be noticed. */
+	host_sync(mm, true);
 }
 
 /* --- mapping --- */
@@ -297,6 +315,7 @@ void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end)
 	mutex_assert_held(&mm->pt_lock);
 	forget_mapped(mm, start, end);
 	host_unmap(mm, start, end);
+	host_sync(mm, false);
 }
 
 static pte_t pte_exchange(struct mm *mm, uaddr_t addr, pte_t pte)
@@ -315,6 +334,7 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes)
 {
 	pte_t old[REPLACE_MAX];
 	pfn_t pfns[REPLACE_MAX];
+	bool displaced = false;
 
 	mutex_assert_held(&mm->pt_lock);
 	BUG_ON(nr > REPLACE_MAX);
@@ -331,8 +351,16 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes)
 		mm_pt_map(mm, at);
 		if (!(page_table_get(mm->pt, at) & PTE_MAPPED))
 			host_unmap(mm, at, at + PAGE_SIZE);
+		displaced = true;
 	}
+	if (displaced)
+		host_sync(mm, true);
 	frame_put_many(pfns, nr);
+}
+
+void mm_pt_sync(struct mm *mm)
+{
+	host_sync(mm, true);
 }
 
 /* --- ownership of private pages --- */
@@ -435,6 +463,7 @@ int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len)
 			host_run_add(mm, &run, addr, 0);
 	}
 	host_run_flush(mm, &run);
+	host_sync(mm, false);
 	page_table_prune(mm->pt, old, old + len);
 	return 0;
 }
