@@ -249,6 +249,21 @@ void pairing_release_thread(void)
 		host_sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
+void pairing_bring(pid_t tid, int *inout_cpu)
+{
+	struct cpu_set set;
+	int cpu;
+
+	if (!enabled)
+		return;
+	cpu = host_sched_getcpu();
+	if (cpu == *inout_cpu || cpu < 0 || cpu >= MAX_CPUS)
+		return;
+	cpu_set_one(&set, cpu);
+	if (host_sched_setaffinity(tid, sizeof(set), &set) >= 0)
+		*inout_cpu = cpu;
+}
+
 int pairing_init(void)
 {
 	int size = host_sched_getaffinity(0, sizeof(allowed), &allowed);

@@ -51,6 +51,12 @@ void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size);
 /* Gives the calling thread the affinity that the sentry started with. */
 void pairing_release_thread(void);
 
+/*
+ * Moves @tid, a helper that the calling thread is about to wait for, to the caller's core.  *inout_cpu is where it is (-1 at
+ * first); the helper's calls are serialised by the caller.
+ */
+void pairing_bring(pid_t tid, int *inout_cpu);
+
 /* Wakes the balancer. */
 void pairing_wake(void);
 extern atomic_bool pairing_asleep;

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "platform/ptrace/ptrace.h"
+#include "platform/systrap/systrap.h"
 #include "sentry/abi/errno.h"
 
 const struct platform_ops *const platforms[] = {
 	&ptrace_platform,
+	&systrap_platform,
 	NULL,
 };
 

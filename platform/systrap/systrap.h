@@ -77,49 +77,51 @@ struct systrap_stub {
 
 /* -- stub.c ------------------------------------------------------------------------------------------------------------ */
 
-/* Borrows @memory_fd until stubs_fini.  *ret_why only on failure; static storage. */
-int stubs_init(int memory_fd, const char **ret_why);
-void stubs_fini(void);
-int stubs_backing_add(int fd);
-bool stubs_have_vvar(void);
-bool stubs_backing_exists(int id);
+/* Borrows @memory_fd until systrap_pool_fini.  *ret_why only on failure; static storage. */
+int systrap_pool_init(int memory_fd, const char **ret_why);
+void systrap_pool_fini(void);
+int systrap_pool_backing_add(int fd);
+bool systrap_pool_have_vvar(void);
+bool systrap_pool_backing_exists(int id);
 
 /* An idle stub, perhaps with memory of its last user; or ERR_PTR. */
-struct systrap_stub *stub_get(void);
+struct systrap_stub *systrap_stub_get(void);
 /* Takes a stub without attached threads, whose memory is empty, and keeps or destroys it. */
-void stub_put(struct systrap_stub *stub);
+void systrap_stub_put(struct systrap_stub *stub);
 /* Sees to it that no guest code runs in it any more.  Always -LINUX_ESRCH. */
-int stub_fail(struct systrap_stub *stub);
+int systrap_stub_fail(struct systrap_stub *stub);
 /* Takes a stub in any state; kills and reaps it. */
-void stub_destroy(struct systrap_stub *stub);
+void systrap_stub_destroy(struct systrap_stub *stub);
 
 /* The block of a slot as the sentry has it. */
-void *stub_block(const struct systrap_stub *stub, unsigned slot);
-static inline uaddr_t stub_block_addr(unsigned slot)
+void *systrap_stub_block(const struct systrap_stub *stub, unsigned slot);
+static inline uaddr_t systrap_stub_block_addr(unsigned slot)
 {
 	return SYSTRAP_BLOCKS + (uaddr_t)slot * SYSTRAP_BLOCK_SIZE;
 }
 
-/* Gives an order; it is carried out some time after the next stub_order_wake, or before.  May wait for room: -LINUX_ESRCH. */
-int stub_order(struct systrap_stub *stub, const struct systrap_order *order);
-void stub_order_wake(struct systrap_stub *stub);
+/* Gives an order; it is carried out some time after the next systrap_stub_order_wake, or before.  May wait for room: -LINUX_ESRCH. */
+int systrap_stub_order(struct systrap_stub *stub, const struct systrap_order *order);
+void systrap_stub_order_wake(struct systrap_stub *stub);
 /* Waits until all orders are carried out.  *ret_blame: SYSTRAP_BLAME_* of those since the last time.  -LINUX_ESRCH: dead. */
-int stub_order_wait(struct systrap_stub *stub, unsigned *ret_blame);
+int systrap_stub_order_wait(struct systrap_stub *stub, unsigned *ret_blame);
+/* Takes an acknowledgement that was ordered before. */
+int systrap_stub_ack_read(struct systrap_stub *stub, unsigned *ret_blame);
 /* Brings the mapper to the core that will wait for it. */
-void stub_mapper_near(struct systrap_stub *stub);
+void systrap_stub_mapper_near(struct systrap_stub *stub);
 /* A thread that waits for its turn on a slot of its own, or -errno. */
-int stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_thread);
+int systrap_stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_thread);
 /* The thread has stopped, so it says: keeps it for another context of the same aspace, or lets it end. */
-void stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
+void systrap_stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
 /* Whether all threads but the mapper are gone.  Does not wait. */
-bool stub_is_alone(struct systrap_stub *stub);
+bool systrap_stub_is_alone(struct systrap_stub *stub);
 
 /* -- start.c ----------------------------------------------------------------------------------------------------------- */
 
 #define STUB_MAX_BACKINGS 8
 #define STUB_HIGH_FD 64 /* the sentry's duplicates are above the numbers that a child fills */
 
-/* What every stub starts with; set by stubs_init. */
+/* What every stub starts with; set by systrap_pool_init. */
 struct stub_start {
 	int image_fd, memory_fd, blocks_fd;
 	int backing_fd[STUB_MAX_BACKINGS];
@@ -129,38 +131,38 @@ struct stub_start {
 };
 
 /* A memfd of the program; -errno with *ret_why. */
-int start_image(const char **ret_why);
-int start_init(struct stub_start *start);
-void start_fini(struct stub_start *start);
+int systrap_start_image(const char **ret_why);
+int systrap_start_init(struct stub_start *start);
+void systrap_start_fini(struct stub_start *start);
 /* Makes a process for @stub, whose orders, unit and ack_fd are there.  The calling thread's end is the stub's end. */
-int start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame);
+int systrap_start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame);
 
 /* -- filter.c ---------------------------------------------------------------------------------------------------------- */
 
 struct sock_filter;
 #define FILTER_MAX 128
 /* Fills in the instructions, at most FILTER_MAX; their number. */
-unsigned filter_build_stub(struct sock_filter *insn);
-unsigned filter_build_guest(struct sock_filter *insn);
+unsigned systrap_filter_build_stub(struct sock_filter *insn);
+unsigned systrap_filter_build_guest(struct sock_filter *insn);
 
 /* -- watch.c ----------------------------------------------------------------------------------------------------------- */
 
 struct systrap_ctx;
 
-int watch_init(void);
-void watch_fini(void);
-int watch_stub_add(struct systrap_stub *stub);
-void watch_stub_del(struct systrap_stub *stub);
+int systrap_watch_init(void);
+void systrap_watch_fini(void);
+int systrap_watch_stub_add(struct systrap_stub *stub);
+void systrap_watch_stub_del(struct systrap_stub *stub);
+/* Gives the stub a list of units that is one longer; returns the old one. */
+unsigned *systrap_watch_stub_units(struct systrap_stub *stub, unsigned *units);
 /* A context was told to stop, and is to be seen doing it. */
-void watch_ctx_add(struct systrap_ctx *ctx);
-void watch_ctx_del(struct systrap_ctx *ctx);
-/* Wakes all sentry threads that wait for the stub, once. */
-void watch_stub_wake(struct systrap_stub *stub);
+void systrap_watch_ctx_add(struct systrap_ctx *ctx);
+void systrap_watch_ctx_del(struct systrap_ctx *ctx);
 
 /* -- aspace.c ---------------------------------------------------------------------------------------------------------- */
 
 #define ASPACE_MAX_OPS 64
-static_assert(ASPACE_MAX_OPS < SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
+static_assert(ASPACE_MAX_OPS <= SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
 
 /* Fields are guarded by lock unless marked. */
 struct systrap_aspace {
@@ -189,13 +191,13 @@ int systrap_map_vvar(struct platform_aspace *as, uaddr_t addr);
 int systrap_sync(struct platform_aspace *as, bool frames);
 
 /* Gives @ctx a thread of the aspace's stub, with a new stub when it has none. */
-int aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 /* Takes @ctx's thread away, and with the last one the stub. */
-void aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 /*
  * The queued calls, then @ctx's turn.  The guest runs when it returns, or soon after.
  */
-int aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
+int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 
 /* -- systrap.c --------------------------------------------------------------------------------------------------------- */
 
@@ -230,7 +232,7 @@ static inline struct systrap_ctx *systrap_ctx(struct platform_ctx *ctx)
 
 /* -- frame.c ----------------------------------------------------------------------------------------------------------- */
 
-/* The processor's extended state; set by frames_init. */
+/* The processor's extended state; set by systrap_frame_init. */
 struct xstate_layout {
 	size_t size;
 	uint64_t features;
@@ -241,17 +243,19 @@ struct xstate_layout {
 extern struct xstate_layout xstate_layout;
 
 /* 0, or -LINUX_ENODEV with *ret_why. */
-int frames_init(const char **ret_why);
-void frames_fini(void);
+int systrap_frame_init(const char **ret_why);
+void systrap_frame_fini(void);
 /* A frame to start from, in a block that is new to the context. */
-void frame_new(struct systrap_ctx *ctx);
+void systrap_frame_new(struct systrap_ctx *ctx);
 /* Finds the frame of a stop and reads the registers; false when it is not where it can be. */
-bool frame_get_regs(struct systrap_ctx *ctx);
+bool systrap_frame_get_regs(struct systrap_ctx *ctx);
 /* Writes ctx.regs to the frame, if they are dirty. */
-void frame_put_regs(struct systrap_ctx *ctx);
-/* -LINUX_EIO: the guest has spoilt its frame. */
-int frame_get_xstate(struct systrap_ctx *ctx, void *buf);
-int frame_set_xstate(struct systrap_ctx *ctx, const void *buf);
+void systrap_frame_put_regs(struct systrap_ctx *ctx);
+/* As the host's kernel wrote it; NULL when the guest has spoilt its frame. */
+void *systrap_frame_raw_xstate(const struct systrap_ctx *ctx);
+/* -LINUX_EIO: spoilt. */
+int systrap_frame_get_xstate(struct systrap_ctx *ctx, void *buf);
+int systrap_frame_set_xstate(struct systrap_ctx *ctx, const void *buf);
 
 /* -- stop.c ------------------------------------------------------------------------------------------------------------- */
 

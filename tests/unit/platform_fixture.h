@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the platform contract: guest memory, pieces of guest code, and one guest thread.  Every test runs on each
- * platform that works here, in a process of its own.
+ * For tests of the platform contract: guest memory, pieces of guest code, and one guest thread.  Every test runs in a process
+ * of its own, on the platform that $SENTRY_PLATFORM names; tests/run runs them on each.
  *
  * Guest memory is MEMORY_PAGES frames; the fixture maps frame n of guest code at CODE and leaves the rest to the test.
  */
@@ -46,7 +46,7 @@ static inline char *frame(unsigned n)
 static inline void fixture_init(void)
 {
 	struct platform_params params = { 0 };
-	const char *why = "";
+	const char *why = "", *name = getenv("SENTRY_PLATFORM");
 	void *p;
 
 	memory_fd = host_memfd_create("test-memory", 0);
@@ -54,7 +54,7 @@ static inline void fixture_init(void)
 	cr_assert_eq(host_ftruncate(memory_fd, MEMORY_PAGES * PAGE_SIZE), 0);
 	cr_assert_eq(host_mmap(NULL, MEMORY_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0, &p), 0);
 	memory = p;
-	cr_assert_eq(platform_select("auto", &why), 0, "%s", why);
+	cr_assert_eq(platform_select(name && *name ? name : "auto", &why), 0, "%s", why);
 	params.memory_fd = memory_fd;
 	cr_assert_eq(platform->init(&params), 0);
 }
@@ -130,6 +130,18 @@ static inline void guest_free(struct guest *g)
 	platform->aspace_free(g->as);
 }
 
+/* What was taken from the guests of @as is out of their reach. */
+static inline void aspace_sync(struct platform_aspace *as)
+{
+	if (platform->sync)
+		cr_assert_eq(platform->sync(as, true), 0);
+}
+
+static inline bool on_systrap(void)
+{
+	return !strcmp(platform->name, "systrap");
+}
+
 /* Puts the code into frame @n and maps that at CODE + n pages. */
 static inline uaddr_t code_load(struct platform_aspace *as, unsigned n, const char *code, const char *end)
 {
@@ -162,6 +174,14 @@ static inline enum platform_stop_kind guest_run(struct guest *g)
 		cr_assert_eq((g)->stop.addr, (uaddr_t)(where), "%lx", (g)->stop.addr);                                 \
 		cr_assert_eq((g)->stop.access, (how));                                                                 \
 		cr_assert_eq((g)->stop.present, (there));                                                              \
+	} while (0)
+/* A fault on what is not mapped, of a kind that not every platform can tell. */
+#define assert_fault_absent(g, where, how)                                                                             \
+	do {                                                                                                           \
+		cr_assert_eq(guest_run(g), STOP_FAULT);                                                                \
+		cr_assert_eq((g)->stop.addr, (uaddr_t)(where), "%lx", (g)->stop.addr);                                 \
+		cr_assert((g)->stop.access == (how) || (g)->stop.access == ACCESS_READ);                               \
+		cr_assert_not((g)->stop.present);                                                                      \
 	} while (0)
 #define assert_signal(g, number, code)                                                                                 \
 	do {                                                                                                           \

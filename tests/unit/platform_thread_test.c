@@ -194,6 +194,7 @@ static void check_foreign_unmap(struct platform_aspace *as, struct runner *r)
 		cr_assert(eventually(word(10)[1] > seen + 10), "the guest goes on");
 		cr_assert_eq(word(10)[0], i);
 		cr_assert_eq(platform->unmap(as, DATA + PAGE_SIZE, PAGE_SIZE), 0);
+		aspace_sync(as);
 		*word(9) = ~0ULL;
 		/* The value read last may still be on its way to the result page, but none of a later read. */
 		if (i % 50 == 0)
@@ -409,7 +410,9 @@ Test(platform_thread, nothing_is_left)
 		guest_goto(slot, CODE_LOAD(slot->as, 0, do_syscall));
 		assert_syscall(slot);
 	}
-	cr_assert_eq(count_fds(), fds);
+	/* A stub that is kept may keep descriptors here. */
+	if (!on_systrap())
+		cr_assert_eq(count_fds(), fds);
 	platform->fini();
 	cr_assert_eq(count_children(NULL), 0, "a stub or a zombie is left");
 	cr_assert_leq(count_fds(), fds);
@@ -422,7 +425,7 @@ Test(platform_thread, recycled_memory_is_clean)
 
 		guest_goto(&g, CODE_LOAD(g.as, 0, do_spin));
 		g.ctx->regs.rdi = DATA;
-		assert_fault(&g, DATA, ACCESS_READ, false);
+		assert_fault_absent(&g, DATA, ACCESS_WRITE);
 		platform->map(g.as, DATA, 16 * PAGE_SIZE, R | W, PLATFORM_MEMORY, 8 * PAGE_SIZE);
 		platform->interrupt(g.ctx);
 		cr_assert_eq(guest_run(&g), STOP_INTERRUPTED);
@@ -445,6 +448,9 @@ Test(platform_thread, strangers_signals_do_not_reach_the_guest)
 		if (sig == SIGKILL || sig == SIGILL || sig == SIGTRAP || sig == SIGBUS || sig == SIGFPE ||
 		    sig == SIGSEGV || sig == SIGSYS || (sig > 31 && sig < 34))
 			continue;
+		/* Nor does anyone notice that such a stub was stopped. */
+		if (sig == SIGSTOP && on_systrap())
+			continue;
 		kill(pid, sig);
 		before = *word(8);
 		cr_assert(eventually(*word(8) > before + 1000), "signal %d", sig);
@@ -454,12 +460,21 @@ Test(platform_thread, strangers_signals_do_not_reach_the_guest)
 	platform->aspace_free(as);
 }
 
+static void kill_children(void)
+{
+	pid_t pids[32];
+	unsigned nr = MIN(list_children(pids, 32), 32);
+
+	cr_assert_geq(nr, 1);
+	for (unsigned i = 0; i < nr; i++)
+		kill(pids[i], SIGKILL);
+}
+
 Test(platform_thread, a_killed_stub_is_reported)
 {
 	struct platform_aspace *as = spin_aspace();
 	struct runner r[3] = { 0 };
 	struct guest g = { .as = as, .ctx = platform->ctx_new(as) };
-	pid_t pid = 0;
 
 	/* One stopped in the sentry, three in the guest. */
 	guest_goto(&g, CODE + 2 * PAGE_SIZE);
@@ -468,8 +483,7 @@ Test(platform_thread, a_killed_stub_is_reported)
 		runner_start(&r[i], as, CODE, DATA + 8 * i, i == 0);
 	for (int i = 0; i < 3; i++)
 		cr_assert(eventually(word(8)[i]));
-	cr_assert_eq(count_children(&pid), 1);
-	kill(pid, SIGKILL);
+	kill_children();
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&r[i].let_go, true);
 		pthread_join(r[i].thread, NULL);
@@ -479,7 +493,8 @@ Test(platform_thread, a_killed_stub_is_reported)
 	cr_assert_eq(guest_run(&g), STOP_DEAD);
 	cr_assert_eq(guest_run(&g), STOP_DEAD);
 	platform->ctx_free(g.ctx);
-	cr_assert_eq(count_children(NULL), 0);
+	if (!on_systrap()) /* whose idle ones were killed, too */
+		cr_assert_eq(count_children(NULL), 0);
 
 	/* The aspace can be used again. */
 	g.ctx = platform->ctx_new(as);
@@ -488,8 +503,7 @@ Test(platform_thread, a_killed_stub_is_reported)
 	guest_free(&g);
 
 	/* An idle stub's death is nobody's business. */
-	cr_assert_eq(count_children(&pid), 1);
-	kill(pid, SIGKILL);
+	kill_children();
 	g = guest_new();
 	guest_goto(&g, CODE_LOAD(g.as, 2, do_syscall));
 	assert_syscall(&g);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a stub comes to be.  The child execs the image, whose code is the mapper from the beginning: the first orders in its ring
+ * turn an ordinary new process into a stub, the filter is the last but one of them, and the last says that it is done.
+ */
+#define _GNU_SOURCE 1
+#include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "platform/host/host.h"
+#include "platform/systrap/systrap.h"
+#include "platform/vdso.h"
+#include "sentry/abi/errno.h"
+
+#define START_TIMEOUT_MS 10000
+#define CHILD_STACK_SIZE (64 * 1024)
+#define USER_HALF_END 0x7ffffffff000
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+#ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#define SECCOMP_FILTER_FLAG_SPEC_ALLOW 4
+#endif
+
+/* --- the image --- */
+
+int systrap_start_image(const char **ret_why)
+{
+	static const Elf64_Ehdr ehdr = {
+		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_entry = SYSTRAP_TEXT + SYSTRAP_ENTRY_OFF,
+		.e_phoff = sizeof(Elf64_Ehdr),
+		.e_ehsize = sizeof(Elf64_Ehdr),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 2,
+	};
+	static const Elf64_Phdr phdr[2] = {
+		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = SYSTRAP_TEXT, .p_paddr = SYSTRAP_TEXT,
+		  .p_filesz = SYSTRAP_TEXT_SIZE, .p_memsz = SYSTRAP_TEXT_SIZE, .p_align = PAGE_SIZE },
+		{ .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W },
+	};
+	uint8_t image[SYSTRAP_TEXT_SIZE];
+	int fd, err;
+
+	static_assert(sizeof(ehdr) + sizeof(phdr) <= SYSTRAP_ENTRY_OFF, "the headers fit in front of the entry");
+	static_assert(sizeof(systrap_text) == sizeof(image), "the text is all of the image");
+	memcpy(image, systrap_text, sizeof(systrap_text));
+	memcpy(image, &ehdr, sizeof(ehdr));
+	memcpy(image + sizeof(ehdr), phdr, sizeof(phdr));
+
+	fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING | MFD_EXEC);
+	if (fd == -LINUX_EINVAL) /* before Linux 6.3 every memfd was executable */
+		fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING);
+	if (fd < 0) {
+		*ret_why = "the host refuses an executable memfd; on the host, as root: sysctl vm.memfd_noexec=0";
+		return fd;
+	}
+	err = host_write_full(fd, image, sizeof(image));
+	if (!err)
+		err = host_memfd_seal(fd, 0xf); /* SEAL, SHRINK, GROW, WRITE */
+	if (err) {
+		*ret_why = "the stub image could not be written to a memfd";
+		host_close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* --- the first orders --- */
+
+struct host_sigaction_raw {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* What the calls point to; in systrap_orders.data, but for the guest filter not needed later. */
+struct start_data {
+	uint64_t sigmask;
+	struct host_sigaction_raw action;
+	struct sock_fprog filter;
+	struct sock_filter insn[FILTER_MAX], guest_insn[FILTER_MAX];
+};
+static_assert(sizeof(struct start_data) <= sizeof(((struct systrap_orders *)0)->data), "the orders' data area");
+#define START_DATA(field)                                                                                              \
+	(SYSTRAP_ORDERS + offsetof(struct systrap_orders, data) + offsetof(struct start_data, field))
+
+static const uint8_t handled_signals[] = { SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SYSTRAP_INTERRUPT_SIGNAL };
+
+/* The first batch goes straight into the ring: nobody reads it yet. */
+static struct systrap_order *order_add(struct systrap_stub *stub, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct systrap_order *order = &stub->orders->ring[stub->head++];
+
+	BUG_ON(stub->head > SYSTRAP_NR_ORDERS);
+	*order = (struct systrap_order){ .nr = nr, .arg = { a, b, c, d }, .blame = SYSTRAP_BLAME_ORDER };
+	return order;
+}
+
+static void order_unmap(struct systrap_stub *stub, uint64_t from, uint64_t to)
+{
+	if (from < to)
+		order_add(stub, SYS_munmap, from, to - from, 0, 0);
+}
+
+static void order_memory(struct systrap_stub *stub, size_t vvar_size)
+{
+	const struct vdso_layout *vdso = vdso_layout();
+	struct systrap_order *order;
+
+	for (unsigned i = 0; vvar_size && i < vdso->nr_pieces; i++) {
+		const struct vdso_piece *p = &vdso->piece[i];
+
+		order = order_add(stub, SYS_mremap, -(uint64_t)p->below, p->size, p->size, MREMAP_MAYMOVE | MREMAP_FIXED);
+		order->arg[4] = SYSTRAP_VVAR + vvar_size - p->below;
+		order->flags = SYSTRAP_ORDER_VDSO;
+		order->blame = SYSTRAP_BLAME_VVAR;
+	}
+	order_unmap(stub, 0, SYSTRAP_TEXT);
+	order_unmap(stub, SYSTRAP_TEXT + SYSTRAP_TEXT_SIZE, SYSTRAP_ORDERS);
+	order_unmap(stub, SYSTRAP_ORDERS + SYSTRAP_ORDERS_SIZE, SYSTRAP_VVAR);
+	order_unmap(stub, SYSTRAP_VVAR + vvar_size, USER_HALF_END);
+	order = order_add(stub, SYS_mmap, SYSTRAP_BLOCKS + SYSTRAP_MAPPER_PAGE, SYSTRAP_UNIT_SIZE - SYSTRAP_MAPPER_PAGE,
+			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
+	order->arg[4] = SYSTRAP_FD_BLOCKS;
+	order->arg[5] = (uint64_t)stub->units[0] * SYSTRAP_UNIT_SIZE + SYSTRAP_MAPPER_PAGE;
+}
+
+static void first_orders(const struct stub_start *start, struct systrap_stub *stub)
+{
+	struct systrap_orders *orders = stub->orders;
+	struct start_data *data = (struct start_data *)orders->data;
+	struct sock_fprog *guest_filter = (struct sock_fprog *)orders->guest_filter;
+	struct systrap_order *order;
+
+	static_assert(sizeof(struct sock_fprog) == sizeof(orders->guest_filter), "struct sock_fprog");
+	for (unsigned i = 0; i < ARRAY_SIZE(orders->acks); i++)
+		orders->acks[i] = 1 | (uint64_t)i << 32;
+	order_memory(stub, start->vvar_size);
+
+	data->sigmask = ~0ULL;
+	order_add(stub, SYS_rt_sigprocmask, SIG_SETMASK, START_DATA(sigmask), 0, sizeof(data->sigmask));
+	data->action = (struct host_sigaction_raw){
+		.handler = SYSTRAP_TEXT + SYSTRAP_HANDLER_OFF,
+		.flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+		.restorer = SYSTRAP_TEXT + SYSTRAP_RESTORER_OFF,
+		.mask = ~0ULL,
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(handled_signals); i++)
+		order_add(stub, SYS_rt_sigaction, handled_signals[i], START_DATA(action), 0, sizeof(data->sigmask));
+
+	guest_filter->len = (unsigned short)systrap_filter_build_guest(data->guest_insn);
+	guest_filter->filter = (struct sock_filter *)START_DATA(guest_insn);
+	data->filter.len = (unsigned short)systrap_filter_build_stub(data->insn);
+	data->filter.filter = (struct sock_filter *)START_DATA(insn);
+	order_add(stub, SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, START_DATA(filter), 0);
+	order = order_add(stub, SYS_write, SYSTRAP_FD_ACK, 0, sizeof(uint64_t), 0);
+	order->flags = SYSTRAP_ORDER_ACK;
+	atomic_store(&orders->head, stub->head);
+}
+
+/* --- the process --- */
+
+struct child_args {
+	const struct stub_start *start;
+	int ack_fd;
+	unsigned unit;
+	pid_t parent;
+	int err;
+};
+
+/*
+ * Signals that a user or the terminal may send to processes: ignored, which exec keeps.  Guest threads block none; what the
+ * hardware sends them is handled.
+ */
+static const uint8_t ignored_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,	SIGUSR1, SIGUSR2,   SIGPIPE,
+					   SIGALRM, SIGTERM, SIGTSTP, SIGTTIN,	SIGTTOU, SIGXCPU,   SIGXFSZ,
+					   SIGIO,   SIGPROF, SIGPWR,  SIGSTKFLT, SIGVTALRM };
+#define FIRST_FREE_RT_SIGNAL 34 /* libc keeps two for itself */
+#define LAST_RT_SIGNAL 64
+
+static int child_files(const struct child_args *a)
+{
+	const struct stub_start *start = a->start;
+	int exec_fd = SYSTRAP_FD_BACKING + (int)start->nr_backings;
+
+	if (host_dup2(start->memory_fd, SYSTRAP_FD_MEMORY) < 0 || host_dup2(start->blocks_fd, SYSTRAP_FD_BLOCKS) < 0 ||
+	    host_dup2(a->ack_fd, SYSTRAP_FD_ACK) < 0 || host_dup3(start->image_fd, exec_fd) < 0)
+		return -LINUX_EBADF;
+	for (unsigned i = 0; i < start->nr_backings; i++)
+		if (host_dup2(start->backing_fd[i], SYSTRAP_FD_BACKING + (int)i) < 0)
+			return -LINUX_EBADF;
+	host_close_range((unsigned)exec_fd + 1, ~0U);
+	return exec_fd;
+}
+
+/* Between vfork and exec: shares the sentry's memory, has its own descriptors and signal actions. */
+static int child_main(void *arg)
+{
+	static const struct host_rlimit no_core = { 0, 0 };
+	struct child_args *a = arg;
+	char unit[7], *argv[] = { unit, NULL }, *envp[] = { NULL };
+	int exec_fd;
+
+	/* First: the thread that makes stubs lives as long as the sentry. */
+	host_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (host_getppid() != a->parent)
+		host_exit_group(1);
+	exec_fd = a->err = child_files(a);
+	if (exec_fd < 0)
+		host_exit_group(1);
+	for (unsigned i = 0; i < sizeof(unit) - 1; i++)
+		unit[i] = (char)('a' + (a->unit >> (4 * (5 - i)) & 15));
+	unit[6] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(ignored_signals); i++)
+		host_sigaction(ignored_signals[i], SIG_IGN, 0);
+	for (int sig = FIRST_FREE_RT_SIGNAL; sig <= LAST_RT_SIGNAL; sig++)
+		host_sigaction(sig, SIG_IGN, 0);
+	host_setsid(); /* away from the terminal's signals */
+	host_setrlimit(4 /* RLIMIT_CORE */, &no_core);
+	/* A fixed layout keeps the stack away from the image; where it is forbidden, the odd collision is retried. */
+	host_personality(ADDR_NO_RANDOMIZE);
+	a->err = host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (!a->err)
+		a->err = host_execveat(exec_fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */);
+	host_exit_group(1);
+}
+
+/* Waits for the first acknowledgement.  0, -LINUX_EAGAIN: it has died, or -errno. */
+static int wait_ready(struct systrap_stub *stub, unsigned *ret_blame)
+{
+	struct pollfd fds[2] = { { .fd = stub->ack_fd, .events = POLLIN }, { .fd = stub->pidfd, .events = POLLIN } };
+	int64_t deadline = host_clock_ns(1 /* CLOCK_MONOTONIC */) + START_TIMEOUT_MS * 1000000LL;
+
+	for (;;) {
+		int n = host_poll(fds, 2, 100);
+
+		if (n > 0 && fds[0].revents)
+			return systrap_stub_ack_read(stub, ret_blame);
+		if (n > 0 && fds[1].revents)
+			return -LINUX_EAGAIN;
+		if (host_clock_ns(1) > deadline)
+			return -LINUX_ETIMEDOUT;
+	}
+}
+
+int systrap_start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame)
+{
+	struct child_args args = { start, stub->ack_fd, stub->units[0], host_getpid(), -LINUX_ECHILD };
+	uint64_t mask;
+	int pid, err;
+
+	first_orders(start, stub);
+	mask = host_signals_block();
+	pid = host_vfork(child_main, &args, (char *)start->child_stack + CHILD_STACK_SIZE, 0);
+	host_signals_restore(mask);
+	if (pid < 0)
+		return pid;
+	stub->pid = pid;
+	stub->pidfd = err = host_pidfd_open(pid);
+	if (err < 0)
+		return err;
+	err = wait_ready(stub, ret_blame);
+	if (!err && (*ret_blame & SYSTRAP_BLAME_ORDER))
+		err = -LINUX_EPERM;
+	return err;
+}
+
+/* --- once --- */
+
+int systrap_start_init(struct stub_start *start)
+{
+	const struct vdso_layout *vdso = vdso_layout();
+
+	start->vvar_size = vdso->pub.vvar_size <= SYSTRAP_VVAR_MAX ? vdso->pub.vvar_size : 0;
+	return host_mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+			 &start->child_stack);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		host_close(*fd);
+	*fd = -1;
+}
+
+void systrap_start_fini(struct stub_start *start)
+{
+	for (unsigned i = 0; i < start->nr_backings; i++)
+		close_fd(&start->backing_fd[i]);
+	start->nr_backings = 0;
+	close_fd(&start->image_fd);
+	close_fd(&start->memory_fd);
+	close_fd(&start->blocks_fd);
+	if (start->child_stack)
+		host_munmap(start->child_stack, CHILD_STACK_SIZE);
+	start->child_stack = NULL;
+}
