@@ -15,7 +15,7 @@ die()
 	exit 1
 }
 
-build_packages="autoconf automake make gcc libc6-dev libelf-dev libext2fs-dev libseccomp-dev libzydis-dev"
+build_packages="autoconf automake make gcc libc6-dev libelf-dev libext2fs-dev libseccomp-dev libslirp-dev libzydis-dev"
 
 packages_missing()
 {

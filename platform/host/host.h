@@ -266,6 +266,43 @@ int host_sysinfo(struct host_sysinfo *ret_info);
 /* The auxiliary vector's value, 0 when absent. */
 uint64_t host_getauxval(unsigned type);
 
+/* -- host_net.c: what the network helper needs ---------------------------------------------------------------------- */
+
+/* fork(2), for a process that has one thread. */
+pid_t host_fork(void);
+
+#define HOST_FRAMES_MAX 32
+/* One message of a SOCK_SEQPACKET pair: gathered from, or received into, @iov. */
+struct host_frame {
+	struct iovec *iov;
+	unsigned nr;
+	size_t len; /* received: 0 when it was too long */
+};
+/* At most HOST_FRAMES_MAX at once.  How many; -EAGAIN, -EPIPE and -ECONNRESET (the other end is gone). */
+int host_send_frames(int fd, const struct host_frame *frames, unsigned nr, bool wait);
+int host_recv_frames(int fd, struct host_frame *frames, unsigned nr); /* does not wait */
+/* SO_SNDBUF and SO_RCVBUF. */
+int host_set_buffers(int fd, int bytes);
+/* The addresses of this machine, IPv4 ones mapped; how many. */
+unsigned host_own_addresses(uint8_t (*ret)[16], unsigned max);
+
+enum host_rule_kind {
+	HOST_ALLOW,	    /* whatever the arguments */
+	HOST_ALLOW_EQUAL,   /* argument @arg is @value; several rules for one call add up */
+	HOST_ALLOW_WITHOUT, /* argument @arg has no bit of @value */
+};
+struct host_syscall_rule {
+	int nr; /* LINUX_NR_* of this machine: SYS_* */
+	enum host_rule_kind kind;
+	unsigned arg;
+	uint32_t value;
+};
+/* From now on the calling process may make only these calls; the others fail with EPERM. */
+int host_confine(const struct host_syscall_rule *rules, unsigned nr);
+/* The rules of the network helper, and how many. */
+extern const struct host_syscall_rule host_net_rules[];
+extern const unsigned host_nr_net_rules;
+
 /* -- host_time.c ---------------------------------------------------------------------------------------------------- */
 
 int host_clock_gettime(int clock, struct host_timespec *ret_ts); /* through the vDSO where it can */

@@ -7,6 +7,7 @@
  *     env.c       the guest's environment
  *     user.c      names of users and groups, looked up in the guest
  *     setup.c     memory, platform, VFS, mounts: everything that has to be there before the first task
+ *     net.c       the network helper and its interface
  *     stdio.c     the standard streams
  *     run.c       run and do
  *     signals.c   the host's signals, passed on
@@ -20,6 +21,7 @@
 #ifndef SENTRY_CLI_CLI_H
 #define SENTRY_CLI_CLI_H
 
+#include "netstack/slirp/policy.h"
 #include "sentry/base/types.h"
 #include "vfs/vfs.h"
 
@@ -70,6 +72,8 @@ struct volume {
 	bool read_only;
 };
 
+enum net_mode { NET_USER, NET_NONE, NET_ALLOWLIST };
+
 struct run_options {
 	const struct command *cmd;
 	struct string_list env;	     /* -e as given, in order; of --env-file too */
@@ -81,6 +85,8 @@ struct run_options {
 	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */
 	int64_t timeout_ns;	     /* 0: none */
 	bool read_only, strace;
+	enum net_mode net;
+	struct policy *policy;	     /* malloc; NULL: as it is without options */
 	int verbosity;		     /* -1 quiet, 0, 1, 2 */
 	/* operands */
 	const char *image;	     /* run only */
@@ -122,9 +128,19 @@ int user_from_host(struct guest_user *ret);
 /* --- setup.c --- */
 
 /* Log, memory, platform, VFS core.  Once. */
-int setup_core(const struct run_options *opts);
+int setup_core(struct run_options *opts);
 /* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */
 int setup_mounts(const struct run_options *opts, const char *root);
+
+/* --- net.c --- */
+
+/* Forks the network helper: before there is a second thread, or much memory. */
+int net_fork_helper(struct run_options *opts, int log_fd);
+/* eth0; after net_init(). */
+int net_setup(const struct run_options *opts);
+/* /etc/resolv.conf in current_fs, where the one that is there leads nowhere.  @always: whatever it says. */
+void net_setup_resolver(const struct run_options *opts, bool always);
+
 /* --- stdio.c --- */
 
 /* Before anything is opened: which descriptors the caller passed on; of 0-2 and of @more behind them. */

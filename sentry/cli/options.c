@@ -22,6 +22,10 @@ enum {
 	OPT_TIMEOUT,
 	OPT_READ_ONLY,
 	OPT_LOG,
+	OPT_NET,
+	OPT_ALLOW,
+	OPT_DENY,
+	OPT_HOST_LOOPBACK,
 	OPT_STRACE,
 	OPT_TRACE,
 	OPT_VOLUME,
@@ -29,15 +33,20 @@ enum {
 };
 
 static const struct option long_options[] = {
+	{ "allow", required_argument, NULL, OPT_ALLOW },
+	{ "deny", required_argument, NULL, OPT_DENY },
 	{ "env", required_argument, NULL, 'e' },
 	{ "env-file", required_argument, NULL, OPT_ENV_FILE },
 	{ "help", no_argument, NULL, 'h' },
+	{ "host-loopback", no_argument, NULL, OPT_HOST_LOOPBACK },
 	{ "hostname", required_argument, NULL, OPT_HOSTNAME },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "net", required_argument, NULL, OPT_NET },
 	{ "pids", required_argument, NULL, OPT_PIDS },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
 	{ "preserve-fds", required_argument, NULL, OPT_PRESERVE_FDS },
+	{ "publish", required_argument, NULL, 'p' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
@@ -189,6 +198,42 @@ static int option_limits(struct run_options *o, int opt)
 	}
 }
 
+static int option_net_mode(struct run_options *o, const char *mode)
+{
+	static const char *const modes[] = { [NET_USER] = "user", [NET_NONE] = "none", [NET_ALLOWLIST] = "allowlist" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (strcmp(mode, modes[i]) == 0) {
+			o->net = (enum net_mode)i;
+			o->policy->allowlist = i == NET_ALLOWLIST;
+			return 0;
+		}
+	return command_usage_error(o->cmd, "'--net %s' is neither user, none nor allowlist", mode);
+}
+
+static int option_net(struct run_options *o, int opt)
+{
+	const char *why;
+
+	if (!o->policy)
+		o->policy = calloc(1, sizeof(*o->policy));
+	if (!o->policy)
+		return cli_error("out of memory");
+	switch (opt) {
+	case OPT_NET:
+		return option_net_mode(o, optarg);
+	case OPT_HOST_LOOPBACK:
+		o->policy->host_loopback = true;
+		return 0;
+	case 'p':
+		why = policy_add_publish(o->policy, optarg);
+		return why ? command_usage_error(o->cmd, "'--publish %s': %s", optarg, why) : 0;
+	default:
+		why = policy_add_rule(o->policy, opt == OPT_ALLOW, optarg);
+		return why ? command_usage_error(o->cmd, "'--%s %s': %s", opt == OPT_ALLOW ? "allow" : "deny", optarg, why) : 0;
+	}
+}
+
 static int option_take(struct run_options *o, int opt, int argc, char **argv)
 {
 	switch (opt) {
@@ -236,6 +281,12 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case OPT_TRACE:
 		o->trace_file = optarg;
 		return 0;
+	case OPT_NET:
+	case OPT_ALLOW:
+	case OPT_DENY:
+	case OPT_HOST_LOOPBACK:
+	case 'p':
+		return option_net(o, opt);
 	case OPT_MEMORY:
 	case OPT_PIDS:
 	case OPT_PRESERVE_FDS:
@@ -254,7 +305,7 @@ static int options_take_all(const struct command *cmd, int argc, char **argv, st
 
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:e:hqu:v::w:", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:e:hp:qu:v::w:", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			command_help(cmd);
 			*ret_done = true;

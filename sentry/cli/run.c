@@ -258,6 +258,12 @@ static int do_main(int argc, char **argv)
 	"  -v, --volume H:G[:ro]  show the host's H (file or directory) as G; changes go to the host unless :ro\n"     \
 	"      --read-only        no changes, not even throw-away ones, to the root\n"                                 \
 	"      --hostname NAME    the guest's host name\n"                                                             \
+	"      --net MODE         user (the default): its own address, and what it asks for goes out in the caller's name;\n" \
+	"                         none: loopback only; allowlist: only where --allow says\n"                          \
+	"      --allow WHERE      open a closed or unlisted host name, address or network, with [:PORT]\n"           \
+	"      --deny WHERE       close one\n"                                                                        \
+	"      --host-loopback    let the guest reach this machine's 127.0.0.1, as 10.0.2.2\n"                        \
+	"  -p, --publish [IP:]H:G[/udp]  pass connections to this machine's port H on to the guest's port G\n"       \
 	"      --memory SIZE      limit of guest memory, such as 512m or 2g\n"                                         \
 	"      --pids N           limit of processes and threads\n"                                                    \
 	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \

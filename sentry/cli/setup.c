@@ -22,6 +22,8 @@
 
 #define LINUX_RLIMIT_NOFILE_HOST 7
 
+static int log_to = 2;
+
 static int setup_log(const struct run_options *o)
 {
 	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -35,6 +37,7 @@ static int setup_log(const struct run_options *o)
 		return cli_error("cannot open the log file '%s': %s", o->log_file, cli_strerror(fd));
 	/* Out of the way of what the guest's descriptors wrap. */
 	log_set_fd(fd);
+	log_to = fd;
 	return 0;
 }
 
@@ -69,7 +72,7 @@ static int setup_devices(void)
 	return err;
 }
 
-int setup_core(const struct run_options *o)
+int setup_core(struct run_options *o)
 {
 	struct platform_params params = { .debug = o->verbosity >= 2 };
 	const char *why = NULL;
@@ -79,6 +82,9 @@ int setup_core(const struct run_options *o)
 	if (err)
 		return err;
 	err = setup_log(o);
+	if (err)
+		return err;
+	err = net_fork_helper(o, log_to);
 	if (err)
 		return err;
 	err = frames_init(o->memory);
@@ -98,7 +104,9 @@ int setup_core(const struct run_options *o)
 	if (err)
 		return cli_error("cannot set up the file system layer: %s", cli_strerror(err));
 	err = setup_devices();
-	return err ? cli_error("cannot set up the devices: %s", cli_strerror(err)) : 0;
+	if (err)
+		return cli_error("cannot set up the devices: %s", cli_strerror(err));
+	return net_setup(o);
 }
 
 /* --- the root --- */
@@ -267,6 +275,8 @@ int setup_mounts(const struct run_options *o, const char *root)
 		err = setup_guest_mount(&guest_mounts[i]);
 	for (unsigned i = 0; i < o->nr_volumes && !err; i++)
 		err = setup_volume(&o->volumes[i]);
+	if (!err)
+		net_setup_resolver(o, !root);
 	if (!err && o->read_only) {
 		err = do_mount(NULL, &current_fs->root, NULL, LINUX_MS_REMOUNT | LINUX_MS_BIND | LINUX_MS_RDONLY, NULL);
 		if (err)

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * eth0: the link to the network helper.
+ *
+ * It is there with its address and routes from the start; the thread that receives starts with the first frame sent (or at once when
+ * ports are published).  When the helper dies the interface loses its carrier, and what went over it ends with ENETDOWN.
+ */
+#ifndef SENTRY_NETSTACK_UPLINK_H
+#define SENTRY_NETSTACK_UPLINK_H
+
+#include "sentry/base/types.h"
+
+/* @fd: the helper's (taken).  @start: receive from now on.  Once, after net_init. */
+int uplink_init(int fd, bool start);
+
+#endif
