@@ -53,6 +53,12 @@ static_assert(sizeof(struct guest_regs) == 27 * 8, "user_regs_struct");
 
 enum platform_prot { PLATFORM_READ = 1, PLATFORM_WRITE = 2, PLATFORM_EXEC = 4 }; /* 0: inaccessible */
 
+/*
+ * A hint beside the access bits of map: the memfd has no memory for these pages yet, and gets it when the guest touches them.  The
+ * platform must not populate such a mapping: what is never touched would be paid for and would count as used.
+ */
+#define PLATFORM_LAZY 8
+
 enum platform_stop_kind {
 	STOP_SYSCALL,	  /* regs: number in orig_rax, rip behind the instruction, rax still the number */
 	STOP_FAULT,	  /* a page fault: addr, access, present */
@@ -133,7 +139,8 @@ struct platform_ops {
 
 	/*
 	 * Maps [addr, addr+len) to @backing at byte offset @off, replacing what was there.  All page aligned and inside the
-	 * guest's range.  -LINUX_ENOMEM when the host refuses (too many mappings): the caller may aspace_reset and go on.
+	 * guest's range.  @prot may have PLATFORM_LAZY.  -LINUX_ENOMEM when the host refuses (too many
+	 * mappings): the caller may aspace_reset and go on.
 	 */
 	int (*map)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
 	/* Removes all mappings in the range; holes are fine. */

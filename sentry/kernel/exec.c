@@ -239,6 +239,8 @@ static void exec_switch_mm(struct task *t, struct mm *mm, struct platform_ctx *c
 	struct platform_ctx *old;
 
 	task_mm_release(t);
+	if (ref_read(&t->mm->users) == 1)
+		mm_settle(t->mm);
 	mutex_lock(&tg->siglock);
 	tg->acct.maxrss = MAX(tg->acct.maxrss, (uint64_t)t->mm->rss_peak);
 	old = t->ctx;

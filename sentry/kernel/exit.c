@@ -403,6 +403,8 @@ static void exit_mm(struct task *t)
 	struct platform_ctx *ctx;
 
 	task_mm_release(t);
+	if (ref_read(&t->mm->users) == 1)
+		mm_settle(t->mm);
 	mutex_lock(&tg->siglock);
 	tg->acct.maxrss = MAX(tg->acct.maxrss, (uint64_t)t->mm->rss_peak);
 	ctx = t->ctx;

@@ -61,6 +61,7 @@ static int heap_grow(struct mm *mm, uaddr_t from, uaddr_t to)
 		return -LINUX_ENOMEM;
 	mm_vma_link(mm, v, NULL);
 	mm_vma_merge_range(mm, from, to);
+	mm_anon_ahead(mm, vma_find(&mm->vmas, from), from, to);
 	return 0;
 }
 

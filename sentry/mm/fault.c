@@ -138,6 +138,17 @@ static enum step fault_page(struct fault *ft)
 	return fault_file(ft);
 }
 
+/* A page that was given ahead is wanted for good. */
+static void fault_touch(struct fault *ft)
+{
+	pte_t pte = fault_pte(ft, ft->page);
+
+	if (!(pte & PTE_AHEAD))
+		return;
+	frames_set_resident(PTE_PFN(pte), 1);
+	mm_pt_touched(ft->mm, page_table_leaf(ft->mm->pt, ft->page), ft->page);
+}
+
 static enum step fault_try(struct fault *ft)
 {
 	enum step step;
@@ -154,6 +165,8 @@ static enum step fault_try(struct fault *ft)
 		return fault_signal(ft, LINUX_SIGSEGV, LINUX_SEGV_ACCERR, "access");
 	mutex_lock(&ft->mm->pt_lock);
 	step = fault_page(ft);
+	if (step == STEP_DONE && (ft->flags & FAULT_TOUCH))
+		fault_touch(ft);
 	if (step == STEP_DONE)
 		step = fault_map(ft);
 	mutex_unlock(&ft->mm->pt_lock);
@@ -278,7 +291,7 @@ int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write)
 	for (uaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
 		struct mm_fault f = { .addr = addr, .access = write ? ACCESS_WRITE : ACCESS_READ };
 
-		err = mm_handle_fault(mm, &f, FAULT_GUEST);
+		err = mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_TOUCH);
 		if (err && !f.signo)
 			return -LINUX_ENOMEM;
 		if (err && !ret)

@@ -2,14 +2,19 @@
 /*
  * Private pages: new ones, and copies of those that may not be written in place.
  *
- * How much is brought in at once follows from what is there: next to a run of n present pages, n more (up to a bound).  An
- * isolated touch brings in one page, so that sparse memory stays sparse; a walk through memory doubles its stride.
+ * How much is brought in at once follows from what is there: next to a run of n present pages, n more (up to a bound), so
+ * that a walk through memory doubles its stride.  Around an isolated touch come a few, twice as many with each further one
+ * in the same vma; those that nobody touches count nowhere (ahead.c).
  */
 #include "sentry/mm/fault.h"
 
 #define ANON_WINDOW PT_SLOTS   /* most pages of new anonymous memory at once */
 #define ANON_RUN_MIN 4	       /* a shorter run is no pattern yet */
-#define ANON_KNOWN 8	       /* first pages of a heap, a stack or .bss */
+#define ANON_KNOWN 16	       /* first pages of a heap, a stack or .bss */
+#define ANON_FIRST 2	       /* log2 of the pages around the first isolated touch in a vma */
+#define ANON_RECYCLED_MAX 6    /* log2 of how far that grows where pages have to be zeroed ... */
+#define ANON_FRESH_MAX 9       /* ... and where they cost nothing until they are touched */
+#define ANON_MMAP 16	       /* pages given when memory is mapped, before any touch */
 #define COPY_RUN_MIN 2	       /* this many written pages in front make a run */
 #define COPY_RUN_FILE 8	       /* the same where a copy that was not needed can be seen */
 #define COPY_GROUP 16	       /* pages copied together */
@@ -54,24 +59,69 @@ static pfn_t near_frame(const struct fault *ft, uaddr_t addr)
 
 /* --- anonymous memory --- */
 
-/* New pages in [start, start + nr), all without PTE and in one leaf.  Returns how many could be had. */
-static unsigned anon_fill(struct fault *ft, uaddr_t start, unsigned nr, pfn_t near)
-{
-	struct pt_leaf *leaf = page_table_leaf_make(ft->mm->pt, start);
-	unsigned flags = PTE_PRESENT | PTE_ANON | PTE_OWNED | vma_prot(ft->vma->flags);
-	unsigned done = 0, n;
-	pfn_t pfn;
+/* New pages: where, and what is known of them. */
+struct anon_range {
+	uaddr_t start; /* all without PTE and in one leaf */
+	unsigned nr;
+	pfn_t near;
+	bool wanted;   /* they will be used as far as one can tell, and count */
+	uaddr_t touch; /* this one is being touched; 0 */
+};
 
-	while (leaf && done < nr) {
-		n = frame_alloc_run(nr - done, FRAME_ZERO | FRAME_NORECLAIM, near, &pfn);
+/* Returns how many pages could be had. */
+static unsigned anon_fill(struct mm *mm, unsigned vm_flags, const struct anon_range *r)
+{
+	struct pt_leaf *leaf = page_table_leaf_make(mm->pt, r->start);
+	unsigned flags = PTE_PRESENT | PTE_ANON | PTE_OWNED | vma_prot(vm_flags);
+	/* One alone that is touched has nothing ahead of it, and can't be taken back. */
+	unsigned how = FRAME_ZERO | FRAME_NORECLAIM | (r->nr > 1 || !r->touch ? FRAME_UNTOUCHED : 0);
+	unsigned done = 0, n;
+	pfn_t pfn, near = r->near;
+
+	while (leaf && done < r->nr) {
+		n = frame_alloc_run(r->nr - done, how, near, &pfn);
 		if (!n)
 			break;
-		for (unsigned i = 0; i < n; i++)
-			mm_pt_install(ft->mm, leaf, start + (done + i) * PAGE_SIZE, PTE_MAKE(pfn + i, flags));
-		done += n;
+		for (unsigned i = 0; i < n; i++, done++) {
+			uaddr_t addr = r->start + done * PAGE_SIZE;
+			bool known = frame_is_resident(pfn + i) && (r->wanted || addr == r->touch);
+
+			mm_pt_install(mm, leaf, addr, PTE_MAKE(pfn + i, flags | (known ? 0 : PTE_AHEAD)));
+		}
 		near = pfn + n;
 	}
 	return done;
+}
+
+/*
+ * How many pages may be given together: one when memory is short, as then each is needed for what is really touched.  Never all
+ * there are, or the wanted one might not be among those that could be had, again and again.
+ */
+static unsigned give_max(const struct frame_stats *st)
+{
+	uint64_t room = st->limit - MIN(st->used, st->limit);
+
+	return room < st->limit / 8 ? 1 : MIN(room / 2, (uint64_t)ANON_WINDOW);
+}
+
+void mm_anon_ahead(struct mm *mm, const struct vma *v, uaddr_t start, uaddr_t end)
+{
+	struct anon_range r = { .start = start };
+	struct frame_stats st;
+	pte_t below;
+
+	if (vma_backing(v) || !(v->flags & VM_WRITE) || (v->flags & (VM_SHARED | VM_GROWSDOWN | VM_STACK | VM_SPECIAL | VM_LOCKED)))
+		return;
+	frame_get_stats(&st);
+	if (give_max(&st) < ANON_MMAP)
+		return;
+	r.nr = MIN(MIN(end, pt_leaf_end(start)) - start, ANON_MMAP * PAGE_SIZE) >> PAGE_SHIFT;
+	mutex_lock(&mm->pt_lock);
+	below = start > v->start ? page_table_get(mm->pt, start - PAGE_SIZE) : 0;
+	r.near = below & PTE_ANON ? PTE_PFN(below) + 1 : PFN_NONE;
+	anon_fill(mm, v->flags, &r);
+	mm_pt_map_range(mm, start, start + r.nr * PAGE_SIZE, 2);
+	mutex_unlock(&mm->pt_lock);
 }
 
 /*
@@ -106,30 +156,54 @@ static bool is_dense(const struct fault *ft)
 	return prev && prev->end == v->start && is_image(prev);
 }
 
+/* What to give around an isolated touch: an aligned group, or, where programs go on upwards, what follows. */
+static void anon_window(struct fault *ft, const struct frame_stats *st, struct anon_range *r)
+{
+	unsigned max = st->free_resident >= PT_SLOTS ? ANON_RECYCLED_MAX : ANON_FRESH_MAX, back;
+	unsigned order = MIN(max, (unsigned)ANON_FIRST + ft->vma->ahead);
+
+	ft->vma->ahead += ft->vma->ahead < ANON_FRESH_MAX;
+	if (give_max(st) < MAX(1U << order, (unsigned)ANON_KNOWN))
+		return;
+	r->wanted = false;
+	if (is_dense(ft)) {
+		r->nr = absent_run(ft, true, MAX(1U << order, (unsigned)ANON_KNOWN));
+		return;
+	}
+	back = absent_run(ft, false, ((ft->page >> PAGE_SHIFT) & ((1U << order) - 1)) + 1) - 1;
+	r->nr = back + absent_run(ft, true, (1U << order) - back);
+	r->start -= back * PAGE_SIZE;
+	if (back)
+		r->near = near_frame(ft, r->start);
+}
+
 enum step fault_anon(struct fault *ft)
 {
 	unsigned below = fault_present_run(ft, false, PTE_PRESENT | PTE_ANON, ANON_WINDOW);
 	unsigned above = below ? 0 : fault_present_run(ft, true, PTE_PRESENT | PTE_ANON, ANON_WINDOW);
-	unsigned run = MAX(below, above), nr = 1;
+	struct anon_range r = { ft->page, 1, near_frame(ft, ft->page), true, ft->page };
+	unsigned run = MAX(below, above);
 	bool up = below || !above;
-	uaddr_t start = ft->page;
-	pfn_t near = near_frame(ft, start);
+	struct frame_stats st;
 
 	ft->f->what = "anon";
-	if (run >= ANON_RUN_MIN)
-		nr = absent_run(ft, up, run);
-	else if (is_dense(ft))
-		nr = absent_run(ft, up, ANON_KNOWN);
-	if (!up) {
-		pfn_t next = PTE_PFN(fault_pte(ft, ft->page + PAGE_SIZE));
+	frame_get_stats(&st);
+	if (run < ANON_RUN_MIN) {
+		anon_window(ft, &st, &r);
+	} else {
+		r.nr = absent_run(ft, up, MIN(run, give_max(&st)));
+		if (!up) {
+			pfn_t next = PTE_PFN(fault_pte(ft, ft->page + PAGE_SIZE));
 
-		start -= (nr - 1) * PAGE_SIZE;
-		near = next >= nr ? next - nr : PFN_NONE;
+			r.start -= (r.nr - 1) * PAGE_SIZE;
+			r.near = next >= r.nr ? next - r.nr : PFN_NONE;
+		}
 	}
-	if (anon_fill(ft, start, nr, near) == nr || page_table_get(ft->mm->pt, ft->page))
+	if (anon_fill(ft->mm, ft->vma->flags, &r) == r.nr || page_table_get(ft->mm->pt, ft->page))
 		return STEP_DONE;
-	/* Downwards, the wanted page comes last: settle for it alone. */
-	return anon_fill(ft, ft->page, 1, PFN_NONE) ? STEP_DONE : STEP_NO_MEMORY;
+	/* The wanted page was not among those that could be had: settle for it alone. */
+	r = (struct anon_range){ ft->page, 1, PFN_NONE, true, ft->page };
+	return anon_fill(ft->mm, ft->vma->flags, &r) ? STEP_DONE : STEP_NO_MEMORY;
 }
 
 /* --- copy on write --- */

@@ -54,6 +54,12 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 		mm->exe->ops->get(mm->exe);
 }
 
+/* A page that is not the page cache's, and was touched. */
+static bool is_private(pte_t pte)
+{
+	return (pte & (PTE_ANON | PTE_AHEAD)) == PTE_ANON;
+}
+
 /* The private pages of @v, counting up to one more than may be copied. */
 static unsigned count_private(struct mm *mm, const struct vma *v, unsigned max)
 {
@@ -62,7 +68,7 @@ static unsigned count_private(struct mm *mm, const struct vma *v, unsigned max)
 	uaddr_t addr;
 
 	page_table_for_each(mm->pt, leaf, addr, v->start, v->end) {
-		n += (leaf->pte[pte_index(addr)] & PTE_ANON) != 0;
+		n += is_private(leaf->pte[pte_index(addr)]);
 		if (n > max)
 			return n;
 	}
@@ -108,7 +114,7 @@ static uaddr_t copy_vma_pages(struct fork *fk, const struct vma *v)
 		unsigned nr = 0, done;
 
 		while (addr + nr * PAGE_SIZE < v->end &&
-		       (page_table_get(fk->parent->pt, addr + nr * PAGE_SIZE) & PTE_ANON))
+		       is_private(page_table_get(fk->parent->pt, addr + nr * PAGE_SIZE)))
 			nr++;
 		if (!nr) {
 			addr += PAGE_SIZE;
@@ -141,6 +147,13 @@ static int fork_pages(struct fork *fk, const struct vma *v)
 	unsigned calls;
 	int err;
 
+	/*
+	 * Pages that the parent touched are the child's, too.  Another thread must not touch one unseen and then write about it
+	 * to a page that the child gets.
+	 */
+	if (ref_read(&fk->parent->users) > 1)
+		mm_pt_ahead_protect(fk->parent, v->start, v->end);
+	mm_pt_settle(fk->parent, v->start, v->end);
 	if (worth_copying(fk, v))
 		copied = copy_vma_pages(fk, v);
 	/* Pages of files, and private ones that were not copied. */

@@ -9,8 +9,8 @@
  * resident one when the host may hold memory for any of its frames, else the clean one.  Resident runs are used first, the
  * last freed before others: their memory is warm and present in the sentry, which is worth more than the zeroing costs.
  *
- * `resident` of a free frame says that its contents are unknown.  A frame in use always has it: who can tell what a guest
- * writes.
+ * `resident` of a free frame says that its contents are unknown.  A frame in use has it, too, unless it was handed out untouched
+ * (FRAME_UNTOUCHED): then its holder finds out, before it is freed, whether somebody wrote to it.
  */
 #include "sentry/mm/frame.h"
 
@@ -18,9 +18,11 @@
 
 #include "platform/host/host.h"
 #include "sentry/abi/errno.h"
+#include "sentry/abi/fcntl.h"
 #include "sentry/abi/mman.h"
 #include "sentry/base/lock.h"
 #include "sentry/base/log.h"
+#include "sentry/base/timer.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -54,10 +56,18 @@
 #define SPACE_MIN (64ULL << 30)
 #define SPACE_MAX (16ULL << 40)
 
-/* Free frames whose memory is kept for the next allocation; pages. */
-#define KEEP_RESIDENT ((64U << 20) >> PAGE_SHIFT)
+/*
+ * Memory of free frames is worth keeping: zeroing a page costs a fraction of getting one from the host.  So up to KEEP_MAX (or a
+ * quarter of the limit) is kept at once; but what nobody needed for a while, above KEEP_IDLE, goes back, half of it at each
+ * tick.  Pages.
+ */
+#define KEEP_MAX ((512U << 20) >> PAGE_SHIFT)
+#define KEEP_IDLE ((4U << 20) >> PAGE_SHIFT)
+#define TRIM_TICK_NS 500000000LL
 /* Resident runs from this length on are zeroed by giving the memory back; pages. */
 #define PUNCH_MIN 256
+/* Runs from this length on need no neighbour on the memfd; pages. */
+#define NEAR_MAX 64
 
 struct frame {
 	atomic_int refs;      /* 0: free */
@@ -69,6 +79,7 @@ struct frame {
 static_assert(sizeof(struct frame) == 16, "struct frame");
 
 bool (*frame_reclaim)(unsigned nr);
+bool (*frame_drop_ahead)(void);
 bool (*frame_unmap_files)(void);
 
 static struct mutex frame_lock = MUTEX_INIT;
@@ -79,6 +90,11 @@ static uint64_t nr_frames;
 static uint64_t frontier;			/* frame_lock */
 static uint64_t limit, used, free_resident;	/* frame_lock */
 static uint32_t free_lists[FRAME_MAX_ORDER + 1][2]; /* frame_lock; [order][resident] */
+static uint64_t idle_resident; /* frame_lock; the fewest there were of free_resident since the last tick */
+static bool ticking;	       /* frame_lock; trim_timer is armed or its function runs */
+static struct timer trim_timer;
+
+static void trim_tick(struct timer *t);
 
 /* --- set-up --- */
 
@@ -135,6 +151,8 @@ int frames_init(uint64_t limit_bytes)
 		return memory_fd;
 	err = -LINUX_ENOMEM;
 	free_lists_init();
+	timer_init(&trim_timer, trim_tick, NULL);
+	ticking = false;
 	size = CLAMP(ALIGN_UP((limit << PAGE_SHIFT) * SPACE_FACTOR, BLOCK_FRAMES * PAGE_SIZE), SPACE_MIN, SPACE_MAX);
 	/* The last number is NO_FRAME's. */
 	size = MIN(size, SPACE_MAX - BLOCK_FRAMES * PAGE_SIZE);
@@ -157,6 +175,7 @@ void frames_fini(void)
 {
 	if (memory_fd < 0)
 		return;
+	timer_cancel(&trim_timer);
 	frame_unpoison(memory, frontier << PAGE_SHIFT);
 	host_munmap(memory, nr_frames << PAGE_SHIFT);
 	host_munmap(frames, PAGE_ALIGN(nr_frames * sizeof(struct frame)));
@@ -391,13 +410,14 @@ static void frames_prepare(uint64_t pfn, unsigned nr, unsigned flags)
 		n = same_residence(pfn + i, nr - i, &resident);
 		if (!resident)
 			continue;
-		if (n >= PUNCH_MIN)
+		if (n >= PUNCH_MIN && !(flags & FRAME_UNTOUCHED))
 			punch(pfn + i, n);
 		else
 			memset(memory + ((pfn + i) << PAGE_SHIFT), 0, (size_t)n << PAGE_SHIFT);
 	}
 	for (unsigned i = 0; i < nr; i++) {
-		frames[pfn + i].resident = true;
+		if (!(flags & FRAME_UNTOUCHED))
+			frames[pfn + i].resident = true;
 		atomic_store_explicit(&frames[pfn + i].refs, 1, memory_order_relaxed);
 	}
 }
@@ -431,10 +451,31 @@ void frame_trim(uint64_t keep)
 	mutex_unlock(&frame_lock);
 }
 
+static void trim_tick(struct timer *t)
+{
+	uint64_t keep;
+
+	mutex_lock(&frame_lock);
+	keep = MAX(free_resident - MIN(idle_resident, free_resident) / 2, (uint64_t)KEEP_IDLE);
+	mutex_unlock(&frame_lock);
+	frame_trim(keep);
+	mutex_lock(&frame_lock);
+	idle_resident = free_resident;
+	ticking = free_resident > KEEP_IDLE && timer_arm(t, monotonic_ns() + TRIM_TICK_NS) == 0;
+	mutex_unlock(&frame_lock);
+}
+
+static uint64_t keep_max(void)
+{
+	return MIN((uint64_t)KEEP_MAX, limit / 4);
+}
+
 /* --- allocation --- */
 
 bool frame_make_room(unsigned nr)
 {
+	if (frame_drop_ahead && frame_drop_ahead())
+		return true;
 	if (!frame_reclaim)
 		return false;
 	return frame_reclaim(nr) || (frame_unmap_files && frame_unmap_files() && frame_reclaim(nr));
@@ -443,6 +484,11 @@ bool frame_make_room(unsigned nr)
 static unsigned order_below(unsigned nr)
 {
 	return MIN(31U - (unsigned)__builtin_clz(nr), (unsigned)FRAME_MAX_ORDER);
+}
+
+static bool near_is_best(pfn_t near, unsigned nr)
+{
+	return free_resident < nr || (near < nr_frames && frames[near].resident);
 }
 
 /* One attempt at 1..@nr frames, or, with @exact, a run of exactly @nr (a power of two). */
@@ -456,7 +502,8 @@ static unsigned alloc_locked(unsigned nr, bool exact, pfn_t near, pfn_t *ret_pfn
 			return 0;
 		nr = room;
 	}
-	if (near != PFN_NONE && (!exact || nr == 1)) {
+	/* Long runs had better be recycled ones than continue others. */
+	if (near != PFN_NONE && (!exact || nr == 1) && (nr < NEAR_MAX || near_is_best(near, nr))) {
 		n = take_near(near, nr);
 		*ret_pfn = near;
 	}
@@ -471,6 +518,7 @@ static unsigned alloc_locked(unsigned nr, bool exact, pfn_t near, pfn_t *ret_pfn
 		}
 	}
 	used += n;
+	idle_resident = MIN(idle_resident, free_resident);
 	return n;
 }
 
@@ -523,17 +571,27 @@ static bool put_last(pfn_t pfn)
 	if (old > 1)
 		return false;
 	if (FRAME_CHECKS) {
-		memset(memory + (pfn << PAGE_SHIFT), FRAME_POISON, PAGE_SIZE);
+		if (frames[pfn].resident)
+			memset(memory + (pfn << PAGE_SHIFT), FRAME_POISON, PAGE_SIZE);
 		frame_poison(memory + (pfn << PAGE_SHIFT), PAGE_SIZE);
 	}
 	return true;
 }
 
-static void free_locked(pfn_t pfn)
+/* Frees @nr frames from @pfn on, which are resident or not together. */
+static void free_run_locked(uint64_t pfn, unsigned nr)
 {
-	used--;
-	free_resident++;
-	give_block(pfn, 0, 1);
+	bool resident = frames[pfn].resident;
+
+	used -= nr;
+	free_resident += resident ? nr : 0;
+	while (nr) {
+		unsigned order = MIN(order_below(nr), pfn ? (unsigned)__builtin_ctzll(pfn) : (unsigned)FRAME_MAX_ORDER);
+
+		give_block(pfn, order, resident ? 1U << order : 0);
+		pfn += 1U << order;
+		nr -= 1U << order;
+	}
 }
 
 void frame_put(pfn_t pfn)
@@ -543,22 +601,84 @@ void frame_put(pfn_t pfn)
 
 void frame_put_many(const pfn_t *pfns, unsigned nr)
 {
-	bool locked = false, trim;
+	bool locked = false, trim, tick;
+	uint64_t start = 0;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
 		if (!put_last(pfns[i]))
 			continue;
-		if (!locked)
+		if (n && pfns[i] == start + n && frames[pfns[i]].resident == frames[start].resident) {
+			n++;
+			continue;
+		}
+		if (n && !locked)
 			mutex_lock(&frame_lock);
-		locked = true;
-		free_locked(pfns[i]);
+		if (n) {
+			locked = true;
+			free_run_locked(start, n);
+		}
+		start = pfns[i];
+		n = 1;
 	}
-	if (!locked)
+	if (!n)
 		return;
-	trim = free_resident > KEEP_RESIDENT;
+	if (!locked)
+		mutex_lock(&frame_lock);
+	free_run_locked(start, n);
+	trim = free_resident > keep_max();
+	tick = !ticking && free_resident > KEEP_IDLE;
+	if (tick) {
+		ticking = true;
+		idle_resident = 0;
+	}
 	mutex_unlock(&frame_lock);
 	if (trim)
-		frame_trim(KEEP_RESIDENT / 4 * 3);
+		frame_trim(keep_max() / 4 * 3);
+	/* No thread for it: at the next occasion. */
+	if (tick && timer_arm(&trim_timer, monotonic_ns() + TRIM_TICK_NS)) {
+		mutex_lock(&frame_lock);
+		ticking = false;
+		mutex_unlock(&frame_lock);
+	}
+}
+
+bool frame_is_resident(pfn_t pfn)
+{
+	return frames[pfn].resident;
+}
+
+void frames_set_resident(pfn_t pfn, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		frames[pfn + i].resident = true;
+}
+
+/* What there is from @at on; the length of data that begins behind @end is not asked for. */
+static void ask_extent(int64_t at, int64_t end, struct frame_extent *ret)
+{
+	int64_t start = host_lseek(memory_fd, at, LINUX_SEEK_DATA), to;
+
+	if (start == -LINUX_ENXIO)
+		start = INT64_MAX;
+	to = start >= 0 && start < end ? host_lseek(memory_fd, start, LINUX_SEEK_HOLE) : start;
+	/* A host that does not say: what is not known to be clean is not. */
+	*ret = to < 0 ? (struct frame_extent){ at, at, end } : (struct frame_extent){ at, start, to };
+}
+
+void frames_settle(pfn_t pfn, unsigned nr, struct frame_extent *known)
+{
+	int64_t at = (int64_t)(pfn << PAGE_SHIFT), end = at + ((int64_t)nr << PAGE_SHIFT), to;
+
+	while (at < end) {
+		if (at < known->hole || at >= known->end)
+			ask_extent(at, end, known);
+		at = MAX(at, known->start);
+		to = MIN(known->end, end);
+		if (at < to)
+			frames_set_resident(at >> PAGE_SHIFT, (to - at) >> PAGE_SHIFT);
+		at = MAX(at, to);
+	}
 }
 
 int frame_refs(pfn_t pfn)

@@ -26,6 +26,12 @@
 enum frame_flags {
 	FRAME_ZERO = 1,	     /* frame_alloc: contents must read as zero */
 	FRAME_NORECLAIM = 2, /* fail at the limit rather than call frame_reclaim: for callers that hold locks */
+	/*
+	 * With FRAME_ZERO: frames that hold no memory of the host's are handed out as such (frame_is_resident says false), and
+	 * get it when they are touched.  Whoever holds one says what became of it, by frames_settle or frames_set_resident,
+	 * at the latest before it is put.
+	 */
+	FRAME_UNTOUCHED = 4,
 };
 
 /*
@@ -50,6 +56,18 @@ bool frame_make_room(unsigned nr);
 void frame_get(pfn_t pfn);
 /* Drops a reference; the last one frees the frame. */
 void frame_put(pfn_t pfn);
+/* Whether the host may hold memory for a frame: false only for one of FRAME_UNTOUCHED.  The holder's. */
+bool frame_is_resident(pfn_t pfn);
+/* These frames count as touched from now on. */
+void frames_set_resident(pfn_t pfn, unsigned nr);
+/*
+ * Asks the host which of @nr contiguous frames were touched: those are resident from now on.  @known, all zero at first, is
+ * the last answer, about frames that the caller has held since: asking again about a long stretch costs its length.
+ */
+struct frame_extent {
+	int64_t hole, start, end; /* bytes of the memfd: nothing in [hole, start), memory in [start, end) */
+};
+void frames_settle(pfn_t pfn, unsigned nr, struct frame_extent *known);
 /* The same for @nr frames that need not be contiguous; cheaper than one by one. */
 void frame_put_many(const pfn_t *pfns, unsigned nr);
 int frame_refs(pfn_t pfn);
@@ -72,6 +90,11 @@ void frame_trim(uint64_t keep);
  * try again.  Set by the page cache.
  */
 extern bool (*frame_reclaim)(unsigned nr);
+/*
+ * Called (without locks) before frame_reclaim: takes back frames that were handed out ahead of need and never touched.  True when
+ * there were any.  Set by mm.
+ */
+extern bool (*frame_drop_ahead)(void);
 /*
  * Called (without locks) when frame_reclaim found nothing: takes pages of files out of address spaces, so that it finds them
  * unused.  True when there were any.  Set by mm.

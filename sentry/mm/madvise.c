@@ -170,7 +170,7 @@ static int advise_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write
 			return -LINUX_ENOMEM;
 		if (!allowed)
 			return -LINUX_EINVAL;
-		if (mm_handle_fault(mm, &f, FAULT_GUEST))
+		if (mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_TOUCH))
 			return f.signo ? -LINUX_EFAULT : -LINUX_ENOMEM;
 	}
 	return 0;

@@ -18,22 +18,52 @@ _Thread_local struct mm *current_mm;
 static struct mutex all_lock = MUTEX_INIT;
 static LIST_HEAD(all_mms);
 
+/* Fewer mapped pages of files than these, or than this part of the limit, are all in use: programs could not go on without. */
+#define FILES_MIN 512
+#define FILES_MIN_PART 64
+
+/* Counts before anything is done, because a page of code and the page it works on may otherwise take turns for ever. */
+static bool enough_files_locked(void)
+{
+	struct frame_stats st;
+	uint64_t nr = 0;
+	struct mm *mm;
+
+	frame_get_stats(&st);
+	list_for_each_entry(mm, &all_mms, all_link) {
+		MUTEX_GUARD(&mm->pt_lock);
+		nr += mm->rss[MM_FILEPAGES];
+	}
+	return nr > MIN(st.limit / FILES_MIN_PART, (uint64_t)FILES_MIN);
+}
+
 /*
  * Memory is short and the page cache has nothing that only it holds: every address space gives up its pages of files, which
  * come back one fault at a time where they are in use.
  */
 static bool unmap_files(void)
 {
+	struct mm *mm;
+
+	MUTEX_GUARD(&all_lock);
+	if (!enough_files_locked())
+		return false;
+	list_for_each_entry(mm, &all_mms, all_link) {
+		MUTEX_GUARD(&mm->pt_lock);
+		if (mm->rss[MM_FILEPAGES])
+			mm_pt_zap(mm, 0, GUEST_TASK_SIZE, false);
+	}
+	return true;
+}
+
+static bool drop_ahead(void)
+{
 	bool any = false;
 	struct mm *mm;
 
 	MUTEX_GUARD(&all_lock);
-	list_for_each_entry(mm, &all_mms, all_link) {
-		MUTEX_GUARD(&mm->pt_lock);
-		any |= mm->rss[MM_FILEPAGES] > 0;
-		if (mm->rss[MM_FILEPAGES])
-			mm_pt_zap(mm, 0, GUEST_TASK_SIZE, false);
-	}
+	list_for_each_entry(mm, &all_mms, all_link)
+		any |= mm_drop_ahead(mm);
 	return any;
 }
 
@@ -73,6 +103,7 @@ struct mm *mm_new(void)
 	mutex_lock(&all_lock);
 	list_add_tail(&mm->all_link, &all_mms);
 	frame_unmap_files = unmap_files;
+	frame_drop_ahead = drop_ahead;
 	mutex_unlock(&all_lock);
 	return mm;
 }
@@ -122,6 +153,7 @@ uint64_t mm_rss(struct mm *mm)
 	uint64_t rss = 0;
 
 	mutex_lock(&mm->pt_lock);
+	mm_pt_settle(mm, 0, GUEST_TASK_SIZE);
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
 		rss += mm->rss[i];
 	mutex_unlock(&mm->pt_lock);

@@ -38,6 +38,7 @@ struct mm {
 	struct platform_aspace *as;
 	long rss[NR_MM_COUNTERS]; /* pt_lock */
 	atomic_long rss_peak;	 /* pt_lock to change, read without */
+	uint64_t nr_ahead;	 /* pt_lock; PTEs with PTE_AHEAD, which rss does not count */
 	unsigned copy_credit;	 /* pt_lock; pages that may still be copied ahead of being written, since the last fork */
 
 	/* Layout; lock.  brk is its own pair of fields with its own reserved range, never inferred from a vma. */
@@ -150,6 +151,8 @@ void mm_show_smaps_rollup(struct mm *mm, struct strbuf *sb);
 /* Appends a description of the vma around @addr, for crash reports. */
 void mm_describe_addr(struct mm *mm, uaddr_t addr, struct strbuf *sb);
 uint64_t mm_rss(struct mm *mm); /* pages */
+/* Makes rss and rss_peak exact: counts pages given ahead that were touched since somebody last asked.  Takes pt_lock. */
+void mm_settle(struct mm *mm);
 
 /*
  * A key that names a futex word (futex(2)): private ones by mm and address, shared ones by backing and offset, so that processes

@@ -115,6 +115,12 @@ void mm_pt_remap_all(struct mm *mm, unsigned max);
 void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Sets the PTE of @addr, which is !MAPPED, and counts it.  The slot was 0. */
 void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte);
+/* The page at @addr, given ahead, was touched; counts it.  Its frame is resident. */
+void mm_pt_touched(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr);
+/* The page at @addr, given ahead and not MAPPED, goes. */
+void mm_pt_drop_ahead(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr);
+/* Takes the right to write from pages given ahead, so that none is touched unseen from now on. */
+void mm_pt_ahead_protect(struct mm *mm, uaddr_t start, uaddr_t end);
 #define REPLACE_MAX 64
 /*
  * Puts @nr (at most REPLACE_MAX) PTEs, which are !MAPPED, in the place of those at @addr and behind it: the host's mappings
@@ -139,6 +145,20 @@ unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max
 /* mremap: moves PTEs.  The new range is empty.  -LINUX_ENOMEM with nothing moved. */
 int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len);
 
+/* --- ahead.c: mm->pt_lock held, but for mm_drop_ahead --- */
+
+/* Counts those pages of the range given ahead that were touched as ordinary ones. */
+void mm_pt_settle(struct mm *mm, uaddr_t start, uaddr_t end);
+/* The range's pages go, none is mapped any more: says of their frames which were touched. */
+void mm_pt_ahead_close(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Takes back what was given ahead and not touched; true when there was any. */
+bool mm_drop_ahead(struct mm *mm);
+
+/* --- fault_anon.c --- */
+
+/* New anonymous memory in [start, end), a part of @v: the first pages ahead of their touch.  mm->lock held for writing. */
+void mm_anon_ahead(struct mm *mm, const struct vma *v, uaddr_t start, uaddr_t end);
+
 /* --- fork.c --- */
 
 /* Areas with at most this many private pages are copied by fork instead of shared; tests set it to 0. */
@@ -149,6 +169,7 @@ extern unsigned fork_copy_max;
 enum fault_flags {
 	FAULT_GUEST = 1, /* map the page for the guest, too */
 	FAULT_FORCE = 2, /* as ptrace(2): regardless of the vma's protection, copying private pages */
+	FAULT_TOUCH = 8, /* the page counts as touched: MAP_POPULATE, mlock */
 	FAULT_CACHED = 4, /* ahead of a touch: only if the page is in the page cache, without reading or waiting */
 };
 int mm_handle_fault(struct mm *mm, struct mm_fault *f, unsigned flags);

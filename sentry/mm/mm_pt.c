@@ -96,10 +96,22 @@ static void count_add(struct mm *mm, pte_t pte)
 {
 	long rss = 0;
 
+	if (pte & PTE_AHEAD) {
+		mm->nr_ahead++;
+		return;
+	}
 	mm->rss[pte_counter(pte)]++;
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
 		rss += mm->rss[i];
 	mm->rss_peak = MAX(mm->rss_peak, rss);
+}
+
+static void count_sub(struct mm *mm, pte_t pte)
+{
+	if (pte & PTE_AHEAD)
+		mm->nr_ahead--;
+	else
+		mm->rss[pte_counter(pte)]--;
 }
 
 void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte)
@@ -111,7 +123,27 @@ void mm_pt_install(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr, pte_t pte)
 	count_add(mm, pte);
 }
 
+void mm_pt_touched(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr)
+{
+	pte_t *pte = &leaf->pte[pte_index(addr)];
+
+	BUG_ON(!(*pte & PTE_AHEAD) || !frame_is_resident(PTE_PFN(*pte)));
+	count_sub(mm, *pte);
+	*pte &= ~(pte_t)PTE_AHEAD;
+	count_add(mm, *pte);
+}
+
 /* --- removal --- */
+
+void mm_pt_drop_ahead(struct mm *mm, struct pt_leaf *leaf, uaddr_t addr)
+{
+	pte_t pte = leaf->pte[pte_index(addr)];
+
+	BUG_ON((pte & (PTE_AHEAD | PTE_MAPPED)) != PTE_AHEAD);
+	count_sub(mm, pte);
+	pte_set(leaf, pte_index(addr), 0);
+	frame_put(PTE_PFN(pte));
+}
 
 struct put_batch {
 	unsigned nr;
@@ -153,12 +185,14 @@ void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
 		return;
 	if (mapped)
 		host_sync(mm, true);
+	if (anon_too)
+		mm_pt_ahead_close(mm, start, end);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
 		if ((pte & PTE_ANON) && !anon_too)
 			continue;
-		mm->rss[pte_counter(pte)]--;
+		count_sub(mm, pte);
 		batch.pfns[batch.nr++] = PTE_PFN(pte);
 		pte_set(leaf, pte_index(addr), 0);
 		if (batch.nr == PUT_BATCH)
@@ -204,6 +238,30 @@ void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
 	host_sync(mm, false);
 }
 
+void mm_pt_ahead_protect(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct host_run run = { 0 };
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
+	mutex_assert_held(&mm->pt_lock);
+	if (!mm->nr_ahead)
+		return;
+	page_table_for_each(mm->pt, leaf, addr, start, end) {
+		pte_t pte = leaf->pte[pte_index(addr)];
+
+		if (!(pte & PTE_AHEAD) || !(pte & PTE_OWNED))
+			continue;
+		pte &= ~(pte_t)PTE_OWNED;
+		if (pte & PTE_WRITE)
+			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)PTE_WRITE);
+		else
+			pte_set(leaf, pte_index(addr), pte);
+	}
+	host_run_flush(mm, &run);
+	host_sync(mm, false);
+}
+
 void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	struct host_run run = { 0 };
@@ -229,11 +287,17 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 
 /* --- mapping --- */
 
+/* Pages that the host has no memory for yet are mapped apart: they must not be populated. */
+static bool is_lazy(pte_t pte)
+{
+	return (pte & PTE_AHEAD) && !frame_is_resident(PTE_PFN(pte));
+}
+
 /* Whether @pte is the page that continues, @step pages away, a run that starts with @first. */
 static bool continues_run(pte_t pte, pte_t first, int64_t step)
 {
 	return (pte & PTE_PRESENT) && !(pte & PTE_MAPPED) && (pte & PTE_PROT) == (first & PTE_PROT) &&
-	       PTE_PFN(pte) == PTE_PFN(first) + step;
+	       PTE_PFN(pte) == PTE_PFN(first) + step && is_lazy(pte) == is_lazy(first);
 }
 
 void mm_pt_map(struct mm *mm, uaddr_t addr)
@@ -255,7 +319,8 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 			break;
 	off = (PTE_PFN(pte) << PAGE_SHIFT) - (PAGE_DOWN(addr) - start);
 	for (int try = 0; err == -LINUX_ENOMEM && try < 2; try++) {
-		err = platform->map(mm->as, start, end - start, prot, PLATFORM_MEMORY, off);
+		err = platform->map(mm->as, start, end - start, prot | (is_lazy(pte) ? PLATFORM_LAZY : 0), PLATFORM_MEMORY,
+				    off);
 		/* Too many host mappings: begin again with this one. */
 		if (err)
 			host_reset(mm);
@@ -294,9 +359,11 @@ void mm_pt_remap(struct mm *mm, uaddr_t addr)
 
 	mutex_assert_held(&mm->pt_lock);
 	/* The run that one call maps; mapping over what is still there changes nothing. */
-	while (low > 0 && leaf->pte[low - 1] == pte - ((pte_t)(i - low + 1) << PAGE_SHIFT))
+	while (low > 0 && leaf->pte[low - 1] == pte - ((pte_t)(i - low + 1) << PAGE_SHIFT) &&
+	       is_lazy(leaf->pte[low - 1]) == is_lazy(pte))
 		low--;
-	while (high < PT_SLOTS && leaf->pte[high] == pte + ((pte_t)(high - i) << PAGE_SHIFT))
+	while (high < PT_SLOTS && leaf->pte[high] == pte + ((pte_t)(high - i) << PAGE_SHIFT) &&
+	       is_lazy(leaf->pte[high]) == is_lazy(pte))
 		high++;
 	for (i = low; i < high; i++)
 		leaf->pte[i] &= ~(pte_t)PTE_MAPPED;
@@ -323,9 +390,9 @@ static pte_t pte_exchange(struct mm *mm, uaddr_t addr, pte_t pte)
 	struct pt_leaf *leaf = page_table_leaf(mm->pt, addr);
 	pte_t old = leaf->pte[pte_index(addr)];
 
-	BUG_ON(!old || (pte & PTE_MAPPED));
+	BUG_ON(!old || ((pte | old) & PTE_AHEAD) || (pte & PTE_MAPPED));
 	leaf->pte[pte_index(addr)] = pte;
-	mm->rss[pte_counter(old)]--;
+	count_sub(mm, old);
 	count_add(mm, pte);
 	return old;
 }
@@ -424,7 +491,8 @@ int mm_pt_share(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end, uadd
 	page_table_for_each(src->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
-		if ((pte & PTE_ANON) && addr < anon_start)
+		/* Untouched pages are zero for the child, too. */
+		if ((pte & PTE_AHEAD) || ((pte & PTE_ANON) && addr < anon_start))
 			continue;
 		to = page_table_leaf_make(dst->pt, addr);
 		if (!to) {

@@ -175,6 +175,9 @@ static int mmap_region(struct mm *mm, const struct mmap_args *a, uaddr_t addr, u
 	}
 	mm_vma_link(mm, v, NULL);
 	mm_vma_merge_range(mm, addr, addr + len);
+	/* Stacks are used from the other end. */
+	if (!(a->flags & LINUX_MAP_STACK))
+		mm_anon_ahead(mm, vma_find(&mm->vmas, addr), addr, addr + len);
 	return 0;
 }
 

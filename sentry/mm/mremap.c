@@ -81,9 +81,11 @@ static bool has_pages(struct mm *mm, uaddr_t start, uaddr_t end)
 	uaddr_t addr;
 
 	mutex_lock(&mm->pt_lock);
+	mm_pt_settle(mm, start, end);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
-		any = true;
-		goto out;
+		any = !(leaf->pte[pte_index(addr)] & PTE_AHEAD);
+		if (any)
+			goto out;
 	}
 out:
 	mutex_unlock(&mm->pt_lock);

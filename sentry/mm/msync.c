@@ -105,8 +105,10 @@ static void mincore_vma(struct mm *mm, const struct vma *v, uaddr_t start, uaddr
 	memset(vec, 0, (end - start) >> PAGE_SHIFT);
 	mincore_file(v, start, (end - start) >> PAGE_SHIFT, vec);
 	mutex_lock(&mm->pt_lock);
+	mm_pt_settle(mm, start, end);
 	page_table_for_each(mm->pt, leaf, addr, start, end)
-		vec[(addr - start) >> PAGE_SHIFT] = 1;
+		if (!(leaf->pte[pte_index(addr)] & PTE_AHEAD))
+			vec[(addr - start) >> PAGE_SHIFT] = 1;
 	mutex_unlock(&mm->pt_lock);
 }
 

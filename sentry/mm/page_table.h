@@ -27,6 +27,11 @@ enum pte_flags {
 	PTE_ANON = 0x20,   /* a private page of this address space (perhaps shared by fork), not the page cache's */
 	PTE_OWNED = 0x40,  /* may be written in place when the vma allows writing: no copy, no notice to the page cache needed */
 	PTE_SHMEM = 0x80,  /* a page of shared memory, for the RSS counters */
+	/*
+	 * An anonymous page that was given ahead of a touch.  It counts nowhere until mm_pt_settle finds out that it was touched, and
+	 * may be taken back as long as it wasn't.  Nobody else holds its frame.
+	 */
+	PTE_AHEAD = 0x100,
 };
 
 typedef uint64_t pte_t;

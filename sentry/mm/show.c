@@ -104,8 +104,10 @@ static void stats_add_vma(struct mm *mm, const struct vma *v, struct mem_stats *
 
 	st->size += v->end - v->start;
 	mutex_lock(&mm->pt_lock);
+	mm_pt_settle(mm, v->start, v->end);
 	page_table_for_each(mm->pt, leaf, addr, v->start, v->end)
-		stats_add_page(st, leaf->pte[pte_index(addr)], v->flags & VM_LOCKED);
+		if (!(leaf->pte[pte_index(addr)] & PTE_AHEAD))
+			stats_add_page(st, leaf->pte[pte_index(addr)], v->flags & VM_LOCKED);
 	mutex_unlock(&mm->pt_lock);
 }
 

@@ -43,6 +43,7 @@ struct vma {
 	uint64_t gap;		/* free bytes directly below, less the guard of a VM_GROWSDOWN vma; kept by the set */
 	uint64_t max_gap;	/* augmented: largest gap before any vma in this subtree */
 	unsigned flags;
+	uint8_t ahead;		/* how many isolated touches there were: pages given ahead double with each; pt_lock */
 	uint64_t pgoff;		/* file page at start; for anonymous vmas start >> PAGE_SHIFT of where it was first mapped */
 	struct vm_file *file;	/* reference; NULL for anonymous */
 	const char *name;	/* "[stack]"...; static */

@@ -44,6 +44,7 @@ static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 	struct fake_aspace *fa = container_of(as, struct fake_aspace, as);
 
 	check_range(addr, len);
+	prot &= ~PLATFORM_LAZY;
 	BUG_ON(!prot || (prot & ~PTE_PROT) || backing != PLATFORM_MEMORY || PAGE_OFFSET(off));
 	MUTEX_GUARD(&fa->lock);
 	fa->nr_calls++;
@@ -194,6 +195,11 @@ static void check_pte(struct mm *mm, uaddr_t addr, pte_t pte, long rss[NR_MM_COU
 	} else {
 		BUG_ON(host);
 	}
+	if (pte & PTE_AHEAD) {
+		BUG_ON(!(pte & PTE_ANON) || frame_refs(PTE_PFN(pte)) != 1);
+		return;
+	}
+	BUG_ON(!frame_is_resident(PTE_PFN(pte)));
 	rss[pte & PTE_ANON ? MM_ANONPAGES : pte & PTE_SHMEM ? MM_SHMEMPAGES : MM_FILEPAGES]++;
 }
 

@@ -164,7 +164,7 @@ Test(mm, windows_stop_at_the_end)
 
 	cr_assert_eq(mm_munmap(mm, p + 600 * PAGE_SIZE, 400 * PAGE_SIZE), 0);
 	for (unsigned i = 0; i < 600; i++)
-		cr_assert_eq(wr(p + i * PAGE_SIZE, i), 0);
+		cr_assert_eq(wr(p + i * PAGE_SIZE, i + 1), 0);
 	cr_assert_eq(page_table_get(mm->pt, p + 600 * PAGE_SIZE), 0);
 	cr_assert_eq(rd(p + 600 * PAGE_SIZE), LINUX_SIGSEGV);
 	cr_assert_eq(fault.si_code, LINUX_SEGV_MAPERR);
@@ -467,7 +467,7 @@ Test(mm, isolated_touches_stay_isolated_and_walks_widen)
 
 	cr_assert_eq(wr(p, 1), 0);
 	cr_assert_eq(wr(p + 2 * PAGE_SIZE, 1), 0);
-	cr_assert_eq(page_table_get(mm->pt, p + PAGE_SIZE), 0);
+	/* Given ahead or not, what nobody touched does not count. */
 	cr_assert_eq(mm_rss(mm), 2);
 	calls = container_of(mm->as, struct fake_aspace, as)->nr_calls;
 	for (unsigned i = 3; i < 512; i++)
@@ -479,6 +479,55 @@ Test(mm, isolated_touches_stay_isolated_and_walks_widen)
 	for (int i = 511; i >= 0; i--)
 		cr_assert_eq(wr(p + i * PAGE_SIZE, 1), 0);
 	cr_assert_lt(container_of(mm->as, struct fake_aspace, as)->nr_calls - calls, 20);
+}
+
+Test(mm, what_was_given_ahead_gives_way_when_memory_is_short)
+{
+	uaddr_t p = map(SOMEWHERE, 32768, RW, FIXED | LINUX_MAP_NORESERVE);
+	struct frame_stats st;
+
+	/* 16384 frames in all.  Touches far apart are given neighbours, and in the end nearly all frames are theirs. */
+	for (unsigned i = 0; i < 32768; i += 24)
+		cr_assert_eq(wr(p + i * PAGE_SIZE, i + 1), 0);
+	cr_assert_eq(mm_rss(mm), 1366);
+	frame_get_stats(&st);
+	cr_assert_gt(st.used, 3000, "%lu", st.used);
+	/* All that is left can still be had, page by page. */
+	for (unsigned i = 1; i < 32768; i += i % 24 == 11 ? 14 : 1)
+		cr_assert_eq(wr(p + i * PAGE_SIZE, i + 1), 0, "page %u", i);
+	for (unsigned i = 0; i < 32768; i += 24) {
+		cr_assert_eq(rd(p + i * PAGE_SIZE), 0);
+		cr_assert_eq(word, i + 1);
+	}
+}
+
+Test(mm, a_child_gets_what_was_touched_ahead_of_a_fault)
+{
+	int64_t p = map(SOMEWHERE, 16, RW, FIXED);
+	unsigned calls = container_of(mm->as, struct fake_aspace, as)->nr_calls;
+	struct mm *child, *other = mm_get(mm);
+
+	/* No fault tells the sentry of these. */
+	cr_assert_eq(wr(p + 3 * PAGE_SIZE, 33), 0);
+	cr_assert_eq(wr(p + 4 * PAGE_SIZE, 44), 0);
+	cr_assert_eq(container_of(mm->as, struct fake_aspace, as)->nr_calls, calls);
+	child = mm_fork(mm);
+	cr_assert_eq(touch_in(child, p + 3 * PAGE_SIZE, ACCESS_READ), 0);
+	cr_assert_eq(word, 33);
+	cr_assert_eq(touch_in(child, p + 4 * PAGE_SIZE, ACCESS_WRITE), 0);
+	cr_assert_eq(touch_in(child, p + 5 * PAGE_SIZE, ACCESS_READ), 0);
+	cr_assert_eq(word, 0);
+	fake_check(child, NULL, 0);
+	mm_put(child);
+	/* With other users there may be threads: what was not touched yet is protected before it is judged. */
+	child = mm_fork(mm);
+	cr_assert(!fake_mapped(mm, p + 6 * PAGE_SIZE, PTE_WRITE));
+	cr_assert_eq(wr(p + 6 * PAGE_SIZE, 66), 0);
+	cr_assert_eq(touch_in(child, p + 6 * PAGE_SIZE, ACCESS_READ), 0);
+	cr_assert_eq(word, 0);
+	mm_put(child);
+	mm_put(other);
+	cr_assert_eq(mm_rss(mm), 3);
 }
 
 Test(mm, the_stack_grows_to_its_limit_and_not_into_a_neighbour)
@@ -535,13 +584,15 @@ static bool reclaim_file(unsigned nr __unused)
 
 Test(mm, mapped_pages_of_files_give_way_to_memory)
 {
-	int64_t p = map_file(SOMEWHERE, 0, 20, LINUX_PROT_READ, LINUX_MAP_PRIVATE);
-	int64_t q = map(SOMEWHERE + MIB, 20000, RW, FIXED | LINUX_MAP_NORESERVE);
+	int64_t p = 0, q = map(SOMEWHERE + MIB, 20000, RW, FIXED | LINUX_MAP_NORESERVE);
 	struct frame_stats st;
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < 20; i++)
-		cr_assert_eq(get(p + i * PAGE_SIZE), file->store[i]);
+	/* Often enough that it is no small rest which all is in use. */
+	for (unsigned i = 0; i < 20 * 20; i++) {
+		p = i % 20 ? p : map_file(0, 0, 20, LINUX_PROT_READ, LINUX_MAP_PRIVATE);
+		cr_assert_eq(get(p + i % 20 * PAGE_SIZE), file->store[i % 20]);
+	}
 	frame_reclaim = reclaim_file;
 	word = 1;
 	while (fake_guest_access(mm, q + n * PAGE_SIZE, ACCESS_WRITE, &word, &fault) == 0)

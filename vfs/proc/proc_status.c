@@ -34,6 +34,7 @@ static struct mm_numbers mm_numbers(struct task *t)
 				 .arg_start = mm->arg_start, .arg_end = mm->arg_end, .env_start = mm->env_start,
 				 .env_end = mm->env_end, .dumpable = mm->dumpable, .valid = true };
 	n.text = (PAGE_ALIGN(mm->end_code) - PAGE_DOWN(mm->start_code)) >> PAGE_SHIFT;
+	mm_settle(mm);
 	mutex_lock(&mm->pt_lock);
 	n.file = MAX(mm->rss[MM_FILEPAGES], 0);
 	n.shmem = MAX(mm->rss[MM_SHMEMPAGES], 0);
