@@ -89,6 +89,12 @@ static void time_write(struct timespec64 *t, const struct timespec64 *now)
 	WRITE_ONCE(t->nsec, now->nsec);
 }
 
+static void inode_mark_dirty(struct inode *inode)
+{
+	if (inode->sb->ops->dirty_inode)
+		inode->sb->ops->dirty_inode(inode);
+}
+
 void inode_touch_mtime(struct inode *inode)
 {
 	struct timespec64 now = current_time();
@@ -97,6 +103,7 @@ void inode_touch_mtime(struct inode *inode)
 	time_write(&inode->mtime, &now);
 	time_write(&inode->ctime, &now);
 	mutex_unlock(&inode->i_lock);
+	inode_mark_dirty(inode);
 }
 
 void inode_touch_ctime(struct inode *inode)
@@ -106,6 +113,7 @@ void inode_touch_ctime(struct inode *inode)
 	mutex_lock(&inode->i_lock);
 	time_write(&inode->ctime, &now);
 	mutex_unlock(&inode->i_lock);
+	inode_mark_dirty(inode);
 }
 
 static bool timespec64_after(const struct timespec64 *a, const struct timespec64 *b)
@@ -137,6 +145,7 @@ void inode_touch_atime(struct inode *inode, struct mount *mnt)
 	mutex_lock(&inode->i_lock);
 	time_write(&inode->atime, &now);
 	mutex_unlock(&inode->i_lock);
+	inode_mark_dirty(inode);
 }
 
 /* --- permission --- */

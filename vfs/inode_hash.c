@@ -71,6 +71,17 @@ struct inode *inode_hash_find(struct inode_hash *h, uint64_t dev, uint64_t ino)
 	return find_locked(h, dev, ino);
 }
 
+bool inode_hash_busy(struct inode_hash *h, uint64_t dev, uint64_t ino)
+{
+	struct inode *inode;
+	MUTEX_GUARD(&h->lock);
+
+	list_for_each_entry(inode, bucket_of(h, dev, ino), s_link)
+		if (inode->ino == ino && inode->dev == dev)
+			return true;
+	return false;
+}
+
 struct inode *inode_hash_insert(struct inode_hash *h, struct inode *inode)
 {
 	struct inode *old;

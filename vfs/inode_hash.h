@@ -25,6 +25,8 @@ int inode_hash_init(struct inode_hash *h);
 void inode_hash_fini(struct inode_hash *h);
 /* The living inode of that key with a reference, or NULL. */
 struct inode *inode_hash_find(struct inode_hash *h, uint64_t dev, uint64_t ino);
+/* Whether an inode of that key is in the table, living or on its way out. */
+bool inode_hash_busy(struct inode_hash *h, uint64_t dev, uint64_t ino);
 /*
  * Puts @inode, whose s_link is initialised and on no list, into the table under its own dev and ino.  When another living
  * one is there already, that one is returned with a reference and nothing is changed; else NULL.

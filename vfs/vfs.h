@@ -58,6 +58,8 @@ struct timespec64 current_time(void);
 struct super_ops {
 	/* The last reference to @inode went: write back, free blocks of an unlinked one (nlink == 0), free the storage. */
 	void (*free_inode)(struct inode *inode);
+	/* Times of @inode changed in memory: it is to be written some day.  No lock of the inode's held.  NULL. */
+	void (*dirty_inode)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct linux_statfs *ret);
 	int (*sync)(struct super_block *sb); /* NULL: nothing to do */
 	void (*kill)(struct super_block *sb); /* unmounted: free s_private */

@@ -87,6 +87,7 @@ struct run_options {
 	bool read_only, strace;
 	enum net_mode net;
 	struct policy *policy;	     /* malloc; NULL: as it is without options */
+	bool rw, rw_nobarrier;	     /* the image itself is written */
 	int verbosity;		     /* -1 quiet, 0, 1, 2 */
 	/* operands */
 	const char *image;	     /* run only */
@@ -131,6 +132,8 @@ int user_from_host(struct guest_user *ret);
 int setup_core(struct run_options *opts);
 /* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */
 int setup_mounts(const struct run_options *opts, const char *root);
+/* The end: what the guest wrote reaches the image.  No task runs any more. */
+void setup_fini(void);
 
 /* --- net.c --- */
 

@@ -21,6 +21,7 @@ enum {
 	OPT_PRESERVE_FDS,
 	OPT_TIMEOUT,
 	OPT_READ_ONLY,
+	OPT_RW,
 	OPT_LOG,
 	OPT_NET,
 	OPT_ALLOW,
@@ -49,6 +50,7 @@ static const struct option long_options[] = {
 	{ "publish", required_argument, NULL, 'p' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "rw", optional_argument, NULL, OPT_RW },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -270,6 +272,12 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 		return 0;
 	case OPT_READ_ONLY:
 		o->read_only = true;
+		return 0;
+	case OPT_RW:
+		if (optarg && strcmp(optarg, "nobarrier") != 0)
+			return command_usage_error(o->cmd, "'--rw=%s' is neither --rw nor --rw=nobarrier", optarg);
+		o->rw = true;
+		o->rw_nobarrier = optarg;
 		return 0;
 	case OPT_LOG:
 		o->log_file = optarg;

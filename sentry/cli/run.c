@@ -156,6 +156,7 @@ static void run_exit(int status) __noreturn;
 static void run_exit(int status)
 {
 	ktrace_stop();
+	setup_fini();
 	terminal_restore();
 	fflush(NULL);
 	host_exit_group(status);
@@ -257,6 +258,7 @@ static int do_main(int argc, char **argv)
 	"  -u, --user U[:G]       run as this user and group of the guest, by name or number\n"                        \
 	"  -v, --volume H:G[:ro]  show the host's H (file or directory) as G; changes go to the host unless :ro\n"     \
 	"      --read-only        no changes, not even throw-away ones, to the root\n"                                 \
+	"      --rw[=nobarrier]   write the image itself; with nobarrier a crash of this machine may damage it\n"      \
 	"      --hostname NAME    the guest's host name\n"                                                             \
 	"      --net MODE         user (the default): its own address, and what it asks for goes out in the caller's name;\n" \
 	"                         none: loopback only; allowlist: only where --allow says\n"                          \
@@ -285,7 +287,7 @@ const struct command cmd_run = {
 	.summary = "run a program from an image or a directory",
 	.help = "Runs CMD in a guest whose root is IMAGE: a file with an ext2, ext3 or ext4 file system, or a "
 		"directory.\n"
-		"Changes are thrown away in the end.\n"
+		"Changes are thrown away in the end, unless --rw is given.\n"
 		"\n" OPTIONS_HELP,
 	.main = run_main,
 };

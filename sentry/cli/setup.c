@@ -128,17 +128,42 @@ static struct super_block *open_lower(const char *root, struct strbuf *why)
 	return ext4_open_image(root, why);
 }
 
-static int setup_root(const char *root)
+/* The image that the guest writes, for setup_fini. */
+static struct super_block *written;
+
+static struct super_block *open_written(const struct run_options *o, const char *root, struct strbuf *why)
+{
+	unsigned flags = EXT4_OPEN_WRITER | (o->rw_nobarrier ? EXT4_OPEN_NOBARRIER : 0);
+	struct host_stat st;
+
+	if (!root || (!host_fstatat(HOST_AT_FDCWD, root, 0, &st) && LINUX_S_ISDIR(st.mode))) {
+		strbuf_adds(why, "--rw writes images; a directory of the host is written with -v DIR:DIR");
+		return ERR_PTR(-LINUX_EINVAL);
+	}
+	written = ext4_open_image_rw(root, flags, why);
+	return written;
+}
+
+void setup_fini(void)
+{
+	if (written)
+		ext4_shutdown(written);
+}
+
+static int setup_root(const struct run_options *o, const char *root)
 {
 	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
 	struct super_block *sb;
 	struct path path;
 
-	sb = open_lower(root, &why);
-	if (IS_ERR(sb))
+	sb = o->rw ? open_written(o, root, &why) : open_lower(root, &why);
+	if (IS_ERR(sb)) {
+		written = NULL;
 		return cli_error("cannot open image '%s': %s", root ? root : "/",
 				 why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
-	sb = overlay_new(sb, 0);
+	}
+	if (!o->rw)
+		sb = overlay_new(sb, 0);
 	if (IS_ERR(sb))
 		return cli_error("cannot lay a writable overlay over '%s': %s", root ? root : "/",
 				 cli_strerror(PTR_ERR(sb)));
@@ -269,7 +294,7 @@ static int setup_volume(const struct volume *v)
 
 int setup_mounts(const struct run_options *o, const char *root)
 {
-	int err = setup_root(root);
+	int err = setup_root(o, root);
 
 	for (size_t i = 0; i < ARRAY_SIZE(guest_mounts) && !err; i++)
 		err = setup_guest_mount(&guest_mounts[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ext2, ext3 and ext4 images, read only.
+ * ext2, ext3 and ext4 images, read only or, for ext4 with a journal, read-write.
  *
  * libext2fs opens the image (superblock, group descriptors, feature checks); everything read after that is decoded here
  * with positional reads of the image's descriptor, so that any number of tasks read at once and a hostile image meets
@@ -25,7 +25,21 @@ extern const struct fs_type ext4_type;
  * with one sentence, without a final newline, in @why: what is wrong with the image and what mends it.
  */
 struct super_block *ext4_open_image(const char *path, struct strbuf *why);
-/* The same for an open descriptor (taken, on failure too).  @name is used in messages and as the mount's source. */
+enum ext4_open_flags {
+	EXT4_OPEN_RW = 1,
+	EXT4_OPEN_NOBARRIER = 2, /* no flushes: a crash of the host may damage the image, one of sentry does not */
+	EXT4_OPEN_WRITER = 4,    /* a thread that writes back what is old */
+};
+
+/*
+ * Opens the image for writing: recovered first where it was not closed, and locked against others.  -LINUX_EBUSY when
+ * someone has it open, -LINUX_EOPNOTSUPP for features that are not written; @why says what to do.  Changes are durable as
+ * fsync(2), sync(2) and syncfs(2) say, and the last ones with ext4_shutdown or when the super block goes.
+ */
+struct super_block *ext4_open_image_rw(const char *path, unsigned flags, struct strbuf *why);
+/* The end of a sentry: everything goes to the image, which is clean then and refuses further writes.  No task runs. */
+void ext4_shutdown(struct super_block *sb);
+/* The same as ext4_open_image for an open descriptor (taken, on failure too).  @name is used in messages and as the mount's source. */
 struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why);
 
 #endif

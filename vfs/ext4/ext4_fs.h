@@ -10,6 +10,7 @@
  *     dir.c       directories: loaded whole into an index on first use
  *     file.c      page cache reads, SEEK_DATA and SEEK_HOLE, symlinks
  *     xattr.c     extended attributes, ACLs
+ *     ext4_rw.h   all that writes
  *
  * Locks: ext4_inode_info.lock (map cache, directory index) is below i_rwsem and mapping->lock; ext4_sb_info.dir_lock, the
  * list of loaded directories, is below it.  The image is read with either held.
@@ -47,6 +48,7 @@
 #undef LINUX_S_ISFIFO
 #undef LINUX_S_ISSOCK
 
+#include "platform/host/host.h"
 #include "sentry/base/log.h"
 #include "vfs/ext4/ext4.h"
 #include "vfs/inode_hash.h"
@@ -73,7 +75,11 @@ struct ext4_image {
 	uint32_t blocksize;
 	struct ext4_replay_block *replay; /* sorted by blk; NULL for a clean image */
 	size_t nr_replay;
+	struct ext4_rw *rw; /* whose cache has newer blocks; NULL when opened read-only */
 };
+
+/* Tests watch what is written, and when it is flushed (@len 0).  NULL. */
+extern void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
 
 /* Bytes at an offset, the journal's overlay not applied: 0, -LINUX_EIO (past the end too). */
 int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uint64_t off);
@@ -83,6 +89,11 @@ int ext4_image_read(const struct ext4_image *img, uint64_t blk, uint32_t nr, voi
 int ext4_image_read_part(const struct ext4_image *img, uint64_t blk, uint32_t off, void *buf, uint32_t len);
 /* [start, start + len) of a frame vector from the blocks at byte @off of the image. */
 int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
+/* Writes past the cache: 0 or -errno (-LINUX_ENOSPC when the host is full). */
+int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64_t off);
+int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, uint64_t off);
+int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
+int ext4_image_flush(struct ext4_image *img);
 /* libext2fs on @img.  Single-threaded: only while opening. */
 errcode_t ext4_image_open_fs(struct ext4_image *img, ext2_filsys *ret_fs);
 
@@ -102,6 +113,8 @@ struct ext4_sb_info {
 	struct mutex dir_lock;
 	struct list_head dirs;	/* dir_lock; ext4_inode_info.dir_link, least recently used first */
 	size_t dir_bytes;	/* dir_lock; what the indexes hold */
+	uint32_t journal_tid;	/* behind the last transaction that was replayed; 0: there was none */
+	struct ext4_rw *rw;	/* NULL: read-only */
 };
 
 static inline struct ext4_sb_info *EXT4_SB(const struct super_block *sb)
@@ -139,13 +152,29 @@ struct ext4_inode_info {
 	struct list_head dir_link;  /* es->dir_lock */
 	uint16_t extra_isize;
 	uint16_t raw_size;
-	/* The inode as on the disk, raw_size bytes and at least a struct ext2_inode_large; immutable. */
+	/* What is below changes only in images opened for writing: rw->lock unless marked. */
+	uint64_t disksize;	    /* i_size on the disk: what was written back of inode->size */
+	struct list_head dirty_link; /* rw->dirty_lock; rw->dirty */
+	bool is_dirty;		     /* rw->dirty_lock */
+	struct list_head orphan_link;
+	bool on_orphans;
+	bool stillborn;		    /* never came to be, or is only read: its end changes nothing */
+	atomic_uint sync_tid;	    /* transaction that fsync waits for; 0: none */
+	atomic_uint nr_open;	    /* of a directory: positions are handed out */
+	/*
+	 * The inode as on the disk, raw_size bytes and at least a struct ext2_inode_large.  i_block and attributes: `lock` too.
+	 */
 	uint8_t raw_bytes[] __attribute__((aligned(8)));
 };
 
 static inline const struct ext2_inode_large *ext4_raw(const struct ext4_inode_info *ei)
 {
 	return (const struct ext2_inode_large *)ei->raw_bytes;
+}
+
+static inline struct ext2_inode_large *ext4_raw_rw(struct ext4_inode_info *ei)
+{
+	return (struct ext2_inode_large *)ei->raw_bytes;
 }
 
 static inline struct ext4_inode_info *EXT4_I(const struct inode *inode)
@@ -157,7 +186,18 @@ static inline struct ext4_inode_info *EXT4_I(const struct inode *inode)
 struct inode *ext4_iget(struct ext4_sb_info *es, uint32_t ino);
 /* The same for the inode that holds a large extended attribute. */
 struct inode *ext4_iget_special(struct ext4_sb_info *es, uint32_t ino);
+/* The same for one on the orphan list, which may have no name. */
+struct inode *ext4_iget_orphan(struct ext4_sb_info *es, uint32_t ino);
 void ext4_free_inode(struct inode *inode);
+/* Storage for inode @ino with zeroed raw bytes, not in the table yet; NULL without memory. */
+struct ext4_inode_info *ext4_inode_alloc(struct ext4_sb_info *es, uint32_t ino, uint32_t mode);
+void ext4_csum_seed_set(struct ext4_sb_info *es, struct ext4_inode_info *ei);
+void ext4_ops_set(struct inode *inode);
+void ext4_rdev_encode(struct ext2_inode_large *raw, uint64_t rdev);
+/* A field behind the first 128 bytes is there when extra_isize reaches over it. */
+#define EXT4_HAS_EXTRA(ei, field)                                                                                      \
+	((size_t)EXT2_GOOD_OLD_INODE_SIZE + (ei)->extra_isize >=                                                       \
+	 offsetof(struct ext2_inode_large, field) + sizeof(((struct ext2_inode_large *)0)->field))
 
 /* --- map.c --- */
 
@@ -178,6 +218,9 @@ struct ext4_seg_list {
 /* Appends a segment, merging it with the last one when they are one.  0 or -LINUX_ENOMEM. */
 int ext4_seg_add(struct ext4_seg_list *list, uint64_t lblk, uint64_t len, uint64_t pblk);
 /* Collects what one leaf of the tree says about the blocks around @lblk: consecutive segments, one of which contains it. */
+/* A node of the tree as read from block @pblk: header and checksum.  @depth -1: any. */
+int ext4_extent_check(struct ext4_inode_info *ei, const struct ext3_extent_header *eh, size_t size, int depth);
+int ext4_extent_csum_check(struct ext4_inode_info *ei, const struct ext3_extent_header *eh);
 int ext4_extent_load(struct ext4_inode_info *ei, uint64_t lblk, struct ext4_seg_list *ret);
 int ext4_indirect_load(struct ext4_inode_info *ei, uint64_t lblk, struct ext4_seg_list *ret);
 
@@ -186,18 +229,25 @@ int ext4_read_data(struct ext4_inode_info *ei, void *buf, uint64_t off, size_t l
 
 /* --- dir.c --- */
 
-extern const struct inode_ops ext4_dir_inode_ops;
+extern const struct inode_ops ext4_dir_inode_ops, ext4_dir_inode_ops_rw;
 extern const struct file_ops ext4_dir_ops;
 void ext4_dir_forget(struct ext4_inode_info *ei); /* frees the index; no one uses it */
 
 /* --- file.c --- */
 
-extern const struct inode_ops ext4_file_inode_ops, ext4_symlink_inode_ops, ext4_special_inode_ops;
-extern const struct file_ops ext4_file_ops;
-extern const struct mapping_ops ext4_mapping_ops;
+extern const struct inode_ops ext4_file_inode_ops, ext4_symlink_inode_ops;
+extern const struct inode_ops ext4_file_inode_ops_rw, ext4_symlink_inode_ops_rw;
+extern const struct file_ops ext4_file_ops, ext4_file_ops_rw;
+extern const struct mapping_ops ext4_mapping_ops, ext4_mapping_ops_rw;
 
 /* --- xattr.c --- */
 
+/*
+ * Called for each attribute with its value (NULL when it is in an inode of its own).  Nonzero stops the walk.  Holds
+ * ei->lock.
+ */
+typedef int (*xattr_fn)(struct ext4_inode_info *ei, const struct ext2_ext_attr_entry *e, const uint8_t *value, void *arg);
+int ext4_xattr_walk(struct ext4_inode_info *ei, xattr_fn fn, void *arg);
 int64_t ext4_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
 int ext4_listxattr(struct inode *inode, struct strbuf *ret);
 /* The part of an inline file or directory behind the first 60 bytes: *ret points into the raw inode, *ret_len 0 when there is none. */

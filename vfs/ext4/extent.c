@@ -25,7 +25,7 @@ static uint64_t extent_pblk(const struct ext3_extent *ex)
 	return ex->ee_start | (uint64_t)ex->ee_start_hi << 32;
 }
 
-static int header_check(struct ext4_inode_info *ei, const struct ext3_extent_header *eh, size_t size, int depth)
+int ext4_extent_check(struct ext4_inode_info *ei, const struct ext3_extent_header *eh, size_t size, int depth)
 {
 	struct ext4_sb_info *es = EXT4_SB(ei->vfs.sb);
 	size_t max = (size - sizeof(*eh)) / sizeof(struct ext3_extent);
@@ -36,21 +36,14 @@ static int header_check(struct ext4_inode_info *ei, const struct ext3_extent_hea
 	return 0;
 }
 
-static int node_read(struct ext4_inode_info *ei, uint64_t pblk, int depth, struct ext3_extent_header *eh)
+int ext4_extent_csum_check(struct ext4_inode_info *ei, const struct ext3_extent_header *eh)
 {
 	struct ext4_sb_info *es = EXT4_SB(ei->vfs.sb);
 	size_t tail;
-	int err;
 
-	if (!ext4_blocks_valid(es, pblk, 1))
-		return ext4_error(es, EFSCORRUPTED, "extent tree of inode %llu leaves the image",
-				  (unsigned long long)ei->vfs.ino);
-	err = ext4_image_read(&es->image, pblk, 1, eh);
-	if (!err)
-		err = header_check(ei, eh, es->blocksize, depth);
-	if (err || !es->metadata_csum)
-		return err;
-	/* The checksum follows the last entry there is room for; header_check bounded eh_max. */
+	if (!es->metadata_csum)
+		return 0;
+	/* The checksum follows the last entry there is room for; ext4_extent_check bounded eh_max. */
 	tail = sizeof(*eh) + (size_t)eh->eh_max * sizeof(struct ext3_extent);
 	if (tail + sizeof(uint32_t) > es->blocksize)
 		return ext4_error(es, EFSCORRUPTED, "bad extent header in inode %llu", (unsigned long long)ei->vfs.ino);
@@ -58,6 +51,20 @@ static int node_read(struct ext4_inode_info *ei, uint64_t pblk, int depth, struc
 		return ext4_error(es, EFSBADCRC, "bad checksum in the extent tree of inode %llu",
 				  (unsigned long long)ei->vfs.ino);
 	return 0;
+}
+
+static int node_read(struct ext4_inode_info *ei, uint64_t pblk, int depth, struct ext3_extent_header *eh)
+{
+	struct ext4_sb_info *es = EXT4_SB(ei->vfs.sb);
+	int err;
+
+	if (!ext4_blocks_valid(es, pblk, 1))
+		return ext4_error(es, EFSCORRUPTED, "extent tree of inode %llu leaves the image",
+				  (unsigned long long)ei->vfs.ino);
+	err = ext4_image_read(&es->image, pblk, 1, eh);
+	if (!err)
+		err = ext4_extent_check(ei, eh, es->blocksize, depth);
+	return err ? err : ext4_extent_csum_check(ei, eh);
 }
 
 /*
@@ -119,7 +126,7 @@ int ext4_extent_load(struct ext4_inode_info *ei, uint64_t lblk, struct ext4_seg_
 	uint64_t pblk;
 	int err;
 
-	err = header_check(ei, eh, sizeof(ext4_raw(ei)->i_block), -1);
+	err = ext4_extent_check(ei, eh, sizeof(ext4_raw(ei)->i_block), -1);
 	while (!err && eh->eh_depth) {
 		int depth = eh->eh_depth - 1;
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "sentry/abi/fcntl.h"
-#include "vfs/ext4/ext4_fs.h"
+#include "vfs/ext4/ext4_rw.h"
 #include "vfs/frame_io.h"
 
 /* Bytes of a file that lives in its inode: the first 60 in i_block, more in an attribute. */
@@ -90,11 +90,16 @@ static int64_t ext4_llseek(struct file *f, int64_t off, int whence)
 {
 	uint64_t size = READ_ONCE(f->inode->size);
 	int64_t pos;
+	int err;
 
 	if (whence != LINUX_SEEK_DATA && whence != LINUX_SEEK_HOLE)
 		return generic_file_llseek(f, off, whence);
 	if (off < 0 || (uint64_t)off >= size)
 		return -LINUX_ENXIO;
+	/* What waits to be written back has no blocks yet. */
+	err = EXT4_RW(f->inode) ? mapping_writeback(&f->inode->mapping, 0, UINT64_MAX) : 0;
+	if (err)
+		return err;
 	pos = seek_data_hole(EXT4_I(f->inode), off, whence == LINUX_SEEK_DATA);
 	if (pos >= 0 && whence == LINUX_SEEK_DATA && (uint64_t)pos >= size)
 		return -LINUX_ENXIO;
@@ -103,10 +108,11 @@ static int64_t ext4_llseek(struct file *f, int64_t off, int whence)
 	return pos;
 }
 
-static int ext4_fsync(struct file *f, uint64_t start, uint64_t end, bool datasync)
+/* Nothing is dirty. */
+static int fsync_read_only(struct file *f, uint64_t start, uint64_t end, bool datasync)
 {
 	(void)f, (void)start, (void)end, (void)datasync;
-	return 0; /* read only: nothing is dirty */
+	return 0;
 }
 
 /* A fast symlink is in the inode: short, and without a block but that of its attributes. */
@@ -155,8 +161,20 @@ const struct inode_ops ext4_file_inode_ops = {
 	.listxattr = ext4_listxattr,
 };
 
-const struct inode_ops ext4_special_inode_ops = {
+const struct inode_ops ext4_file_inode_ops_rw = {
+	.setattr = ext4_setattr,
 	.getxattr = ext4_getxattr,
+	.setxattr = ext4_setxattr,
+	.removexattr = ext4_removexattr,
+	.listxattr = ext4_listxattr,
+};
+
+const struct inode_ops ext4_symlink_inode_ops_rw = {
+	.readlink = ext4_readlink,
+	.setattr = ext4_setattr,
+	.getxattr = ext4_getxattr,
+	.setxattr = ext4_setxattr,
+	.removexattr = ext4_removexattr,
 	.listxattr = ext4_listxattr,
 };
 
@@ -174,5 +192,21 @@ const struct file_ops ext4_file_ops = {
 	.read = generic_file_read,
 	.llseek = ext4_llseek,
 	.mmap = generic_file_mmap,
+	.fsync = fsync_read_only,
+};
+
+const struct mapping_ops ext4_mapping_ops_rw = {
+	.readpages = ext4_readpages,
+	.writepages = ext4_writepages,
+	.dirty = ext4_dirty,
+	.dropped = ext4_dropped,
+};
+
+const struct file_ops ext4_file_ops_rw = {
+	.read = generic_file_read,
+	.write = ext4_write,
+	.llseek = ext4_llseek,
+	.mmap = generic_file_mmap,
 	.fsync = ext4_fsync,
+	.fallocate = ext4_fallocate,
 };

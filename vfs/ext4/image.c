@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
-#include "vfs/ext4/ext4_fs.h"
+#include "vfs/ext4/ext4_rw.h"
 #include "vfs/frame_io.h"
 
 int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uint64_t off)
@@ -47,6 +47,8 @@ int ext4_image_read_part(const struct ext4_image *img, uint64_t blk, uint32_t of
 	static const uint8_t magic[4] = { 0xc0, 0x3b, 0x39, 0x98 };
 	int err;
 
+	if (img->rw && ext4_cache_copy(img->rw, blk, off, buf, len))
+		return 0;
 	if (src > img->size / img->blocksize)
 		return -LINUX_EIO;
 	err = ext4_image_read_raw(img, buf, len, src * img->blocksize + off);
@@ -62,7 +64,7 @@ int ext4_image_read(const struct ext4_image *img, uint64_t blk, uint32_t nr, voi
 
 	if (blk > img->size / img->blocksize)
 		return -LINUX_EIO;
-	if (!r || r->blk >= blk + nr)
+	if ((!r || r->blk >= blk + nr) && (!img->rw || !ext4_cache_any(img->rw)))
 		return ext4_image_read_raw(img, buf, (size_t)nr * img->blocksize, blk * img->blocksize);
 	for (uint32_t i = 0; i < nr && !err; i++)
 		err = ext4_image_read_part(img, blk + i, 0, (char *)buf + (size_t)i * img->blocksize, img->blocksize);
@@ -97,6 +99,69 @@ int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn
 	if (r && r->blk * img->blocksize < off + len)
 		return read_frames_replayed(img, off, pfns, start, len);
 	return frame_io_pread(img->fd, off, pfns, start, len) == (int64_t)len ? 0 : -LINUX_EIO;
+}
+
+/* --- writing --- */
+
+void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
+
+/* The file system's own size is the limit: nothing is ever written behind it. */
+static bool write_ok(const struct ext4_image *img, uint64_t off, size_t len)
+{
+	return off <= img->size && len <= img->size - off;
+}
+
+int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64_t off)
+{
+	if (!write_ok(img, off, len))
+		return -LINUX_EIO;
+	if (ext4_image_trace)
+		ext4_image_trace(off, buf, len);
+	return host_pwrite_full(img->fd, buf, len, off);
+}
+
+int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, uint64_t off)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	for (int i = 0; i < nr; i++)
+		len += iov[i].iov_len;
+	if (!write_ok(img, off, len))
+		return -LINUX_EIO;
+	if (!ext4_image_trace) {
+		n = host_pwritev(img->fd, iov, nr, off);
+		if (n == (ssize_t)len)
+			return 0;
+	}
+	/* One at a time, to the place that fails. */
+	for (int i = 0; i < nr; off += iov[i++].iov_len) {
+		int err = ext4_image_write(img, iov[i].iov_base, iov[i].iov_len, off);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
+{
+	if (!write_ok(img, off, len))
+		return -LINUX_EIO;
+	for (size_t done = 0; ext4_image_trace && done < len;) {
+		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
+
+		ext4_image_trace(off + done, (char *)frame_ptr(pfns[at >> PAGE_SHIFT]) + PAGE_OFFSET(at), part);
+		done += part;
+	}
+	return frame_io_pwrite(img->fd, off, pfns, start, len);
+}
+
+int ext4_image_flush(struct ext4_image *img)
+{
+	if (ext4_image_trace)
+		ext4_image_trace(0, NULL, 0);
+	return host_fdatasync(img->fd);
 }
 
 /* --- libext2fs's view --- */
@@ -152,7 +217,7 @@ static errcode_t channel_read_blk64(io_channel io, unsigned long long blk, int c
 
 	if (blk > img->size / io->block_size)
 		return EXT2_ET_SHORT_READ;
-	if (!img->nr_replay)
+	if (!img->nr_replay && !img->rw)
 		return ext4_image_read_raw(img, buf, len, off) ? EXT2_ET_SHORT_READ : 0;
 	while (len) {
 		uint32_t in_blk = off % img->blocksize, part = MIN(len, img->blocksize - in_blk);

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vfs/ext4/ext4_fs.h"
+#include "platform/host/host.h"
+#include "vfs/ext4/ext4_rw.h"
 
-enum iget { IGET_NORMAL, IGET_EA_INODE };
+enum iget { IGET_NORMAL, IGET_EA_INODE, IGET_ORPHAN };
 
 /* Where inode @ino is on the disk. */
-static int inode_locate(struct ext4_sb_info *es, uint32_t ino, uint64_t *ret_blk, uint32_t *ret_off)
+int ext4_inode_place(struct ext4_sb_info *es, uint32_t ino, uint64_t *ret_blk, uint32_t *ret_off)
 {
 	struct ext2_super_block *s = es->fs->super;
 	uint32_t size = EXT2_INODE_SIZE(s), per_block = es->blocksize / size;
@@ -27,22 +28,13 @@ static int inode_locate(struct ext4_sb_info *es, uint32_t ino, uint64_t *ret_blk
 	return 0;
 }
 
-static int csum_verify(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint32_t ino)
+void ext4_csum_seed_set(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 {
-	struct ext2_inode_large *raw = (struct ext2_inode_large *)ei->raw_bytes;
-	uint32_t gen = raw->i_generation, ino_le = ino;
+	uint32_t ino = ei->vfs.ino, gen = ext4_raw(ei)->i_generation;
 
-	ei->csum_seed = ext2fs_crc32c_le(es->fs->csum_seed, (uint8_t *)&ino_le, sizeof(ino_le));
-	ei->csum_seed = ext2fs_crc32c_le(ei->csum_seed, (uint8_t *)&gen, sizeof(gen));
-	if (es->metadata_csum && !ext2fs_inode_csum_verify(es->fs, ino, raw))
-		return ext4_error(es, EFSBADCRC, "bad checksum in inode %u", ino);
-	return 0;
+	ei->csum_seed = ext4_crc32c(es->fs->csum_seed, &ino, sizeof(ino));
+	ei->csum_seed = ext4_crc32c(ei->csum_seed, &gen, sizeof(gen));
 }
-
-/* A field behind the first 128 bytes is there when extra_isize reaches over it. */
-#define HAS_EXTRA(ei, field)                                                                                           \
-	((size_t)EXT2_GOOD_OLD_INODE_SIZE + (ei)->extra_isize >=                                                           \
-	 offsetof(struct ext2_inode_large, field) + sizeof(((struct ext2_inode_large *)0)->field))
 
 /* Two bits of @extra extend the signed 32-bit seconds beyond 2038, the others are nanoseconds. */
 static struct timespec64 time_decode(uint32_t sec, bool has_extra, uint32_t extra)
@@ -63,11 +55,11 @@ static void times_decode(struct ext4_inode_info *ei)
 	const struct ext2_inode_large *raw = ext4_raw(ei);
 	struct inode *inode = &ei->vfs;
 
-	inode->atime = time_decode(raw->i_atime, HAS_EXTRA(ei, i_atime_extra), raw->i_atime_extra);
-	inode->mtime = time_decode(raw->i_mtime, HAS_EXTRA(ei, i_mtime_extra), raw->i_mtime_extra);
-	inode->ctime = time_decode(raw->i_ctime, HAS_EXTRA(ei, i_ctime_extra), raw->i_ctime_extra);
-	if (HAS_EXTRA(ei, i_crtime))
-		inode->btime = time_decode(raw->i_crtime, HAS_EXTRA(ei, i_crtime_extra), raw->i_crtime_extra);
+	inode->atime = time_decode(raw->i_atime, EXT4_HAS_EXTRA(ei, i_atime_extra), raw->i_atime_extra);
+	inode->mtime = time_decode(raw->i_mtime, EXT4_HAS_EXTRA(ei, i_mtime_extra), raw->i_mtime_extra);
+	inode->ctime = time_decode(raw->i_ctime, EXT4_HAS_EXTRA(ei, i_ctime_extra), raw->i_ctime_extra);
+	if (EXT4_HAS_EXTRA(ei, i_crtime))
+		inode->btime = time_decode(raw->i_crtime, EXT4_HAS_EXTRA(ei, i_crtime_extra), raw->i_crtime_extra);
 	else
 		inode->btime = (struct timespec64){ 0, 0 };
 }
@@ -92,18 +84,30 @@ static uint64_t blocks_decode(struct ext4_sb_info *es, const struct ext2_inode_l
 	return raw->i_flags & EXT4_HUGE_FILE_FL ? blocks << (es->blkbits - 9) : blocks;
 }
 
-static void ops_set(struct inode *inode)
+void ext4_rdev_encode(struct ext2_inode_large *raw, uint64_t rdev)
 {
-	inode->ops = &ext4_special_inode_ops;
+	uint32_t major = LINUX_MAJOR(rdev), minor = LINUX_MINOR(rdev);
+
+	raw->i_block[0] = raw->i_block[1] = 0;
+	if (major < 256 && minor < 256)
+		raw->i_block[0] = major << 8 | minor;
+	else
+		raw->i_block[1] = (minor & 0xff) | major << 8 | (minor & ~0xffU) << 12;
+}
+
+void ext4_ops_set(struct inode *inode)
+{
+	bool rw = EXT4_SB(inode->sb)->rw;
+
+	inode->ops = rw ? &ext4_file_inode_ops_rw : &ext4_file_inode_ops; /* of devices, fifos, sockets too */
 	if (LINUX_S_ISREG(inode->mode)) {
-		inode->ops = &ext4_file_inode_ops;
-		inode->fops = &ext4_file_ops;
-		inode->mapping.ops = &ext4_mapping_ops;
+		inode->fops = rw ? &ext4_file_ops_rw : &ext4_file_ops;
+		inode->mapping.ops = rw ? &ext4_mapping_ops_rw : &ext4_mapping_ops;
 	} else if (LINUX_S_ISDIR(inode->mode)) {
-		inode->ops = &ext4_dir_inode_ops;
+		inode->ops = rw ? &ext4_dir_inode_ops_rw : &ext4_dir_inode_ops;
 		inode->fops = &ext4_dir_ops;
 	} else if (LINUX_S_ISLNK(inode->mode)) {
-		inode->ops = &ext4_symlink_inode_ops;
+		inode->ops = rw ? &ext4_symlink_inode_ops_rw : &ext4_symlink_inode_ops;
 	}
 }
 
@@ -141,63 +145,119 @@ static int inode_decode(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 	return 0;
 }
 
+struct ext4_inode_info *ext4_inode_alloc(struct ext4_sb_info *es, uint32_t ino, uint32_t mode)
+{
+	uint32_t size = EXT2_INODE_SIZE(es->fs->super);
+	struct ext4_inode_info *ei = calloc(1, sizeof(*ei) + MAX(size, sizeof(struct ext2_inode_large)));
+
+	if (!ei)
+		return NULL;
+	ei->raw_size = size;
+	inode_init(&ei->vfs, es->sb, ino, mode, NULL, NULL);
+	list_init(&ei->vfs.s_link);
+	list_init(&ei->dir_link);
+	list_init(&ei->dirty_link);
+	list_init(&ei->orphan_link);
+	mutex_init(&ei->lock);
+	return ei;
+}
+
 static struct inode *inode_read(struct ext4_sb_info *es, uint32_t ino, enum iget what)
 {
-	uint32_t off, size = EXT2_INODE_SIZE(es->fs->super);
 	struct ext4_inode_info *ei;
+	uint32_t off;
 	uint64_t blk;
 	int err;
 
-	err = inode_locate(es, ino, &blk, &off);
+	err = ext4_inode_place(es, ino, &blk, &off);
 	if (err)
 		return ERR_PTR(err);
-	ei = calloc(1, sizeof(*ei) + MAX(size, sizeof(struct ext2_inode_large)));
+	ei = ext4_inode_alloc(es, ino, 0);
 	if (!ei)
 		return ERR_PTR(-LINUX_ENOMEM);
-	ei->raw_size = size;
-	err = ext4_image_read_part(&es->image, blk, off, ei->raw_bytes, size);
-	if (!err)
-		err = csum_verify(es, ei, ino);
-	if (!err && !ext4_raw(ei)->i_links_count)
+	err = ext4_image_read_part(&es->image, blk, off, ei->raw_bytes, ei->raw_size);
+	ei->vfs.mode = ext4_raw(ei)->i_mode;
+	ext4_csum_seed_set(es, ei);
+	if (!err && es->metadata_csum && !ext2fs_inode_csum_verify(es->fs, ino, ext4_raw_rw(ei)))
+		err = ext4_error(es, EFSBADCRC, "bad checksum in inode %u", ino);
+	if (!err && !ext4_raw(ei)->i_links_count && what != IGET_ORPHAN)
 		err = -LINUX_ESTALE;
-	if (!err && what == IGET_NORMAL && ext4_raw(ei)->i_flags & EXT4_EA_INODE_FL)
+	if (!err && what != IGET_EA_INODE && ext4_raw(ei)->i_flags & EXT4_EA_INODE_FL)
 		err = ext4_error(es, EFSCORRUPTED, "inode %u holds an attribute, not a file", ino);
+	if (!err)
+		err = inode_decode(es, ei);
 	if (err) {
-		free(ei);
-		return ERR_PTR(err);
-	}
-	inode_init(&ei->vfs, es->sb, ino, ext4_raw(ei)->i_mode, NULL, NULL);
-	list_init(&ei->vfs.s_link);
-	list_init(&ei->dir_link);
-	mutex_init(&ei->lock);
-	err = inode_decode(es, ei);
-	if (err) {
+		ei->stillborn = true;
 		inode_put(&ei->vfs);
 		return ERR_PTR(err);
 	}
-	if (what == IGET_NORMAL)
-		ops_set(&ei->vfs);
+	ei->disksize = ei->vfs.size;
+	if (what == IGET_EA_INODE)
+		ei->stillborn = true;
+	else
+		ext4_ops_set(&ei->vfs);
 	return &ei->vfs;
 }
 
-struct inode *ext4_iget(struct ext4_sb_info *es, uint32_t ino)
+static bool number_ok(struct ext4_sb_info *es, uint32_t ino)
 {
-	struct inode *inode, *old;
+	return ino == EXT2_ROOT_INO || (ino >= EXT2_FIRST_INO(es->fs->super) && ino <= es->fs->super->s_inodes_count);
+}
 
-	if (ino != EXT2_ROOT_INO && (ino < EXT2_FIRST_INO(es->fs->super) || ino > es->fs->super->s_inodes_count))
-		return ERR_PTR(ext4_error(es, EFSCORRUPTED, "a name for inode %u, which can't be", ino));
-	inode = inode_hash_find(&es->icache, 0, ino);
-	if (inode)
-		return inode;
-	inode = inode_read(es, ino, IGET_NORMAL);
+static struct inode *iget(struct ext4_sb_info *es, uint32_t ino, enum iget what)
+{
+	struct inode *inode = inode_read(es, ino, what), *old;
+
 	if (IS_ERR(inode))
 		return inode;
 	old = inode_hash_insert(&es->icache, inode);
 	if (old) {
+		EXT4_I(inode)->stillborn = true;
 		inode_put(inode);
 		return old;
 	}
 	return inode;
+}
+
+/*
+ * In an image that is written, an inode that is on its way out must be on the disk before it is read again: its end
+ * (ext4_evict) and the reading are done under one lock.
+ */
+static struct inode *iget_rw(struct ext4_sb_info *es, uint32_t ino, enum iget what)
+{
+	struct mutex *lock = &es->rw->iget_locks[ino % ARRAY_SIZE(es->rw->iget_locks)];
+
+	for (;;) {
+		struct inode *inode;
+
+		mutex_lock(lock);
+		inode = inode_hash_find(&es->icache, 0, ino);
+		if (!inode && !inode_hash_busy(&es->icache, 0, ino))
+			inode = iget(es, ino, what);
+		mutex_unlock(lock);
+		if (inode)
+			return inode;
+		host_sched_yield();
+	}
+}
+
+struct inode *ext4_iget(struct ext4_sb_info *es, uint32_t ino)
+{
+	struct inode *inode;
+
+	if (!number_ok(es, ino))
+		return ERR_PTR(ext4_error(es, EFSCORRUPTED, "a name for inode %u, which can't be", ino));
+	inode = inode_hash_find(&es->icache, 0, ino);
+	if (inode)
+		return inode;
+	return es->rw ? iget_rw(es, ino, IGET_NORMAL) : iget(es, ino, IGET_NORMAL);
+}
+
+struct inode *ext4_iget_orphan(struct ext4_sb_info *es, uint32_t ino)
+{
+	if (!number_ok(es, ino))
+		return ERR_PTR(-EFSCORRUPTED);
+	return iget_rw(es, ino, IGET_ORPHAN);
 }
 
 struct inode *ext4_iget_special(struct ext4_sb_info *es, uint32_t ino)
@@ -210,8 +270,12 @@ struct inode *ext4_iget_special(struct ext4_sb_info *es, uint32_t ino)
 void ext4_free_inode(struct inode *inode)
 {
 	struct ext4_inode_info *ei = EXT4_I(inode);
+	struct ext4_sb_info *es = EXT4_SB(inode->sb);
 
-	inode_hash_remove(&EXT4_SB(inode->sb)->icache, inode);
+	if (es->rw && !ei->stillborn)
+		ext4_evict(ei);
+	else
+		inode_hash_remove(&es->icache, inode);
 	ext4_dir_forget(ei);
 	inode_fini(inode);
 	mutex_fini(&ei->lock);

@@ -12,43 +12,11 @@
  *          ---revoke-------> blocks whose older copies do not count
  *          ---else---------> end
  */
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vfs/ext4/ext4_fs.h"
-
-#define JBD2_MAGIC 0xc03b3998U
-
-enum jbd2_block { JBD2_DESCRIPTOR = 1, JBD2_COMMIT, JBD2_SUPER_V1, JBD2_SUPER_V2, JBD2_REVOKE };
-
-enum jbd2_incompat {
-	JBD2_FEATURE_REVOKE = 1,
-	JBD2_FEATURE_64BIT = 2,
-	JBD2_FEATURE_ASYNC_COMMIT = 4,
-	JBD2_FEATURE_CSUM_V2 = 8,
-	JBD2_FEATURE_CSUM_V3 = 0x10,
-};
-#define JBD2_FEATURE_COMPAT_CHECKSUM 1 /* of whole transactions, before metadata_csum */
-#define JBD2_FEATURES_KNOWN 0x1f /* fast commits, 0x20, are another log behind this one */
-
-enum jbd2_tag_flags { JBD2_ESCAPE = 1, JBD2_SAME_UUID = 2, JBD2_DELETED = 4, JBD2_LAST_TAG = 8 };
-
-/* All numbers in the journal are big endian. */
-struct jbd2_header {
-	uint32_t magic, type, sequence;
-};
-
-struct jbd2_super {
-	struct jbd2_header h;
-	uint32_t blocksize, maxlen, first;
-	uint32_t sequence, start;
-	uint32_t error;
-	uint32_t compat, incompat, ro_compat;
-	uint8_t uuid[16];
-	uint8_t unused[1024 - 64];
-};
-static_assert(sizeof(struct jbd2_super) == 1024, "journal superblock");
+#include "vfs/ext4/jbd2.h"
 
 struct jbd2_tag {
 	uint64_t blk;
@@ -350,6 +318,7 @@ static void journal_apply(struct journal *j)
 	}
 	j->es->image.replay = j->blocks;
 	j->es->image.nr_replay = last;
+	j->es->journal_tid = j->sequence;
 	j->blocks = NULL;
 	log_info("%s: %zu blocks are taken from the journal, as the image was not unmounted cleanly", j->es->name, last);
 }

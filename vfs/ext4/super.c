@@ -10,7 +10,7 @@
 #include "platform/host/host.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/fs.h"
-#include "vfs/ext4/ext4_fs.h"
+#include "vfs/ext4/ext4_rw.h"
 
 #define SUPERBLOCK_OFFSET 1024
 #define EXT4_SUPER_MAGIC 0xef53
@@ -160,6 +160,10 @@ static struct ext4_sb_info *sb_info_new(const char *name)
 
 static void sb_info_free(struct ext4_sb_info *es)
 {
+	if (es->rw) {
+		ext4_rw_close(es);
+		ext4_txn_fini(es);
+	}
 	if (es->fs)
 		ext2fs_free(es->fs);
 	inode_hash_fini(&es->icache);
@@ -169,6 +173,18 @@ static void sb_info_free(struct ext4_sb_info *es)
 		host_close(es->image.fd);
 	free(es->name);
 	free(es);
+}
+
+/* One who writes is alone; those who read share.  The lock goes with the descriptor. */
+static int image_lock(struct ext4_sb_info *es, bool rw, struct strbuf *why)
+{
+	int err = host_flock(es->image.fd, (rw ? LINUX_LOCK_EX : LINUX_LOCK_SH) | LINUX_LOCK_NB);
+
+	if (err == -LINUX_EAGAIN) {
+		strbuf_addf(why, rw ? "%s is in use by another sentry" : "%s is being written by another sentry", es->name);
+		return -LINUX_EBUSY;
+	}
+	return 0; /* a host without such locks has none */
 }
 
 static int image_size(struct ext4_sb_info *es, struct strbuf *why)
@@ -214,7 +230,15 @@ static int ext4_statfs(struct super_block *sb, struct linux_statfs *ret)
 	struct ext4_sb_info *es = EXT4_SB(sb);
 	struct ext2_super_block *s = es->fs->super;
 	uint64_t overhead = (uint64_t)s->s_overhead_clusters * (1U << (s->s_log_cluster_size - s->s_log_block_size));
-	uint64_t free = ext2fs_free_blocks_count(s), reserved = ext2fs_r_blocks_count(s);
+	uint64_t free = ext2fs_free_blocks_count(s), reserved = ext2fs_r_blocks_count(s), inodes = s->s_free_inodes_count;
+
+	if (es->rw) {
+		int64_t left = atomic_load(&es->rw->free_blocks) - atomic_load(&es->rw->reserved);
+
+		free = MAX(left, 0);
+		inodes = atomic_load(&es->rw->free_inodes);
+		reserved += es->rw->pool;
+	}
 
 	*ret = (struct linux_statfs){
 		.f_type = EXT4_SUPER_MAGIC,
@@ -224,7 +248,7 @@ static int ext4_statfs(struct super_block *sb, struct linux_statfs *ret)
 		.f_bfree = free,
 		.f_bavail = free > reserved ? free - reserved : 0,
 		.f_files = s->s_inodes_count,
-		.f_ffree = s->s_free_inodes_count,
+		.f_ffree = inodes,
 		.f_namelen = NAME_MAX_LEN,
 	};
 	memcpy(ret->f_fsid, s->s_uuid, sizeof(ret->f_fsid));
@@ -241,6 +265,8 @@ static const struct super_ops ext4_super_ops = {
 	.free_inode = ext4_free_inode,
 	.statfs = ext4_statfs,
 	.kill = ext4_kill,
+	.sync = ext4_rw_sync,
+	.dirty_inode = ext4_dirty_inode,
 };
 
 static struct super_block *ext4_mount(const struct fs_type *type, unsigned flags, const char *source, const char *data)
@@ -296,7 +322,7 @@ static struct super_block *super_new(const char *name)
 	return sb;
 }
 
-struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
+static struct super_block *open_fd(int fd, const char *name, unsigned flags, struct strbuf *why)
 {
 	struct super_block *sb = super_new(name);
 	struct ext4_sb_info *es;
@@ -309,13 +335,18 @@ struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
 	initialize_ext2_error_table();
 	es = EXT4_SB(sb);
 	es->image.fd = fd;
-	err = info_open(es, why);
+	err = image_lock(es, flags & EXT4_OPEN_RW, why);
+	if (!err)
+		err = info_open(es, why);
 	if (!err) {
 		sb->blksize = es->blocksize;
-		sb->max_bytes = EXT4_MAX_LBLK << es->blkbits;
+		sb->max_bytes = (EXT4_MAX_LBLK - 1) << es->blkbits;
 		atomic_store(&sb->next_ino, es->fs->super->s_inodes_count + 1UL);
-		err = root_open(es, sb, why);
+		if (flags & EXT4_OPEN_RW)
+			err = ext4_rw_open(es, flags, why);
 	}
+	if (!err)
+		err = root_open(es, sb, why);
 	if (err) {
 		sb_put(sb);
 		return ERR_PTR(err);
@@ -323,13 +354,35 @@ struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
 	return sb;
 }
 
-struct super_block *ext4_open_image(const char *path, struct strbuf *why)
+struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
 {
-	int fd = host_openat(HOST_AT_FDCWD, path, LINUX_O_RDONLY | LINUX_O_NOCTTY | LINUX_O_NONBLOCK, 0);
+	return open_fd(fd, name, 0, why);
+}
+
+static struct super_block *open_path(const char *path, unsigned flags, struct strbuf *why)
+{
+	int mode = flags & EXT4_OPEN_RW ? LINUX_O_RDWR : LINUX_O_RDONLY;
+	int fd = host_openat(HOST_AT_FDCWD, path, mode | LINUX_O_NOCTTY | LINUX_O_NONBLOCK, 0);
 
 	if (fd < 0) {
-		strbuf_addf(why, "can't open %s: %s", path, strerror(-fd));
+		strbuf_addf(why, "can't open %s%s: %s", path, flags & EXT4_OPEN_RW ? " for writing" : "", strerror(-fd));
 		return ERR_PTR(fd);
 	}
-	return ext4_open_fd(fd, path, why);
+	return open_fd(fd, path, flags, why);
+}
+
+struct super_block *ext4_open_image(const char *path, struct strbuf *why)
+{
+	return open_path(path, 0, why);
+}
+
+struct super_block *ext4_open_image_rw(const char *path, unsigned flags, struct strbuf *why)
+{
+	return open_path(path, flags | EXT4_OPEN_RW, why);
+}
+
+void ext4_shutdown(struct super_block *sb)
+{
+	if (EXT4_SB(sb)->rw)
+		ext4_rw_close(EXT4_SB(sb));
 }

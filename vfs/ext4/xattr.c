@@ -24,11 +24,6 @@ struct xattr_area {
 	const uint8_t *base, *first, *end;
 };
 
-/*
- * Called for each entry of an area with its value (NULL when it is in inode @value_ino).  Nonzero stops the walk.
- */
-typedef int (*xattr_fn)(struct ext4_inode_info *ei, const struct ext2_ext_attr_entry *e, const uint8_t *value, void *arg);
-
 static int bad_xattr(struct ext4_inode_info *ei)
 {
 	return ext4_error(EXT4_SB(ei->vfs.sb), EFSCORRUPTED, "bad extended attributes of inode %llu",
@@ -118,12 +113,15 @@ static int block_read(struct ext4_inode_info *ei, uint8_t **ret_block)
 	return err;
 }
 
-static int xattr_walk(struct ext4_inode_info *ei, xattr_fn fn, void *arg)
+int ext4_xattr_walk(struct ext4_inode_info *ei, xattr_fn fn, void *arg)
 {
-	struct xattr_area a = inode_area(ei);
+	struct xattr_area a;
 	uint8_t *block;
-	int ret = a.first ? area_walk(ei, &a, fn, arg) : 0;
+	int ret;
+	MUTEX_GUARD(&ei->lock);
 
+	a = inode_area(ei);
+	ret = a.first ? area_walk(ei, &a, fn, arg) : 0;
 	if (ret)
 		return ret;
 	ret = block_read(ei, &block);
@@ -245,7 +243,7 @@ int64_t ext4_getxattr(struct inode *inode, const char *name, void *buf, size_t s
 
 	if (!strcmp(name, "system.data")) /* an inline file's contents: not the guest's */
 		return -LINUX_EOPNOTSUPP;
-	ret = xattr_walk(EXT4_I(inode), get_one, &get);
+	ret = ext4_xattr_walk(EXT4_I(inode), get_one, &get);
 	if (ret < 0)
 		return ret;
 	return ret ? get.ret : -LINUX_ENODATA;
@@ -267,7 +265,7 @@ static int list_one(struct ext4_inode_info *ei, const struct ext2_ext_attr_entry
 
 int ext4_listxattr(struct inode *inode, struct strbuf *ret)
 {
-	int err = xattr_walk(EXT4_I(inode), list_one, ret);
+	int err = ext4_xattr_walk(EXT4_I(inode), list_one, ret);
 
 	return err ? err : strbuf_err(ret);
 }
