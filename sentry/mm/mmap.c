@@ -31,8 +31,10 @@ static uaddr_t search(struct mm *mm, uint64_t len, bool low32)
 {
 	uaddr_t addr;
 
+	/* There is no other place for these: they go into the heap's reservation, above what is used, if it reaches that far. */
 	if (low32)
-		return vma_find_gap_up(&mm->vmas, len, PAGE_SIZE, LOW_BASE, LOW_END, mm->start_brk, mm->brk_limit);
+		return vma_find_gap_up(&mm->vmas, len, PAGE_SIZE, LOW_BASE, LOW_END, mm->start_brk,
+				       MIN(mm->brk_limit, MAX(LOW_BASE, PAGE_ALIGN(mm->brk))));
 	addr = vma_find_gap_down(&mm->vmas, len, PAGE_SIZE, GUEST_MIN_ADDR, mm->mmap_base, mm->start_brk, mm->brk_limit);
 	if (addr)
 		return addr;
