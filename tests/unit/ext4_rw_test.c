@@ -230,3 +230,287 @@ Test(ext4_rw, many_subdirectories)
 	path_put(&p);
 	image_unmount("links");
 }
+
+/* --- space --- */
+
+static int fill(const char *name, size_t len)
+{
+	static char data[65536];
+	struct file *f = filp_open(name, LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+	int64_t n = 0;
+	int err;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	memset(data, 'x', sizeof(data));
+	for (uint64_t pos = 0; pos < len; pos += n) {
+		n = kernel_write(f, data, MIN(len - pos, sizeof(data)), pos);
+		if (n < 0)
+			break;
+	}
+	err = vfs_fsync(f, false);
+	fput(f);
+	return n < 0 ? n : err;
+}
+
+/* What was written before space ran out is there; what was refused left nothing; what is removed gives its space back. */
+Test(ext4_rw, out_of_space)
+{
+	struct linux_statfs st;
+	uint64_t free;
+
+	names_set();
+	for (unsigned small = 0; small < 2; small++) {
+		mkfs(small ? "-t ext4 -b 1024 -m 0 -N 600" : "-t ext4 -b 4096 -m 0 -N 600", "20M");
+		image_mount();
+		cr_assert_eq(sb_statfs(sb, &st), 0);
+		free = st.f_bfree;
+		for (unsigned round = 0; round < 3; round++) {
+			char name[32];
+			int err = 0;
+			unsigned i, nr;
+
+			for (i = 0; !err; i++) {
+				snprintf(name, sizeof(name), "/f%u", i);
+				err = fill(name, 1000000);
+			}
+			cr_assert_eq(err, -LINUX_ENOSPC, "%d", err);
+			for (nr = 0; !err || nr < 1; nr++) {
+				snprintf(name, sizeof(name), "/d%u", nr);
+				err = do_mkdirat(LINUX_AT_FDCWD, name, 0755);
+				if (err)
+					break;
+			}
+			cr_assert_eq(sb_sync(sb), 0);
+			while (nr--) {
+				snprintf(name, sizeof(name), "/d%u", nr);
+				cr_assert_eq(do_rmdirat(LINUX_AT_FDCWD, name), 0);
+			}
+			while (i--) {
+				snprintf(name, sizeof(name), "/f%u", i);
+				(void)do_unlinkat(LINUX_AT_FDCWD, name);
+			}
+		}
+		cr_assert_eq(sb_sync(sb), 0);
+		cr_assert_eq(sb_statfs(sb, &st), 0);
+		cr_assert_eq(st.f_bfree, free, "%lu, was %lu", (unsigned long)st.f_bfree, (unsigned long)free);
+		image_unmount("full");
+	}
+}
+
+Test(ext4_rw, out_of_inodes)
+{
+	char name[32];
+	unsigned i;
+	int err = 0;
+
+	names_set();
+	mkfs("-t ext4 -b 4096 -N 64", "20M");
+	image_mount();
+	for (i = 0; !err; i++) {
+		snprintf(name, sizeof(name), "/f%u", i);
+		err = do_mknodat(LINUX_AT_FDCWD, name, LINUX_S_IFREG | 0644, 0);
+	}
+	cr_assert_eq(err, -LINUX_ENOSPC);
+	cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, "/f3"), 0);
+	cr_assert_eq(do_mknodat(LINUX_AT_FDCWD, "/g", LINUX_S_IFIFO | 0644, 0), 0);
+	image_unmount("no inodes");
+}
+
+/* --- extents --- */
+
+/* Every second block of a file, then the holes, then it is cut in pieces: trees of more levels, split and merged. */
+Test(ext4_rw, scattered_files)
+{
+	static char block[4096];
+	struct file *f;
+
+	names_set();
+	for (unsigned bs = 1024; bs <= 4096; bs *= 4) {
+		char opts[64];
+		uint64_t rnd = bs;
+
+		snprintf(opts, sizeof(opts), "-t ext4 -b %u", bs);
+		mkfs(opts, "100M");
+		image_mount();
+		f = filp_open("/f", LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+		for (unsigned i = 0; i < 4000; i++) {
+			snprintf(block, sizeof(block), "block %u", i * 2);
+			cr_assert_eq(kernel_write(f, block, sizeof(block), i * 2 * 4096UL), 4096);
+			if (!(i % 50))
+				cr_assert_eq(vfs_fsync(f, true), 0);
+		}
+		cr_assert_eq(sb_sync(sb), 0);
+		for (unsigned i = 0; i < 1000; i++) {
+			uint64_t at = fx_random(&rnd) % (8000 * 4096UL);
+
+			cr_assert_eq(vfs_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, at,
+						   1 + fx_random(&rnd) % 30000), 0);
+			at = fx_random(&rnd) % (8000 * 4096UL);
+			cr_assert_eq(vfs_fallocate(f, fx_random(&rnd) % 2 ? 0 : LINUX_FALLOC_FL_ZERO_RANGE, at,
+						   1 + fx_random(&rnd) % 30000), 0);
+			cr_assert_eq(kernel_write(f, block, 4096, fx_random(&rnd) % (8000 * 4096UL)), 4096);
+		}
+		fput(f);
+		image_unmount("scattered");
+		image_mount();
+		f = filp_open("/f", LINUX_O_RDWR, 0);
+		for (uint64_t size = f->inode->size; size > 100000; size = size / 4 * 3)
+			cr_assert_eq(file_truncate(f, size), 0);
+		cr_assert_eq(file_truncate(f, 0), 0);
+		cr_assert_eq(sb_sync(sb), 0);
+		cr_assert_eq(f->inode->blocks, 0);
+		fput(f);
+		image_unmount("cut");
+	}
+}
+
+/* Behind 2 TiB and up to the last block there is. */
+Test(ext4_rw, large_sparse_file)
+{
+	struct file *f;
+	char back[8];
+
+	names_set();
+	mkfs("-t ext4 -b 4096", "64M");
+	image_mount();
+	f = filp_open("/f", LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+	cr_assert_eq(kernel_write(f, "far away", 8, 3ULL << 40), 8);
+	cr_assert_eq(kernel_write(f, "the last", 8, (16ULL << 40) - 4096 - 8), 8);
+	cr_assert_eq(kernel_write(f, "too far.", 8, (16ULL << 40) - 4096), -LINUX_EFBIG);
+	fput(f);
+	image_unmount("far");
+	image_mount();
+	f = filp_open("/f", LINUX_O_RDWR, 0);
+	cr_assert_eq(f->inode->size, (16ULL << 40) - 4096);
+	cr_assert_eq(kernel_read(f, back, 8, 3ULL << 40), 8);
+	cr_assert(!memcmp(back, "far away", 8));
+	fput(f);
+}
+
+/* --- attributes --- */
+
+Test(ext4_rw, extended_attributes)
+{
+	static char value[3000], back[4000];
+	struct path p;
+
+	names_set();
+	mkfs("-t ext4 -b 4096", "64M");
+	image_mount();
+	cr_assert_eq(do_mknodat(LINUX_AT_FDCWD, "/f", LINUX_S_IFREG | 0644, 0), 0);
+	cr_assert_eq(path_lookupat(LINUX_AT_FDCWD, "/f", 0, &p), 0);
+	memset(value, 'v', sizeof(value));
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 20; i++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "user.number-%u", i * 7 % 20);
+			cr_assert_eq(vfs_setxattr(&p, name, value, 10 + i * round, 0), 0, "%u %u", round, i);
+			cr_assert_eq(vfs_getxattr(&p, name, back, sizeof(back)), 10 + i * round);
+		}
+	}
+	cr_assert_eq(vfs_setxattr(&p, "user.large", value, 2500, 0), 0);
+	cr_assert_eq(vfs_setxattr(&p, "user.larger", value, 2500, 0), -LINUX_ENOSPC);
+	cr_assert_eq(vfs_getxattr(&p, "user.larger", back, sizeof(back)), -LINUX_ENODATA);
+	cr_assert_eq(vfs_getxattr(&p, "user.large", back, sizeof(back)), 2500);
+	for (unsigned i = 0; i < 20; i += 2) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "user.number-%u", i);
+		cr_assert_eq(vfs_removexattr(&p, name), 0);
+	}
+	path_put(&p);
+	image_unmount("attributes");
+	fx_run("test $(debugfs -R 'ea_list /f' %s 2>/dev/null | grep -c user.) = 11", img);
+	image_mount();
+	cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, "/f"), 0);
+	image_unmount("attributes gone");
+}
+
+/* --- files without a name --- */
+
+Test(ext4_rw, orphans)
+{
+	struct file *f[20];
+	char back[16];
+
+	names_set();
+	mkfs("-t ext4 -b 4096", "64M");
+	image_mount();
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "/f%u", i);
+		cr_assert_eq(fill(name, 100000), 0);
+		f[i] = filp_open(name, LINUX_O_RDWR, 0);
+		cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, name), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i += 3) {
+		fput(f[i]);
+		f[i] = NULL;
+	}
+	cr_assert_eq(sb_sync(sb), 0);
+	cr_assert_eq(kernel_read(f[1], back, 16, 5000), 16);
+	/* As it would be after a crash: recovered by us, and by e2fsck. */
+	fx_run("cp %s %s.1; cp %s %s.2; e2fsck -p %s.1 >/dev/null; test $? -le 1 && e2fsck -fn %s.1 >/dev/null 2>&1", img, img, img,
+	       img, img, img);
+	/* As it is when sentry ends before them. */
+	ext4_shutdown(sb);
+	image_check("shut down with open files");
+	for (unsigned i = 0; i < ARRAY_SIZE(f); i++)
+		if (f[i])
+			fput(f[i]);
+	fx_unroot();
+	image_check("shut down");
+	fx_run("mv %s.2 %s", img, img);
+	image_mount();
+	image_unmount("recovered");
+}
+
+/* --- who may open it, and which --- */
+
+Test(ext4_rw, one_writer)
+{
+	struct super_block *other;
+
+	names_set();
+	mkfs("-t ext4 -b 4096", "64M");
+	image_mount();
+	other = ext4_open_image_rw(img, 0, &why);
+	cr_assert_eq(PTR_ERR(other), -LINUX_EBUSY);
+	other = ext4_open_image(img, &why);
+	cr_assert_eq(PTR_ERR(other), -LINUX_EBUSY);
+	fx_unroot();
+	fx_root(ext4_open_image(img, &why));
+	other = ext4_open_image(img, &why);
+	cr_assert(!IS_ERR(other));
+	sb_put(other);
+	other = ext4_open_image_rw(img, 0, &why);
+	cr_assert_eq(PTR_ERR(other), -LINUX_EBUSY);
+	fx_unroot();
+}
+
+Test(ext4_rw, feature_policy)
+{
+	static const struct {
+		const char *opts, *said;
+	} cases[] = {
+		{ "-t ext4 -O inline_data -b 4096", "inline_data" },
+		{ "-t ext4 -O bigalloc -b 4096", "bigalloc" },
+		{ "-t ext4 -O ^has_journal -b 4096", "tune2fs -j" },
+		{ "-t ext3 -b 4096", "tune2fs -O extents" },
+		{ "-t ext4 -O quota -b 4096", "quota" },
+		{ "-t ext4 -O encrypt -b 4096", "encrypt" },
+	};
+
+	names_set();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		mkfs(cases[i].opts, "64M");
+		strbuf_reset(&why);
+		fx_run("sha256sum < %s > %s.sum", img, img);
+		cr_assert(IS_ERR(ext4_open_image_rw(img, 0, &why)), "%s", cases[i].opts);
+		cr_assert(strstr(strbuf_str(&why), cases[i].said), "%s", strbuf_str(&why));
+		fx_run("sha256sum < %s | cmp - %s.sum", img, img);
+	}
+}

@@ -51,6 +51,7 @@
 #include "platform/host/host.h"
 #include "sentry/base/log.h"
 #include "vfs/ext4/ext4.h"
+#include "vfs/ext4/ext4_trace.h"
 #include "vfs/inode_hash.h"
 
 /* Linux's names for the two answers to a damaged image (fs/ext4/ext4.h). */
@@ -77,9 +78,6 @@ struct ext4_image {
 	size_t nr_replay;
 	struct ext4_rw *rw; /* whose cache has newer blocks; NULL when opened read-only */
 };
-
-/* Tests watch what is written, and when it is flushed (@len 0).  NULL. */
-extern void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
 
 /* Bytes at an offset, the journal's overlay not applied: 0, -LINUX_EIO (past the end too). */
 int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uint64_t off);

@@ -405,6 +405,13 @@ static int part_free(struct tree *t, const struct ext *e, uint64_t lo, uint64_t 
 
 	if (new->pblk && new->pblk + (lo - new->lblk) == p.pblk)
 		return 0;
+	/* What directories and symlinks hold is metadata, which the log may have. */
+	for (uint64_t i = 0; i < p.len && !LINUX_S_ISREG(t->ei->vfs.mode); i++) {
+		int err = ext4_mforget(t->es, p.pblk + i);
+
+		if (err)
+			return err;
+	}
 	t->ei->vfs.blocks -= p.len * (t->es->blocksize / 512);
 	return ext4_free_blocks(t->es, p.pblk, p.len);
 }

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 300
+# --rw: what the guest changes is in the image afterwards, the file system's own contract programs run on it as natively, and
+# e2fsck finds nothing; who else opens it is refused.
+. "$(dirname "$0")/lib.sh"
+need e2fsck mke2fs debugfs
+debian_image
+
+rw=$tmp/rw.img
+cp --sparse=always "$image" "$rw" || exit 1
+
+clean()
+{
+	e2fsck -fn "$rw" >"$tmp/fsck" 2>&1
+	is "$1: e2fsck" 0 $? || head -n 20 "$tmp/fsck"
+}
+
+run_image --rw "$rw" -- sh -c 'echo kept >/root/kept && mkdir /root/d && ln -s kept /root/l && chmod 600 /root/kept &&
+	cp -a /etc /root/etc && rm -rf /root/etc/[a-p]*'
+is "status" 0 $?
+clean "after a run"
+is "kept" kept "$(run_image "$rw" -- cat /root/l)"
+is "kept, by debugfs" kept "$(debugfs -R 'cat /root/kept' "$rw" 2>/dev/null)"
+
+# Two at a time.
+"$SENTRY" run -q --platform="$SENTRY_PLATFORM" --rw "$rw" -- sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.1; done' \
+	>"$tmp/up" 2>/dev/null &
+pid=$!
+for ((i = 0; i < 100; i++)); do
+	grep -q up "$tmp/up" && break
+	sleep 0.1
+done
+run_image --rw "$rw" -- true 2>"$tmp/err"
+is "second writer" 125 $?
+is "says so" 1 "$(grep -c 'in use by another sentry' "$tmp/err")"
+run_image "$rw" -- true 2>"$tmp/err"
+is "reader" 125 $?
+kill "$pid"
+wait "$pid" 2>/dev/null
+clean "after SIGTERM"
+
+# The contract programs.
+"$SENTRY" run --help | grep -q -- '--rw' || problem "help"
+for program in "$SENTRY_BUILD"/tests/contract/file-*; do
+	name=${program##*/}
+	case $name in *.o | *.musl* | *.no-pie | *.static) continue ;; esac
+	[ -x "$program" ] || continue
+	mkdir -p "$tmp/native"
+	(cd "$tmp/native" && "$program" </dev/null >"$tmp/native.out" 2>/dev/null; echo "status $?" >>"$tmp/native.out")
+	run_image --rw=nobarrier -v "$SENTRY_BUILD/tests/contract:/contract:ro" -w /root -e TMPDIR=/root "$rw" -- "/contract/$name" \
+		</dev/null >"$tmp/guest.out" 2>"$tmp/guest.err"
+	echo "status $?" >>"$tmp/guest.out"
+	rm -rf "$tmp/native"
+	checks=$((checks + 1))
+	cmp -s "$tmp/native.out" "$tmp/guest.out" && continue
+	problem "$name on the image"
+	diff -U 2 "$tmp/native.out" "$tmp/guest.out" | head -n 30
+	head -n 5 "$tmp/guest.err"
+done
+clean "after the contract programs"
+finish
