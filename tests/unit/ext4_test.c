@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ext4 images: made by mke2fs from trees of the host, changed by debugfs, and compared with where they came from.
+ *
+ * timeout: 240
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

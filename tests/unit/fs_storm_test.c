@@ -2,6 +2,8 @@
 /*
  * Many threads in one small tree: for the sanitizers.  What can be checked with everything going on at once is that answers are
  * among the possible ones, that a file only ever shows bytes that were written to some file, and that all ends well.
+ *
+ * timeout: 240
  */
 #include <criterion/criterion.h>
 #include <pthread.h>

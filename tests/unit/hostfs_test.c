@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host directories: against the host itself, with the host changing underneath, and with the host playing tricks.
+ *
+ * timeout: 240
  */
 #include <criterion/criterion.h>
 #include <dirent.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The overlay: against the host's kernel, over an image and over a directory; and what it promises beyond that.
+ *
+ * timeout: 240
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
