@@ -12,6 +12,7 @@
 #include "sentry/kernel/exit.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/futex.h"
+#include "sentry/kernel/ipc.h"
 #include "sentry/kernel/jobctl.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/ptrace.h"
@@ -480,6 +481,7 @@ void do_exit(int status)
 		exit_log(t, task_wait_status(t));
 	}
 	exit_mm(t);
+	sem_exit(t);
 	task_set_files(t, NULL);
 	task_set_fs(t, NULL);
 	task_set_nsproxy(t, NULL);

@@ -10,6 +10,7 @@
 
 #include "sentry/base/trace.h"
 #include "sentry/kernel/fork.h"
+#include "sentry/kernel/ipc.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/ptrace.h"
@@ -198,6 +199,7 @@ static void clone_abort(struct task *child)
 	if (child->ctx)
 		platform->ctx_free(child->ctx);
 	child->ctx = NULL;
+	sem_exit(child);
 	if (child->mm)
 		mm_put(child->mm);
 	if (child->files)
@@ -227,6 +229,8 @@ static struct task *clone_build(const struct clone_request *req)
 	copy_behaviour(child, req);
 	seccomp_copy(child);
 	err = copy_affinity(child);
+	if (!err)
+		err = sem_copy(child, req->flags & LINUX_CLONE_SYSVSEM);
 	if (!err)
 		err = copy_files_and_fs(child, req->flags);
 	if (!err)

@@ -229,7 +229,7 @@ bool pids_charge_locked(void)
 	mutex_assert_held(&pids_lock);
 	if (limit && nr_charged >= limit)
 		return false;
-	nr_charged++;
+	WRITE_ONCE(nr_charged, nr_charged + 1);
 	return true;
 }
 
@@ -237,5 +237,5 @@ void pids_uncharge_locked(void)
 {
 	mutex_assert_held(&pids_lock);
 	BUG_ON(!nr_charged);
-	nr_charged--;
+	WRITE_ONCE(nr_charged, nr_charged - 1);
 }

@@ -37,6 +37,7 @@
 
 struct seccomp_filter;
 struct nsproxy;
+struct sem_undo_list;
 struct tty;
 struct user;
 struct task;
@@ -219,6 +220,7 @@ struct task {
 	/* Credentials and behaviour; own thread writes */
 	bool no_new_privs, thp_disable, io_flusher, reset_on_fork;
 	unsigned seccomp_mode;		/* siglock to change: TSYNC does it for other threads */
+	struct sem_undo_list *sysvsem;	/* ipc_lock; kernel/ipc_sem.c */
 	struct seccomp_filter *seccomp;	/* siglock; reference */
 	unsigned personality;
 	uint64_t timer_slack, default_timer_slack; /* ns */

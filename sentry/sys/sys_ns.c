@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unshare(2), setns(2). */
 #include "sentry/kernel/fork.h"
+#include "sentry/kernel/ipc.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/pidfd.h"
 #include "sentry/sys/syscall.h"
@@ -43,6 +44,8 @@ SYSCALL_DEFINE1(unshare, uint64_t, flags)
 			return files ? PTR_ERR(files) : -LINUX_ENOMEM;
 		task_set_files(current, files);
 	}
+	if (flags & (LINUX_CLONE_SYSVSEM | LINUX_CLONE_NEWIPC))
+		sem_exit(current);
 	return 0;
 }
 

@@ -105,8 +105,9 @@ static int64_t do_kcmp(struct task *t1, struct task *t2, int type, uint64_t idx1
 		return kcmp_ptr(READ_ONCE(t1->fs), READ_ONCE(t2->fs));
 	case LINUX_KCMP_SIGHAND:
 		return kcmp_ptr(READ_ONCE(t1->tg->sighand), READ_ONCE(t2->tg->sighand));
-	case LINUX_KCMP_IO:
 	case LINUX_KCMP_SYSVSEM:
+		return kcmp_ptr(READ_ONCE(t1->sysvsem), READ_ONCE(t2->sysvsem));
+	case LINUX_KCMP_IO:
 		return 0; /* nobody has any */
 	case LINUX_KCMP_EPOLL_TFD:
 		return -LINUX_EOPNOTSUPP;

@@ -8,6 +8,7 @@
 
 #include "platform/host/host.h"
 #include "sentry/abi/fcntl.h"
+#include "sentry/kernel/ipc.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/mm/frame.h"
 #include "vfs/proc/proc.h"
@@ -186,6 +187,28 @@ static const char cmdline_text[] = "sentry console=tty0 quiet\n";
 #define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
 #define LINK(n, fn) { .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = fn }
 
+static int show_msg(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	ipc_show_msg(sb);
+	return 0;
+}
+
+static int show_sem(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	ipc_show_sem(sb);
+	return 0;
+}
+
+static int show_shm(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	ipc_show_shm(sb);
+	return 0;
+}
+
+static const struct proc_entry sysvipc_children[] = {
+	TEXT("msg", 0444, show_msg), TEXT("sem", 0444, show_sem), TEXT("shm", 0444, show_shm), { 0 },
+};
+
 static const struct proc_entry root_children[] = {
 	FIXED("cmdline", cmdline_text),
 	FIXED("consoles", "tty0                 -WU (EC p  )    4:1\n"),
@@ -206,6 +229,7 @@ static const struct proc_entry root_children[] = {
 	TEXT("stat", 0444, show_stat),
 	FIXED("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 	{ .name = "sys", .mode = LINUX_S_IFDIR | 0555, .children = proc_sys_children },
+	{ .name = "sysvipc", .mode = LINUX_S_IFDIR | 0555, .children = sysvipc_children },
 	LINK("thread-self", show_thread_self),
 	TEXT("uptime", 0444, show_uptime),
 	TEXT("version", 0444, show_version),
