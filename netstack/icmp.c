@@ -76,6 +76,21 @@ static int unreachable_errno(uint8_t code, bool *hard)
 	return -conv[code].err;
 }
 
+bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote)
+{
+	const uint8_t *a = remote->addr;
+	char comm[16];
+
+	/* Only libslirp's side of the link speaks of prohibition from there. */
+	if (info->origin != 2 || info->type != 3 || info->code != 13)
+		return false;
+	kernel_process_name(sk->cred.pid, comm);
+	log_warn("%s[%d]: denied: %s to %u.%u.%u.%u:%u", comm, sk->cred.pid,
+		 sk->protocol == LINUX_IPPROTO_TCP ? "TCP" : sk->protocol == LINUX_IPPROTO_UDP ? "UDP" : "ICMP", a[12], a[13], a[14], a[15],
+		 remote->port);
+	return true;
+}
+
 /* The packet that an error quotes was ours: whom it is for. */
 static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int err, bool hard, const struct icmp_info *info)
 {
@@ -102,7 +117,7 @@ static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int e
 	local.port = get_be16(q);
 	remote.port = get_be16(q + 2);
 	if (proto == LINUX_IPPROTO_TCP) {
-		tcp_error(&local, &remote, get_be32(q + 4), err, hard);
+		tcp_error(&local, &remote, get_be32(q + 4), err, hard, info);
 	} else if (proto == LINUX_IPPROTO_UDP) {
 		udp_error(LINUX_IPPROTO_UDP, &local, &remote, err, info);
 	} else if (proto == LINUX_IPPROTO_ICMP || proto == LINUX_IPPROTO_ICMPV6) {

@@ -99,8 +99,10 @@ void udp_error(int protocol, const struct inet_name *local, const struct inet_na
 {
 	struct sock *sk _cleanup_sock_ = inet_find(protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING, local, remote);
 
-	(void)info;
-	if (!sk || !sock_wants_errors(sk))
+	if (!sk)
+		return;
+	icmp_denied(info, sk, remote);
+	if (!sock_wants_errors(sk))
 		return;
 	atomic_store(&sk->err, -err);
 	sock_wake(sk, LINUX_EPOLLERR);

@@ -116,7 +116,9 @@ void icmp_unreachable(const struct pkt *k);
 
 void tcp_input(struct pkt *k);
 /* An ICMP error about a packet of ours, by its own source and destination: a guest errno, and whether it ends a connection. */
-void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard);
+struct icmp_info;
+void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
+	       const struct icmp_info *info);
 /* Sends the acknowledgements that tcp_input left for later. */
 void tcp_flush(void);
 void udp_input(struct pkt *k);
@@ -128,6 +130,8 @@ struct icmp_info {
 };
 void udp_error(int protocol, const struct inet_name *local, const struct inet_name *remote, int err, const struct icmp_info *info);
 void ping_input(struct pkt *k);
+/* Whether an error means that the helper's policy refused a packet; says so in the log, with the process whose socket it was. */
+bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote);
 /* Whether somebody took it. */
 bool raw_input(struct pkt *k);
 /* Packet sockets. */

@@ -3,7 +3,7 @@
  * The neighbour table.
  *
  *     (none) --packet--> INCOMPLETE --answer--> REACHABLE        PERMANENT by rtnetlink
- *                            | asked 3 times in vain: FAILED, what waited is dropped
+ *                            | asked in vain: FAILED, what waited is dropped
  *
  * The link behind eth0 is one helper process that answers at once, so entries don't age; a new answer replaces an old one.
  */
@@ -15,7 +15,7 @@
 #define NR_NEIGH_MAX 256
 #define NR_PENDING_MAX 16
 #define ASK_INTERVAL_NS 1000000000LL
-#define ASK_TRIES 3
+#define ASK_TRIES 2
 
 LIST_HEAD(neighbours);
 static unsigned nr_neigh; /* netif_lock */

@@ -224,7 +224,8 @@ int route_lookup(const uint8_t to[16], const uint8_t *src, struct netif *oif, st
 	}
 	if (!ret->oif)
 		return -LINUX_ENETUNREACH;
-	if (!(ret->oif->flags & LINUX_IFF_UP))
+	/* Without carrier too: the helper doesn't come back, and nobody is to wait for it. */
+	if (!(ret->oif->flags & LINUX_IFF_UP) || !atomic_load(&ret->oif->carrier))
 		return -LINUX_ENETDOWN;
 	ret->broadcast = bcast;
 	ret->mtu = READ_ONCE(ret->oif->mtu);

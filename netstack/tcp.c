@@ -166,7 +166,10 @@ static void tcp_timer_fire(struct tcp_sock *tp, int64_t now)
 			tcp_kill(tp, -LINUX_ETIMEDOUT);
 			return;
 		}
-		tcp_retransmit(tp);
+		if (tcp_retransmit(tp) == -LINUX_EHOSTUNREACH) {
+			tcp_kill(tp, -LINUX_EHOSTUNREACH);
+			return;
+		}
 		tcp_set_deadline(tp, now + MIN(TCP_RTO_NS << MIN(tp->backoff, 7u), TCP_RTO_MAX_NS));
 		return;
 	}

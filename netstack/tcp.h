@@ -123,8 +123,9 @@ void tcp_set_deadline(struct tcp_sock *tp, deadline_t at);
 void tcp_ack_later(struct tcp_sock *tp);
 /* Sends what may be sent; with @ack at least an acknowledgement. */
 void tcp_output(struct tcp_sock *tp, bool ack);
-void tcp_retransmit(struct tcp_sock *tp);
-void tcp_send_syn(struct tcp_sock *tp);
+/* -errno when there is no way any more: nobody answers on the link, or it is down. */
+int tcp_retransmit(struct tcp_sock *tp);
+int tcp_send_syn(struct tcp_sock *tp);
 void tcp_send_reset(struct tcp_sock *tp);
 void tcp_probe(struct tcp_sock *tp);
 /* The answer to a segment that belongs to nothing. */

@@ -408,7 +408,8 @@ void tcp_input(struct pkt *k)
 		tcp_conn_input(tp, k, &s);
 }
 
-void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard)
+void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
+	       const struct icmp_info *info)
 {
 	struct tcp_sock *tp;
 	MUTEX_GUARD(&tcp_lock);
@@ -416,6 +417,7 @@ void tcp_error(const struct inet_name *local, const struct inet_name *remote, ui
 	tp = tcp_find_locked(local, remote);
 	if (!tp || !tp->sk || seq_lt(seq, tp->snd_una) || seq_lt(tp->snd_max, seq))
 		return;
+	hard |= icmp_denied(info, tp->sk, remote);
 	/* RFC 1122, 4.2.3.9: an established connection outlives it. */
 	if (tp->state == TCP_SYN_SENT || (hard && tp->state == TCP_SYN_RECV))
 		tcp_kill(tp, err);

@@ -81,14 +81,14 @@ static int tcp_emit(struct tcp_sock *tp, uint32_t seq, uint8_t flags, struct iov
 	return ip_output(&ip, iov, nr);
 }
 
-void tcp_send_syn(struct tcp_sock *tp)
+int tcp_send_syn(struct tcp_sock *tp)
 {
 	struct iovec iov[1];
 
 	tp->snd_nxt = tp->iss + 1;
 	if (seq_lt(tp->snd_max, tp->snd_nxt))
 		tp->snd_max = tp->snd_nxt;
-	tcp_emit(tp, tp->iss, tp->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK, iov, 1);
+	return tcp_emit(tp, tp->iss, tp->state == TCP_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK, iov, 1);
 }
 
 void tcp_send_reset(struct tcp_sock *tp)
@@ -269,17 +269,16 @@ void tcp_output(struct tcp_sock *tp, bool ack)
 		tcp_set_deadline(tp, monotonic_ns() + TCP_RTO_NS);
 }
 
-void tcp_retransmit(struct tcp_sock *tp)
+int tcp_retransmit(struct tcp_sock *tp)
 {
-	if (tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV) {
-		tcp_send_syn(tp);
-		return;
-	}
+	if (tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV)
+		return tcp_send_syn(tp);
 	if (!tcp_may_send_data(tp))
-		return;
+		return 0;
 	tp->more = false;
 	/* A cork or a window that ran out has nothing in flight: this sends what was held. */
 	if (tp->snd_una != tp->snd_nxt)
 		tcp_rewind(tp);
 	tcp_send_one(tp, true);
+	return 0;
 }

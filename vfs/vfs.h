@@ -600,6 +600,8 @@ static inline bool kernel_signal_killed(void)
 }
 /* tgid of the calling task, 0 in service threads (lock owners, credentials). */
 int32_t kernel_current_tgid(void);
+/* The name of process @tgid; "?" when there is none. */
+void kernel_process_name(int32_t tgid, char ret[16]);
 
 /* Sets everything up that needs no image: dcache, anonymous super block, device registry. */
 int vfs_init(void);

@@ -172,6 +172,18 @@ static bool filter_source(const uint8_t *ip, uint8_t proto, uint16_t port)
 	return !memcmp(ip + 12, net, 3) && ip[15] != GATEWAY && ip[15] != RESOLVER && ip[15] != 255 && ip[15];
 }
 
+/*
+ * An answer through a published port.  libslirp opens something new only for a plain SYN, or for a datagram from where none came.
+ */
+static bool filter_published(const struct policy *p, const uint8_t *ip, const uint8_t *l4, bool fragment, int64_t now)
+{
+	if (!p->nr_publish || fragment)
+		return false;
+	if (ip[9] == PROTO_TCP)
+		return (l4[13] & 0x17) != 0x02 && policy_publishes(p, false, be16(l4));
+	return ip[9] == PROTO_UDP && policy_publishes(p, true, be16(l4)) && policy_flow_known(p, ip + 16, be16(l4 + 2), be16(l4), now);
+}
+
 static enum filter_verdict filter_ip4(const struct policy *p, const uint8_t *ip, size_t *len, int64_t now)
 {
 	static const uint8_t ones[4] = { 255, 255, 255, 255 };
@@ -194,6 +206,8 @@ static enum filter_verdict filter_ip4(const struct policy *p, const uint8_t *ip,
 		return ip[9] == PROTO_UDP && port == 67 ? FILTER_PASS : FILTER_DROP;
 	if ((to[12] & 0xf0) == 0xe0)
 		return FILTER_DROP;
+	if (filter_published(p, ip, ip + IP_HLEN, fragment, now))
+		return FILTER_PASS;
 	if (!memcmp(to + 12, net, 3))
 		return filter_own(p, ip, ip + IP_HLEN, total - IP_HLEN, port);
 	return policy_allows(p, to, port, now) ? FILTER_PASS : FILTER_DENY;
@@ -288,6 +302,9 @@ void filter_learn(struct policy *p, const uint8_t *frame, size_t len, int64_t no
 	size_t off, n;
 	uint16_t type;
 
+	if (len >= ETH_HLEN + IP_HLEN + 8 && be16(frame + 12) == 0x0800 && ip[0] == 0x45 && ip[9] == PROTO_UDP && p->nr_publish &&
+	    policy_publishes(p, true, be16(ip + IP_HLEN + 2)))
+		policy_flow_note(p, ip + 12, be16(ip + IP_HLEN), be16(ip + IP_HLEN + 2), now);
 	if (len < ETH_HLEN + IP_HLEN + 8 + DNS_HLEN || be16(frame + 12) != 0x0800 || ip[0] != 0x45 || ip[9] != PROTO_UDP ||
 	    memcmp(ip + 12, net, 3) || ip[15] != RESOLVER || be16(ip + IP_HLEN) != 53)
 		return;

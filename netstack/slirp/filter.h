@@ -24,7 +24,7 @@ enum filter_verdict filter_frame(const struct policy *p, uint8_t *frame, size_t 
 size_t filter_denial(const uint8_t *frame, size_t len, uint8_t *ret);
 /* The answer to a question not allowed: no such name.  0: none. */
 size_t filter_nxdomain(const uint8_t *frame, size_t len, uint8_t *ret);
-/* Learns what names resolved to from a frame to the guest. */
+/* Learns from a frame to the guest: what names resolved to, and who sent through published ports. */
 void filter_learn(struct policy *p, const uint8_t *frame, size_t len, int64_t now);
 
 #endif

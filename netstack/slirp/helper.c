@@ -321,6 +321,18 @@ static struct in_addr v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 	return in;
 }
 
+/*
+ * libslirp's own switch for the gateway's meaning would also stop answers through published UDP ports.  The filter is what keeps the
+ * loopback closed; where the switch can help, it is thrown as well.
+ */
+static bool helper_needs_loopback(const struct policy *p)
+{
+	for (unsigned i = 0; i < p->nr_publish; i++)
+		if (p->publish[i].udp)
+			return true;
+	return policy_opens_host(p);
+}
+
 static const char *helper_load(struct helper *h)
 {
 	void *lib = dlopen("libslirp.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -351,7 +363,7 @@ static const char *helper_setup(struct helper *h)
 		.vnameserver = v4(10, 0, 2, 3),
 		.if_mtu = HELPER_MTU,
 		.if_mru = HELPER_MTU,
-		.disable_host_loopback = !policy_opens_host(h->policy),
+		.disable_host_loopback = !helper_needs_loopback(h->policy),
 	};
 	const char *err = helper_load(h);
 

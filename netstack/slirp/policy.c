@@ -117,6 +117,39 @@ bool policy_opens_host(const struct policy *p)
 	return false;
 }
 
+bool policy_publishes(const struct policy *p, bool udp, uint16_t guest_port)
+{
+	for (unsigned i = 0; i < p->nr_publish; i++)
+		if (p->publish[i].udp == udp && p->publish[i].guest_port == guest_port)
+			return true;
+	return false;
+}
+
+static bool flow_is(const struct policy_flow *f, const uint8_t addr[4], uint16_t port, uint16_t guest_port)
+{
+	return f->port == port && f->guest_port == guest_port && !memcmp(f->addr, addr, 4);
+}
+
+void policy_flow_note(struct policy *p, const uint8_t addr[4], uint16_t port, uint16_t guest_port, int64_t now)
+{
+	struct policy_flow *f = NULL;
+
+	for (unsigned i = 0; i < POLICY_FLOWS_MAX && !f; i++)
+		if (flow_is(&p->flows[i], addr, port, guest_port))
+			f = &p->flows[i];
+	if (!f)
+		f = &p->flows[p->next_flow++ % POLICY_FLOWS_MAX];
+	*f = (struct policy_flow){ { addr[0], addr[1], addr[2], addr[3] }, port, guest_port, now + POLICY_FLOW_NS };
+}
+
+bool policy_flow_known(const struct policy *p, const uint8_t addr[4], uint16_t port, uint16_t guest_port, int64_t now)
+{
+	for (unsigned i = 0; i < POLICY_FLOWS_MAX; i++)
+		if (p->flows[i].until > now && flow_is(&p->flows[i], addr, port, guest_port))
+			return true;
+	return false;
+}
+
 /* --- names --- */
 
 /* "example.org" is itself alone, "*.example.org" every name below it. */

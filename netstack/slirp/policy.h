@@ -36,6 +36,15 @@ struct policy_publish {
 	uint16_t host_port, guest_port;
 };
 
+/* A datagram came in through a published port: answers to its sender may go out. */
+#define POLICY_FLOWS_MAX 512
+#define POLICY_FLOW_NS (180 * 1000000000LL)
+struct policy_flow {
+	uint8_t addr[4];
+	uint16_t port, guest_port;
+	int64_t until;
+};
+
 struct policy_pin {
 	uint8_t addr[16];
 	uint16_t port;		/* of the rule whose name it is */
@@ -52,6 +61,8 @@ struct policy {
 	unsigned nr_own;
 	struct policy_pin pins[POLICY_PINS_MAX];
 	unsigned next_pin;
+	struct policy_flow flows[POLICY_FLOWS_MAX];
+	unsigned next_flow;
 };
 
 /* HOST|ADDRESS|CIDR[:PORT], IPv6 addresses in brackets with a port.  NULL, or what is wrong with it. */
@@ -64,6 +75,10 @@ bool policy_allows(const struct policy *p, const uint8_t to[16], uint16_t port, 
 bool policy_allows_host(const struct policy *p, uint16_t port);
 /* Whether anything of the host's loopback is open. */
 bool policy_opens_host(const struct policy *p);
+/* Whether connections to the guest's @port are published. */
+bool policy_publishes(const struct policy *p, bool udp, uint16_t guest_port);
+void policy_flow_note(struct policy *p, const uint8_t addr[4], uint16_t port, uint16_t guest_port, int64_t now);
+bool policy_flow_known(const struct policy *p, const uint8_t addr[4], uint16_t port, uint16_t guest_port, int64_t now);
 /* A name in a question: may it be asked?  Without an allowlist all may. */
 bool policy_allows_name(const struct policy *p, const char *name);
 /* @name has the address @addr for @ttl seconds. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the VFS asks of the layer above it: the declarations are at the end of vfs/vfs.h. */
+#include <string.h>
+
 #include "sentry/abi/fcntl.h"
 #include "sentry/kernel/task.h"
 
@@ -139,4 +141,17 @@ bool kernel_signal_pending(void)
 int32_t kernel_current_tgid(void)
 {
 	return current ? task_tgid(current) : 0;
+}
+
+void kernel_process_name(int32_t tgid, char ret[16])
+{
+	struct tgroup *tg;
+	MUTEX_GUARD(&pids_lock);
+
+	static_assert(TASK_COMM_LEN == 16, "comm");
+	tg = tgroup_find_locked(tgid);
+	if (tg)
+		task_comm(tg->leader, ret);
+	else
+		strcpy(ret, "?");
 }

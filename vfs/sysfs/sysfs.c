@@ -16,12 +16,6 @@ static int show_fixed(struct proc_inode *pi, struct strbuf *sb)
 	return 0;
 }
 
-static int show_link(struct proc_inode *pi, struct strbuf *sb)
-{
-	strbuf_adds(sb, pi->entry->data);
-	return 0;
-}
-
 static int show_cpu_list(struct proc_inode *pi __unused, struct strbuf *sb)
 {
 	unsigned n = proc_nr_cpus();
@@ -36,7 +30,6 @@ static int show_cpu_list(struct proc_inode *pi __unused, struct strbuf *sb)
 #define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
 #define SHOW(n, fn) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = fn }
 #define DIR(n, c) { .name = n, .mode = LINUX_S_IFDIR | 0755, .children = c }
-#define LINK(n, to) { .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = show_link, .data = to }
 #define END { 0 }
 
 static const struct proc_entry empty[] = { END };
@@ -145,16 +138,12 @@ static const struct proc_entry system_children[] = {
 
 /* --- the rest --- */
 
-static const struct proc_entry lo_children[] = {
-	FIXED("addr_len", "6\n"), FIXED("address", "00:00:00:00:00:00\n"), FIXED("broadcast", "00:00:00:00:00:00\n"),
-	FIXED("carrier", "1\n"), FIXED("flags", "0x9\n"), FIXED("ifindex", "1\n"), FIXED("iflink", "1\n"), FIXED("mtu", "65536\n"),
-	FIXED("operstate", "unknown\n"), FIXED("tx_queue_len", "1000\n"), FIXED("type", "772\n"), END,
+static const struct proc_entry virtual_children[] = {
+	{ .name = "net", .mode = LINUX_S_IFDIR | 0755, .dir = &sysfs_virtual_net }, END,
 };
-static const struct proc_entry virtual_net[] = { DIR("lo", lo_children), END };
-static const struct proc_entry virtual_children[] = { DIR("net", virtual_net), END };
-static const struct proc_entry class_net[] = { LINK("lo", "../../devices/virtual/net/lo"), END };
 static const struct proc_entry class_children[] = { DIR("block", empty), DIR("mem", empty), DIR("misc", empty),
-						    DIR("net", class_net), DIR("tty", empty), END };
+						    { .name = "net", .mode = LINUX_S_IFDIR | 0755, .dir = &sysfs_class_net },
+						    DIR("tty", empty), END };
 static const struct proc_entry devices_children[] = { DIR("system", system_children), DIR("virtual", virtual_children), END };
 static const struct proc_entry thp_children[] = {
 	FIXED("defrag", "always defer defer+madvise [madvise] never\n"), FIXED("enabled", "always madvise [never]\n"),

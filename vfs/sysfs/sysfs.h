@@ -9,4 +9,8 @@
 
 extern const struct fs_type sysfs_type;
 
+struct proc_dir_ops;
+/* /sys/class/net and /sys/devices/virtual/net; sysfs_net.c. */
+extern const struct proc_dir_ops sysfs_class_net, sysfs_virtual_net;
+
 #endif
