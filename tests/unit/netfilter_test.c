@@ -118,7 +118,8 @@ Test(policy, names_pin_their_addresses)
 Test(policy, what_is_no_rule)
 {
 	static const char *const bad[] = { "", ":", ":80", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4/33", "1.2.3.4:0", "1.2.3.4:65536",
-					   "1.2.3.4:x", "[::1", "[::1]x", "a b", "host/8", "1:2:3", "1::2::3", "12345::", "-:1:2", "a..:x" };
+					   "1.2.3.4:x", "[::1", "[::1]x", "a b", "host/8", "1:2:3", "1::2::3", "12345::",
+					   "-:1:2", "a..:x" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		cr_expect(policy_add_rule(p, true, bad[i]), "'%s'", bad[i]);
