@@ -26,6 +26,16 @@ is "two guests in a pipeline" "$(seq 1 5000 | sha256sum)" "$(guest -- seq 1 5000
 is "what a background process writes after the end is not waited for" "now" "$(guest -- sh -c '(sleep 30; echo late) & echo now')"
 
 
+# What can be mapped outside can be mapped inside.
+need python3
+map='import mmap, sys
+m = mmap.mmap(0, 0, mmap.%s, mmap.PROT_READ)
+print(len(m), m[-4:], m[:3])'
+seq 1 5000 >"$tmp/map"
+for how in MAP_PRIVATE MAP_SHARED; do
+	is "mapped: $how" "$(python3 -c "${map/\%s/$how}" <"$tmp/map")" "$(guest -- python3 -c "${map/\%s/$how}" <"$tmp/map")"
+done
+
 # Only the standard descriptors are passed on, unless others are asked for; never one of a directory.
 echo secret >"$tmp/secret"
 is "no other descriptors" "none" "$(guest -- sh -c 'test -e /dev/fd/3 || test -e /dev/fd/4 || echo none' 3<"$tmp/secret" 4<"$tmp/secret")"

@@ -51,7 +51,7 @@ static int64_t eventfd_write(struct file *f, struct iov_iter *from, uint64_t *po
 	uint64_t val;
 	int err;
 
-	if (from->count < sizeof(val))
+	if (from->count != sizeof(val))
 		return -LINUX_EINVAL;
 	if (iov_iter_copy_from(from, &val, sizeof(val)) != sizeof(val))
 		return -LINUX_EFAULT;

@@ -8,7 +8,10 @@
 #include "platform/host/host.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/ioctl.h"
+#include "sentry/abi/mman.h"
 #include "sentry/abi/signal.h"
+#include "sentry/mm/mm.h"
+#include "vfs/frame_io.h"
 
 #define COPY_SIZE (64UL << 10)
 /* A pipe that is writable at all takes this much without blocking (PIPE_BUF). */
@@ -315,6 +318,49 @@ static int hostfd_fsync(struct file *f, uint64_t start __unused, uint64_t end __
 	return datasync ? host_fdatasync(fd) : host_fsync(fd);
 }
 
+/* --- mapping: a cache of its own, of what the host's file held when it was last mapped --- */
+
+static int hostfd_readpages(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns)
+{
+	struct hostfd *h = m->host->i_private;
+	size_t len = (size_t)nr << PAGE_SHIFT;
+	int64_t n = frame_io_pread(h->fd, pgoff << PAGE_SHIFT, pfns, 0, len);
+
+	if (n < 0)
+		return (int)n;
+	frame_io_zero(pfns, (size_t)n, len - (size_t)n);
+	return 0;
+}
+
+static const struct mapping_ops hostfd_mapping_ops = { .readpages = hostfd_readpages };
+
+/* Regular files, and not to write the host's file through memory. */
+static int hostfd_mmap(struct file *f, struct mmap_args *a)
+{
+	struct inode *inode = f->inode;
+	struct host_stat st;
+	int err;
+
+	if (!hostfd_of(f)->regular)
+		return -LINUX_ENODEV;
+	if ((a->flags & LINUX_MAP_TYPE) != LINUX_MAP_PRIVATE) {
+		if (a->prot & LINUX_PROT_WRITE)
+			return -LINUX_ENODEV;
+		a->may_write = false;
+	}
+	err = host_fstat(hostfd_of(f)->fd, &st);
+	if (err)
+		return err;
+	rwlock_write(&inode->i_rwsem);
+	inode->mapping.ops = &hostfd_mapping_ops;
+	inode->size = st.size;
+	mapping_invalidate(&inode->mapping);
+	rwlock_unlock(&inode->i_rwsem);
+	return generic_file_mmap(f, a);
+}
+
+/* --- the file --- */
+
 static void hostfd_set_fmode(struct file *f)
 {
 	const unsigned positioned = FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS;
@@ -338,6 +384,7 @@ static const struct file_ops hostfd_ops = {
 	.llseek = hostfd_llseek,
 	.poll = hostfd_poll,
 	.ioctl = hostfd_ioctl,
+	.mmap = hostfd_mmap,
 	.open = hostfd_reopen,
 	.release = hostfd_release,
 	.fsync = hostfd_fsync,
