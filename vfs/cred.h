@@ -43,6 +43,27 @@ enum cap {
 	CAP_AUDIT_WRITE, CAP_AUDIT_CONTROL, CAP_SETFCAP, CAP_MAC_OVERRIDE, CAP_MAC_ADMIN, CAP_SYSLOG, CAP_WAKE_ALARM,
 	CAP_BLOCK_SUSPEND, CAP_AUDIT_READ, CAP_PERFMON, CAP_BPF, CAP_CHECKPOINT_RESTORE, NR_CAPS
 };
+/* The value of security.capability, of revision 2 without the last field. */
+struct linux_vfs_cap_data {
+	uint32_t magic_etc;
+	struct {
+		uint32_t permitted, inheritable;
+	} data[2];
+	uint32_t rootid;
+};
+#define LINUX_VFS_CAP_REVISION_MASK 0xff000000U
+#define LINUX_VFS_CAP_REVISION_2 0x02000000U
+#define LINUX_VFS_CAP_REVISION_3 0x03000000U
+#define LINUX_VFS_CAP_FLAGS_EFFECTIVE 1U
+
+/* Whether @caps, @size bytes of it, is one of the forms that are understood. */
+static inline bool vfs_caps_valid(const struct linux_vfs_cap_data *caps, size_t size)
+{
+	uint32_t revision = size >= sizeof(caps->magic_etc) ? caps->magic_etc & LINUX_VFS_CAP_REVISION_MASK : 0;
+
+	return (size == 20 && revision == LINUX_VFS_CAP_REVISION_2) || (size == 24 && revision == LINUX_VFS_CAP_REVISION_3);
+}
+
 #define CAP_FULL_SET (BIT(NR_CAPS) - 1)
 
 /* Over the machine: what root of the initial user namespace may.  ns_capable() in user_ns.h: over what belongs to a namespace. */

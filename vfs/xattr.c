@@ -112,6 +112,8 @@ int vfs_setxattr(const struct path *path, const char *name, const void *value, s
 
 	if (err)
 		return err;
+	if (!strcmp(name, "security.capability") && !vfs_caps_valid(value, size))
+		return -LINUX_EINVAL;
 	if (!inode->ops->setxattr)
 		return -LINUX_EOPNOTSUPP;
 	rwlock_write(&inode->i_rwsem);

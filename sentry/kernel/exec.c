@@ -276,7 +276,8 @@ static void exec_commit_creds(struct task *t, struct exec_request *req)
 			MIN(t->tg->rlim[LINUX_RLIMIT_STACK].rlim_cur, DEFAULT_STACK_LIMIT);
 		mutex_unlock(&t->tg->rlim_lock);
 	}
-	t->mm->dumpable = same_ids && !req->secure;
+	/* Of an unreadable program it is not, to begin with. */
+	t->mm->dumpable &= same_ids && !changed && !(c->cap_permitted & ~t->cred->cap_permitted);
 	task_set_cred(t, c);
 	mm_sync_limits(t->mm, t->tg, t->cred);
 }
