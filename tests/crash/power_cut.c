@@ -176,14 +176,18 @@ static void op_tree(uint64_t *rnd, unsigned step)
 	fx_check(!do_rmdirat(LINUX_AT_FDCWD, name), "rmdir");
 }
 
-static void workload(uint64_t *rnd)
+static void paths_init(void)
 {
 	for (unsigned i = 0; i < NR_PATHS; i++) {
 		snprintf(paths[i].name, sizeof(paths[i].name), "/d%u/file-%u", i % 3, i);
 		paths[i].len = -1;
 		event_add(&paths[i], true);
 	}
-	for (unsigned step = 0; step < NR_STEPS; step++) {
+}
+
+static void workload(uint64_t *rnd, unsigned from)
+{
+	for (unsigned step = from; step < from + NR_STEPS / 3; step++) {
 		struct path_state *p = &paths[fx_random(rnd) % NR_PATHS];
 
 		switch (fx_random(rnd) % 16) {
@@ -215,6 +219,31 @@ static void workload(uint64_t *rnd)
 			op_write(p, rnd);
 		}
 	}
+}
+
+/* Each record behind these is a moment to cut at: opening, closing. */
+#define NEAR 9
+static size_t marks[8];
+static unsigned nr_marks;
+
+/* The image is opened and closed under the eyes of the test too. */
+static void session(uint64_t *rnd, unsigned nr)
+{
+	marks[nr_marks++] = nr_records;
+	sb = ext4_open_image_rw(img, 0, &why);
+	fx_check(!IS_ERR(sb), "%s", strbuf_str(&why));
+	fx_root(sb);
+	for (unsigned i = 0; i < 3 && !nr; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "/d%u", i);
+		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, name, 0755), 0);
+	}
+	workload(rnd, nr * NR_STEPS);
+	fx_unroot();
+	marks[nr_marks++] = nr_records - MIN(nr_records, (size_t)NEAR);
+	for (unsigned i = 0; i < NR_PATHS; i++)
+		event_add(&paths[i], true);
 }
 
 /* --- judging --- */
@@ -309,6 +338,14 @@ static void apply_torn(uint8_t *to, const struct record *r, uint64_t *rnd)
 	}
 }
 
+static bool is_near_mark(size_t k)
+{
+	for (unsigned i = 0; i < nr_marks; i++)
+		if (k > marks[i] && k <= marks[i] + NEAR)
+			return true;
+	return false;
+}
+
 static void points_run(unsigned nr, uint64_t *rnd)
 {
 	uint8_t *torn = malloc(disk_size);
@@ -316,10 +353,12 @@ static void points_run(unsigned nr, uint64_t *rnd)
 	char command[400];
 
 	fx_check(torn, "out of memory");
-	for (size_t at = step / 2; at < nr_records; at += step) {
-		size_t k = at + fx_random(rnd) % step, last = done, nr_done = 0;
+	for (size_t k = 1; k <= nr_records; k++) {
+		size_t last = done, nr_done = 0;
+		bool near = is_near_mark(k);
 
-		k = MIN(k, nr_records);
+		if (!near && fx_random(rnd) % step)
+			continue;
 		for (size_t i = done; i < k; i++)
 			if (!records[i].len)
 				last = i + 1;
@@ -332,7 +371,7 @@ static void points_run(unsigned nr, uint64_t *rnd)
 				apply_torn(torn, &records[i], rnd);
 		cut_write(torn);
 		by_sentry(k);
-		if (fx_random(rnd) % 4)
+		if (!near && fx_random(rnd) % 4)
 			continue;
 		cut_write(torn);
 		snprintf(command, sizeof(command), "e2fsck -p %s; test $? -le 1", cut);
@@ -376,20 +415,11 @@ static void power_cuts(const char *mkfs, unsigned share)
 	snprintf(img, sizeof(img), "%s/img", fx_tmpdir());
 	snprintf(cut, sizeof(cut), "%s/cut", fx_tmpdir());
 	fx_run("mke2fs -q -F %s %s 24M >/dev/null 2>&1", mkfs, img);
-	sb = ext4_open_image_rw(img, 0, &why);
-	fx_check(!IS_ERR(sb), "%s", strbuf_str(&why));
-	fx_root(sb);
-	for (unsigned i = 0; i < 3; i++) {
-		char name[8];
-
-		snprintf(name, sizeof(name), "/d%u", i);
-		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, name, 0755), 0);
-	}
-	cr_assert_eq(sb_sync(sb), 0);
+	paths_init();
 	disk_read();
 	ext4_image_trace = trace;
-	workload(&rnd);
-	fx_unroot();
+	for (unsigned i = 0; i < 3; i++)
+		session(&rnd, i);
 	ext4_image_trace = NULL;
 	points_run(MAX(env_number("SENTRY_CRASH_POINTS", 100) / 2, 1U), &rnd);
 }

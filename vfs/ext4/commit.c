@@ -592,12 +592,15 @@ static int super_write_home(struct ext4_sb_info *es, bool clean)
 	return err ? err : ext4_flush(es);
 }
 
+/* A journal that has something while the superblock says that it has not is what e2fsck -p gives up on: never in between. */
 int ext4_log_mark(struct ext4_sb_info *es, bool clean)
 {
 	struct ext4_log *log = &es->rw->log;
-	int err = log_super_write(es, clean ? 0 : log->head, es->rw->tid);
+	int err = clean ? 0 : super_write_home(es, false);
 
 	if (!err)
+		err = log_super_write(es, clean ? 0 : log->head, es->rw->tid);
+	if (!err)
 		err = ext4_flush(es);
-	return err ? err : super_write_home(es, clean);
+	return err || !clean ? err : super_write_home(es, true);
 }
