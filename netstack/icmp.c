@@ -92,7 +92,7 @@ bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const stru
 }
 
 /* The packet that an error quotes was ours: whom it is for. */
-static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int err, bool hard, const struct icmp_info *info)
+static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int err, bool hard, struct icmp_info *info)
 {
 	struct inet_name local, remote;
 	size_t hlen;
@@ -114,6 +114,8 @@ static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int e
 	if (hlen < IP_HLEN || len < hlen + 8 || memcmp(local.addr, k->dst.addr, 16))
 		return;
 	q += hlen;
+	info->data = proto == LINUX_IPPROTO_UDP ? q + 8 : q;
+	info->len = len - hlen - (proto == LINUX_IPPROTO_UDP ? 8 : 0);
 	local.port = get_be16(q);
 	remote.port = get_be16(q + 2);
 	if (proto == LINUX_IPPROTO_TCP) {

@@ -573,6 +573,8 @@ static struct sock *inet_route(struct sock *sk, struct msg *msg)
 	if (err)
 		return ERR_PTR(err);
 	if (ping || !msg->dst.local) {
+		if (msg->ctl.has_src)
+			memcpy(msg->dst.src, msg->ctl.src, 16);
 		msg->remote = true;
 		msg->to = to;
 		inet_sk(sk)->uses_link |= !msg->dst.local;
@@ -581,15 +583,12 @@ static struct sock *inet_route(struct sock *sk, struct msg *msg)
 	from = inet_sk(sk)->local;
 	if (inet_is_any(&from))
 		memcpy(from.addr, msg->dst.src, 16);
-	msg->info = (struct pktinfo){ .valid = true, .ttl = inet_sk(sk)->ttl, .tos = inet_sk(sk)->tos, .ifindex = 1 };
+	msg->info = (struct pktinfo){ .valid = true, .ifindex = 1 };
+	msg->info.ttl = (uint8_t)(msg->ctl.ttl > 0 ? msg->ctl.ttl : inet_sk(sk)->ttl < 0 ? 64 : inet_sk(sk)->ttl);
+	msg->info.tos = (uint8_t)MAX(msg->ctl.has_tos ? msg->ctl.tos : inet_sk(sk)->tos, 0);
 	memcpy(msg->info.to, to.addr, 16);
 	found = inet_find(INET_DGRAM, &to, &from);
-	/* Nobody there: ICMP port unreachable, which a connected socket hears of. */
-	if (!found && inet_sk(sk)->remote.port) {
-		atomic_store(&sk->err, LINUX_ECONNREFUSED);
-		sock_wake(sk, LINUX_EPOLLERR);
-		fasync_kill(&sk->async, LINUX_POLL_ERR);
-	}
+	msg->to = to;
 	return found;
 }
 
@@ -638,6 +637,7 @@ static const struct sock_ops inet_ops = {
 	.getname = inet_getname,
 	.route = inet_route,
 	.source = inet_source,
+	.lost = inet_lost,
 	.xmit = inet_xmit,
 	.rcvd = tcp_rcvd,
 	.shutdown = tcp_shutdown,

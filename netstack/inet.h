@@ -25,7 +25,7 @@ struct inet_sock {
 	struct inet_name local;	  /* inet_lock to bind; stable afterwards */
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
 	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
-	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, mcast_loop;
+	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, recvttl, recvtos, mcast_loop;
 	int tos, ttl, mcast_ttl, keepidle, keepintvl, keepcnt, user_timeout, linger2, defer_accept, mtu_discover, maxseg;
 };
 
@@ -64,6 +64,9 @@ void inet_unbind(struct sock *sk);
 void inet_free(struct sock *sk);
 /* Queues what a link brought for @sk (its own copy unless *@k's skb is taken).  Drops when its buffer is full. */
 void inet_deliver(struct sock *sk, struct pkt *k, const uint8_t *data, size_t len, const struct inet_name *from);
+/* Tells @sk of an error about @data, which it sent to @remote; queued where it asked for that. */
+void inet_error_queue(struct sock *sk, const struct inet_name *remote, const void *data, size_t len, const struct sock_error *e);
+void inet_lost(struct sock *sk, struct skb *skb, struct msg *msg);
 struct sock *raw_create(int family, int protocol);
 int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 int ping_xmit(struct sock *sk, struct skb *skb, struct msg *msg);

@@ -20,7 +20,9 @@ static uint8_t sock_ttl(const struct sock *sk, const struct inet_name *to)
 
 static const uint8_t *sock_source(const struct sock *sk, const struct msg *msg)
 {
-	return inet_is_any(&inet_sk(sk)->local) || inet_is_multicast(&inet_sk(sk)->local) ? msg->dst.src : inet_sk(sk)->local.addr;
+	const struct inet_name *local = &inet_sk(sk)->local;
+
+	return msg->ctl.has_src || inet_is_any(local) || inet_is_multicast(local) ? msg->dst.src : local->addr;
 }
 
 static struct ip_params dgram_params(struct sock *sk, struct msg *msg, uint8_t proto)
@@ -28,7 +30,8 @@ static struct ip_params dgram_params(struct sock *sk, struct msg *msg, uint8_t p
 	int discover = inet_sk(sk)->mtu_discover;
 
 	return (struct ip_params){ .dst = &msg->dst, .src = sock_source(sk, msg), .to = msg->to.addr, .proto = proto,
-				   .ttl = sock_ttl(sk, &msg->to), .tos = (uint8_t)MAX(inet_sk(sk)->tos, 0),
+				   .ttl = msg->ctl.ttl > 0 ? (uint8_t)msg->ctl.ttl : sock_ttl(sk, &msg->to),
+				   .tos = (uint8_t)MAX(msg->ctl.has_tos ? msg->ctl.tos : inet_sk(sk)->tos, 0),
 				   .dont_fragment = discover == 2 || discover == 3 };
 }
 
@@ -98,15 +101,16 @@ static bool sock_wants_errors(const struct sock *sk)
 void udp_error(int protocol, const struct inet_name *local, const struct inet_name *remote, int err, const struct icmp_info *info)
 {
 	struct sock *sk _cleanup_sock_ = inet_find(protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING, local, remote);
+	struct sock_error e;
 
 	if (!sk)
 		return;
 	icmp_denied(info, sk, remote);
 	if (!sock_wants_errors(sk))
 		return;
-	atomic_store(&sk->err, -err);
-	sock_wake(sk, LINUX_EPOLLERR);
-	fasync_kill(&sk->async, LINUX_POLL_ERR);
+	e = (struct sock_error){ (uint32_t)-err, info->info, info->origin, info->type, info->code, { 0 } };
+	memcpy(e.offender, info->offender.addr, 16);
+	inet_error_queue(sk, remote, info->data, info->len, &e);
 }
 
 /* --- ping sockets --- */

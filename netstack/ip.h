@@ -127,6 +127,8 @@ struct icmp_info {
 	uint8_t origin, type, code; /* SO_EE_ORIGIN_* */
 	uint32_t info;
 	struct inet_name offender;
+	const void *data;	/* what of the datagram came back */
+	size_t len;
 };
 void udp_error(int protocol, const struct inet_name *local, const struct inet_name *remote, int err, const struct icmp_info *info);
 void ping_input(struct pkt *k);

@@ -240,6 +240,7 @@ int ifaddr_add(const struct ifaddr *a)
 int ifaddr_del(struct netif *nif, const uint8_t addr[16], unsigned plen)
 {
 	struct ifaddr *a, *found = NULL;
+	bool last = addr_is_v4(addr);
 	struct route r;
 
 	mutex_lock(&netif_lock);
@@ -249,6 +250,8 @@ int ifaddr_del(struct netif *nif, const uint8_t addr[16], unsigned plen)
 			list_del(&a->link);
 			break;
 		}
+	list_for_each_entry(a, &nif->addrs, link)
+		last &= addr_is_v4(a->addr) != addr_is_v4(addr);
 	mutex_unlock(&netif_lock);
 	if (!found)
 		return -LINUX_EADDRNOTAVAIL;
@@ -259,6 +262,10 @@ int ifaddr_del(struct netif *nif, const uint8_t addr[16], unsigned plen)
 	r = (struct route){ .has_prefsrc = true };
 	memcpy(r.prefsrc, found->addr, 16);
 	while (!route_del(&r))
+		;
+	/* Without its last address IPv4 has no business on it. */
+	r = (struct route){ .oif = nif };
+	while (last && !route_del(&r))
 		;
 	free(found);
 	return 0;

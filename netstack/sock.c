@@ -33,6 +33,7 @@ struct sock *sock_alloc(int family, int type, int protocol, const struct sock_op
 	list_init(&sk->accept_queue);
 	list_init(&sk->accept_link);
 	list_init(&sk->rcvq);
+	list_init(&sk->errq);
 	sk->sndbuf = sk->rcvbuf = 212992;
 	sk->rcvlowat = 1;
 	sk->rcvtimeo = sk->sndtimeo = -1;
@@ -168,6 +169,7 @@ static bool sock_flush(struct sock *sk)
 	sk->closed = true;
 	unread = !list_empty(&sk->rcvq);
 	list_splice_tail(&sk->rcvq, &all);
+	list_splice_tail(&sk->errq, &all);
 	sk->rcvq_bytes = 0;
 	mutex_unlock(&sk->rcvq_lock);
 	list_for_each_entry_safe(skb, tmp, &all, link) {
@@ -359,6 +361,8 @@ static unsigned sock_poll_receive(struct sock *sk)
 	unsigned mask = 0;
 
 	mutex_lock(&sk->rcvq_lock);
+	if (!list_empty(&sk->errq))
+		mask |= LINUX_EPOLLERR;
 	if (!list_empty(&sk->rcvq))
 		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
 	mutex_unlock(&sk->rcvq_lock);

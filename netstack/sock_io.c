@@ -235,7 +235,10 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 		return err ? err : (int64_t)len;
 	}
 	if (!to) { /* nobody there: a datagram is lost, and counts as sent */
-		skb_free(skb);
+		if (sk->ops->lost)
+			sk->ops->lost(sk, skb, msg);
+		else
+			skb_free(skb);
 		return len;
 	}
 	if (sock_queue_full(to)) {
@@ -498,6 +501,32 @@ static int64_t sock_recv_stream(struct sock *sk, struct msg *msg, bool nonblock)
 	return err;
 }
 
+/* The oldest error, with what it is about; the next one is pending then. */
+static int64_t sock_recv_error(struct sock *sk, struct msg *msg)
+{
+	struct skb *skb, *next;
+	size_t n;
+
+	mutex_lock(&sk->rcvq_lock);
+	skb = list_first_entry_or_null(&sk->errq, struct skb, link);
+	if (skb) {
+		list_del(&skb->link);
+		next = list_first_entry_or_null(&sk->errq, struct skb, link);
+		atomic_store(&sk->err, next ? (int)next->error.err : 0);
+	}
+	mutex_unlock(&sk->rcvq_lock);
+	if (!skb)
+		return -LINUX_EAGAIN;
+	n = iov_iter_copy_to(msg->iter, skb->data, MIN(skb->len, msg->iter->count));
+	if (n < skb->len)
+		msg->out_flags |= LINUX_MSG_TRUNC;
+	msg->out_flags |= LINUX_MSG_ERRQUEUE;
+	msg->error = skb->error;
+	sock_take_addr(skb, msg);
+	skb_free(skb);
+	return n;
+}
+
 int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 {
 	enum sock_state state = READ_ONCE(sk->state);
@@ -505,7 +534,7 @@ int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
 	if (msg->flags & LINUX_MSG_ERRQUEUE)
-		return -LINUX_EAGAIN;
+		return sock_recv_error(sk, msg);
 	if (msg->flags & LINUX_MSG_OOB)
 		return sk->family == LINUX_AF_UNIX ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
 	if (sock_is_connection(sk) && (state == SS_UNCONNECTED || state == SS_LISTENING)) {

@@ -44,6 +44,13 @@ struct pktinfo {
 	uint8_t to[16];
 };
 
+/* What a socket's queue of errors holds besides the datagram: struct sock_extended_err and its offender. */
+struct sock_error {
+	uint32_t err, info;	/* a guest errno, positive; 0: none */
+	uint8_t origin, type, code;
+	uint8_t offender[16];
+};
+
 struct skb {
 	struct list_head link;
 	struct sock *from;	/* reference: whose send buffer it occupies; NULL: nobody's */
@@ -53,6 +60,7 @@ struct skb {
 	unsigned addr_len;
 	struct scm scm;
 	struct pktinfo info;
+	struct sock_error error;
 	char *data;		/* in buf */
 	char buf[];
 };
@@ -70,6 +78,13 @@ struct msg {
 	struct inet_name to;
 	struct dst dst;
 	struct pktinfo info;	/* receive: out */
+	struct sock_error error; /* MSG_ERRQUEUE: out */
+	/* Control messages of ip(7): of what is sent. */
+	struct {
+		bool has_src, has_tos;
+		uint8_t src[16];
+		int ifindex, ttl, tos; /* 0: none */
+	} ctl;
 };
 
 enum sock_state { SS_UNCONNECTED, SS_CONNECTING, SS_LISTENING, SS_CONNECTED, SS_DISCONNECTED };
@@ -87,6 +102,8 @@ struct sock_ops {
 	struct sock *(*route)(struct sock *sk, struct msg *msg);
 	/* The name of @sk that a receiver of its message is shown; length.  NULL: getname. */
 	unsigned (*source)(struct sock *sk, struct sock *to, struct linux_sockaddr *ret);
+	/* Datagrams: takes @skb, which route found nobody for.  NULL: it is lost. */
+	void (*lost)(struct sock *sk, struct skb *skb, struct msg *msg);
 	/* Takes @skb to send it across a link.  0 or -errno. */
 	int (*xmit)(struct sock *sk, struct skb *skb, struct msg *msg);
 	/* Sending as a whole, where messages are not for other sockets; NULL: as all others. */
@@ -134,6 +151,7 @@ struct sock {
 	struct mutex iolock;	/* one receiver at a time; held while copying to the guest, not while waiting; outside all locks */
 	struct mutex rcvq_lock;
 	struct list_head rcvq;	/* rcvq_lock, as below */
+	struct list_head errq;	/* MSG_ERRQUEUE */
 	size_t rcvq_bytes;	/* unread */
 	bool rcv_eof;		/* the sender is done */
 	bool closed;		/* its file is gone: nothing may be queued */
@@ -183,6 +201,11 @@ void netdev_init(void);
 struct file *sock_file_new(struct sock *sk, unsigned flags);
 /* The sock behind a file, borrowed; NULL when it is none. */
 struct sock *file_sock(struct file *f);
+
+/* Control messages of AF_INET and AF_INET6.  -LINUX_EINVAL for what is malformed; @put's errors. */
+typedef int (*cmsg_put_fn)(void *c, int level, int type, const void *data, size_t len);
+int inet_cmsg_send(struct sock *sk, int level, int type, const void *data, size_t len, struct msg *msg);
+int inet_cmsg_recv(const struct sock *sk, const struct msg *msg, cmsg_put_fn put, void *c);
 
 /* --- generic bodies, used by syscalls and file operations --- */
 

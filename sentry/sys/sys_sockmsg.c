@@ -60,7 +60,7 @@ static int scm_add_cred(struct scm *scm, const uint8_t *data, size_t len)
 	return 0;
 }
 
-static int scm_parse(struct sock *sk, const uint8_t *buf, size_t len, struct scm *scm)
+static int scm_parse(struct sock *sk, const uint8_t *buf, size_t len, struct scm *scm, struct msg *msg)
 {
 	size_t off = 0;
 
@@ -82,6 +82,8 @@ static int scm_parse(struct sock *sk, const uint8_t *buf, size_t len, struct scm
 				err = -LINUX_EINVAL;
 		} else if (h.cmsg_level == LINUX_SOL_SOCKET && h.cmsg_type != LINUX_SCM_RIGHTS) {
 			err = -LINUX_EINVAL;
+		} else if (sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6) {
+			err = inet_cmsg_send(sk, h.cmsg_level, h.cmsg_type, buf + off + sizeof(h), dlen, msg);
 		}
 		if (err)
 			return err;
@@ -90,7 +92,7 @@ static int scm_parse(struct sock *sk, const uint8_t *buf, size_t len, struct scm
 	return 0;
 }
 
-static int scm_from_user(struct sock *sk, uaddr_t control, uint64_t len, struct scm *scm)
+static int scm_from_user(struct sock *sk, uaddr_t control, uint64_t len, struct scm *scm, struct msg *msg)
 {
 	uint8_t *buf;
 	int err;
@@ -102,7 +104,7 @@ static int scm_from_user(struct sock *sk, uaddr_t control, uint64_t len, struct 
 	buf = malloc(len);
 	if (!buf)
 		return -LINUX_ENOMEM;
-	err = copy_from_user(buf, control, len) ? -LINUX_EFAULT : scm_parse(sk, buf, len, scm);
+	err = copy_from_user(buf, control, len) ? -LINUX_EFAULT : scm_parse(sk, buf, len, scm, msg);
 	free(buf);
 	return err;
 }
@@ -116,9 +118,10 @@ struct control_out {
 };
 
 /* Appends one control message, or what fits of it. */
-static int control_put(struct control_out *c, int level, int type, const void *data, size_t len)
+static int control_put(void *to, int level, int type, const void *data, size_t len)
 {
 	struct linux_cmsghdr h = { sizeof(h) + len, level, type };
+	struct control_out *c = to;
 	size_t take = len;
 
 	if (c->room < sizeof(h)) {
@@ -172,6 +175,8 @@ static int scm_to_user(struct sock *sk, struct msg *msg, struct control_out *c)
 
 		err = control_put(c, LINUX_SOL_SOCKET, sk->timestampns ? LINUX_SO_TIMESTAMPNS : LINUX_SO_TIMESTAMP, &tv, sizeof(tv));
 	}
+	if (!err && (sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6))
+		err = inet_cmsg_recv(sk, msg, control_put, c);
 	if (c->truncated)
 		msg->out_flags |= LINUX_MSG_CTRUNC;
 	return err;
@@ -199,7 +204,7 @@ static int64_t do_sendmsg(struct file *f, struct sock *sk, const struct linux_ms
 		ret = sockaddr_from_user(h->msg_name, (int)msg.addr_len, &msg.addr);
 	}
 	if (!ret)
-		ret = scm_from_user(sk, h->msg_control, h->msg_controllen, &msg.scm);
+		ret = scm_from_user(sk, h->msg_control, h->msg_controllen, &msg.scm, &msg);
 	if (!ret)
 		ret = sock_sendmsg(sk, &msg, file_nonblock(f));
 	scm_fini(&msg.scm);
