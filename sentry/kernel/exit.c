@@ -168,6 +168,11 @@ bool task_notify_parent_locked(struct task *t, int sig)
 	waitq_wake(&t->pid->wait, 0);
 	if (!parent)
 		return false;
+	if (!t->ptrace && t->tg->flags & TG_ADOPTED) {
+		/* Whoever waits for the last one to go sees it. */
+		task_wake_parent_locked(parent, t);
+		return true;
+	}
 	siginfo_init_child(&info, t, parent, sig);
 	siginfo_set_exit(&info, task_wait_status(t));
 	mutex_lock(&parent->tg->siglock);
@@ -214,7 +219,8 @@ void task_notify_tracer_locked(struct task *t, int why)
 
 void task_notify_parent_stop_locked(struct task *t, int why)
 {
-	notify_stop(t->tg->leader, t->tg->leader->real_parent, why);
+	if (!(t->tg->flags & TG_ADOPTED))
+		notify_stop(t->tg->leader, t->tg->leader->real_parent, why);
 }
 
 void task_notify_parent_stop(struct task *t, int why)
@@ -285,6 +291,8 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 	if (reaper->tg == father->tg)
 		return;
 	child->exit_signal = LINUX_SIGCHLD;
+	if ((reaper->tg->flags & (TG_NO_INIT | TG_SUBREAPER)) == TG_NO_INIT)
+		atomic_fetch_or(&child->tg->flags, TG_ADOPTED);
 	if (!child->ptrace && child->exit_state == EXIT_ZOMBIE && child->tg->nr_threads == 1 &&
 	    task_notify_parent_locked(child, child->exit_signal))
 		task_dead_add_locked(dead, child);

@@ -293,6 +293,9 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 		child->real_parent = current->real_parent;
 		if (!thread)
 			child->exit_signal = current->tg->leader->exit_signal;
+		/* A sibling of one that nobody waits for. */
+		if (!thread && current->tg->flags & TG_ADOPTED)
+			tg->flags |= TG_ADOPTED;
 	}
 	child->parent = child->real_parent;
 	child->ppid = child->real_parent ? child->real_parent->tg->pid->nr : 0;

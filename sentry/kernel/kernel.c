@@ -57,8 +57,7 @@ static struct task *init_task_new(struct kernel_boot *boot)
 	}
 	if (boot->no_randomize)
 		t->personality |= LINUX_ADDR_NO_RANDOMIZE;
-	if (boot->protect_init)
-		tg->flags |= TG_UNKILLABLE;
+	tg->flags |= boot->protect_init ? TG_UNKILLABLE : TG_NO_INIT;
 	return t;
 }
 

@@ -70,6 +70,8 @@ enum tgroup_flags {
 	TG_NOTIFY_CONTINUED = 0x10,
 	TG_UNKILLABLE = 0x20,	 /* PID 1 where it's protected: default actions from inside have no effect */
 	TG_SUBREAPER = 0x40,	 /* PR_SET_CHILD_SUBREAPER */
+	TG_NO_INIT = 0x200,	 /* PID 1 that never meant to be one: it gets no orphans */
+	TG_ADOPTED = 0x400,	 /* an orphan that only looks like a child of such a PID 1: nobody waits for it */
 	TG_FORKED_NOEXEC = 0x100, /* has not called exec since fork: setpgid by the parent is allowed */
 };
 

@@ -169,6 +169,8 @@ static int wait_consider(struct wait_request *req, struct task *p, bool traced, 
 	if (p->ptrace && !ptrace_reparented(p))
 		traced = true;
 
+	if (!traced && p->tg->flags & TG_ADOPTED)
+		return WAIT_NONE;
 	if (p->exit_state == EXIT_DEAD || !wait_eligible(req, p, traced))
 		return WAIT_NONE;
 	/* Its tracer sees its end first. */

@@ -42,6 +42,31 @@ status "--help" 0 "$SENTRY" --help
 status "help run" 0 "$SENTRY" help run
 status "--version" 0 "$SENTRY" --version
 
+# Who runs as process 1 without having been made for it is sent no orphans.
+cat >"$tmp/orphans.py" <<'EOF'
+import os, signal, time
+seen = []
+signal.signal(signal.SIGCHLD, lambda *a: seen.append(a))
+r, w = os.pipe()
+if os.fork() == 0:
+    me = os.getpid()
+    if os.fork() == 0:
+        while os.getppid() == me:
+            time.sleep(0.01)
+        os.write(w, b"orphan\n")
+        os._exit(7)
+    os._exit(3)
+os.close(w)
+print(os.waitstatus_to_exitcode(os.wait()[1]), len(seen))
+print(os.read(r, 100), os.read(r, 100))
+time.sleep(0.1)
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("no child", len(seen))
+EOF
+is "orphans" "$(python3 "$tmp/orphans.py")" "$(guest -- python3 "$tmp/orphans.py")"
+
 for cmd in "guest -- no-such-program-anywhere" "guest --no-such-option -- true" "guest -- /etc"; do
 	lines=$($cmd 2>&1 </dev/null | wc -l)
 	[ "$lines" -ge 1 ] && [ "$lines" -le 3 ] || problem "$cmd: $lines lines of message"
