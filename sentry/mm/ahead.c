@@ -127,9 +127,11 @@ bool mm_drop_ahead(struct mm *mm)
 {
 	struct ahead_run run;
 	uaddr_t addr = 0;
-	bool any = false;
+	bool any;
 
 	MUTEX_GUARD(&mm->pt_lock);
+	any = mm->nr_limbo;
+	mm_pt_limbo_end(mm);
 	while (next_run(mm, &addr, GUEST_TASK_SIZE, &run)) {
 		uint64_t before = mm->nr_ahead, rss = mm->rss[MM_ANONPAGES];
 		struct frame_extent known = { 0 };
@@ -142,5 +144,6 @@ bool mm_drop_ahead(struct mm *mm)
 	}
 	if (any)
 		page_table_prune(mm->pt, 0, GUEST_TASK_SIZE);
+	/* What was in limbo may be somebody else's, too: then the next round finds nothing. */
 	return any;
 }

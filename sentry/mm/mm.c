@@ -140,6 +140,7 @@ void mm_put(struct mm *mm)
 	mm->as = NULL;
 	platform->aspace_free(as);
 	mutex_lock(&mm->pt_lock);
+	mm_pt_limbo_end(mm);
 	mm_pt_zap(mm, 0, GUEST_TASK_SIZE, true);
 	mutex_unlock(&mm->pt_lock);
 	vma_gc_run(&gc);

@@ -28,6 +28,8 @@ struct page_table;
 /* RSS counters, as in /proc/pid/status; pages.  pt_lock. */
 enum mm_counter { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
+#define MM_LIMBO_MAX 64
+
 struct mm {
 	struct ref users;	 /* tasks and others that use the address space; last put tears it down */
 	struct list_head all_link; /* mm.c's list of all; leaves it first when the mm ends */
@@ -38,6 +40,8 @@ struct mm {
 	struct platform_aspace *as;
 	long rss[NR_MM_COUNTERS]; /* pt_lock */
 	atomic_long rss_peak;	 /* pt_lock to change, read without */
+	unsigned nr_limbo;	 /* pt_lock, as limbo */
+	pfn_t limbo[MM_LIMBO_MAX]; /* references to frames that the host may still map here (mm_pt.c) */
 	uint64_t nr_ahead;	 /* pt_lock; PTEs with PTE_AHEAD, which rss does not count */
 	unsigned copy_credit;	 /* pt_lock; pages that may still be copied ahead of being written, since the last fork */
 

@@ -101,6 +101,13 @@ int mm_unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma_gc *gc)
 
 /* Removes pages of the range; private pages only with @anon_too. */
 void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too);
+/*
+ * The same, all pages, for the address space's own guest: where it has one thread, which waits for this call, the host's
+ * mappings need not be gone before it goes on, and the frames are let go some time later.
+ */
+void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Lets go of frames that are kept until the host has lost them. */
+void mm_pt_limbo_end(struct mm *mm);
 /* The vma's flags became @vm_flags. */
 void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags);
 /* Makes pages of the cache in the range ask again before they are written. */

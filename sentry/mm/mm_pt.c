@@ -9,11 +9,14 @@
  * Host calls are what is dear here.  Operations gather ranges (struct host_run) and make one call for each.  When the host
  * refuses a call, everything it maps for the address space is dropped: the pages fault in again.
  */
+#include <string.h>
+
 #include "sentry/base/log.h"
 #include "sentry/mm/mm_internal.h"
 
 #define MAP_RUN_MAX PT_SLOTS /* pages in front of and behind the wanted one in one host mapping */
 #define PUT_BATCH 128
+#define LIMBO_FRESH_MAX 16
 
 /* --- host calls that can't fail --- */
 
@@ -83,6 +86,12 @@ static void host_run_add(struct mm *mm, struct host_run *run, uaddr_t addr, unsi
 		run->prot = prot;
 	}
 	run->end = addr + PAGE_SIZE;
+}
+
+/* Pages that the host may have no memory for yet: they are mapped apart, as they must not be populated. */
+static bool is_lazy(pte_t pte)
+{
+	return (pte & PTE_AHEAD) && !frame_is_resident(PTE_PFN(pte));
 }
 
 /* --- counters --- */
@@ -157,15 +166,43 @@ static void put_flush(struct put_batch *b)
 	b->nr = 0;
 }
 
-void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
+/*
+ * Frames that this address space has lost, but the host may still map: to wait for that costs more than most calls that
+ * unmap a little, and matters only to somebody else who gets the frame.  So a few of them are kept, and waited for together.  The guest's
+ * only thread goes on when the host has worked through what was queued, as always.
+ */
+static bool limbo_has_room(struct mm *mm, unsigned nr)
 {
-	struct put_batch batch = { .nr = 0 };
+	if (!platform->sync || !mm->as || mm != current_mm || ref_read(&mm->users) != 1 || nr > MM_LIMBO_MAX)
+		return false;
+	if (mm->nr_limbo + nr > MM_LIMBO_MAX)
+		mm_pt_limbo_end(mm);
+	return true;
+}
+
+void mm_pt_limbo_end(struct mm *mm)
+{
+	mutex_assert_held(&mm->pt_lock);
+	if (!mm->nr_limbo)
+		return;
+	host_sync(mm, true);
+	frame_put_many(mm->limbo, mm->nr_limbo);
+	mm->nr_limbo = 0;
+}
+
+/* What a removal takes with it. */
+struct zap_count {
+	unsigned nr, nr_mapped;
+	unsigned nr_fresh; /* of those given ahead, frames of which it is not known whether they have memory */
+};
+
+/* Takes pages from the host. */
+static void zap_host(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, struct zap_count *c)
+{
 	struct host_run run = { 0 };
 	struct pt_leaf *leaf;
 	uaddr_t addr;
-	bool any = false, mapped = false;
 
-	mutex_assert_held(&mm->pt_lock);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
@@ -174,32 +211,76 @@ void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
 				host_run_flush(mm, &run);
 			continue;
 		}
-		any = true;
+		c->nr++;
+		c->nr_fresh += is_lazy(pte);
 		if (pte & PTE_MAPPED) {
-			mapped = true;
+			c->nr_mapped++;
 			host_run_add(mm, &run, addr, 0);
 		}
 	}
 	host_run_flush(mm, &run);
-	if (!any)
-		return;
-	if (mapped)
-		host_sync(mm, true);
-	if (anon_too)
-		mm_pt_ahead_close(mm, start, end);
+}
+
+/* Takes them from the page table. */
+static void zap_ptes(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, bool to_limbo)
+{
+	struct put_batch batch = { .nr = 0 };
+	struct pt_leaf *leaf;
+	uaddr_t addr;
+
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
 		if ((pte & PTE_ANON) && !anon_too)
 			continue;
 		count_sub(mm, pte);
-		batch.pfns[batch.nr++] = PTE_PFN(pte);
 		pte_set(leaf, pte_index(addr), 0);
+		if (to_limbo) {
+			/* A touch may still come. */
+			if (pte & PTE_AHEAD)
+				frames_set_resident(PTE_PFN(pte), 1);
+			mm->limbo[mm->nr_limbo++] = PTE_PFN(pte);
+			continue;
+		}
+		batch.pfns[batch.nr++] = PTE_PFN(pte);
 		if (batch.nr == PUT_BATCH)
 			put_flush(&batch);
 	}
 	put_flush(&batch);
 	page_table_prune(mm->pt, start, end);
+}
+
+void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
+{
+	struct zap_count c = { 0 };
+
+	mutex_assert_held(&mm->pt_lock);
+	zap_host(mm, start, end, anon_too, &c);
+	if (!c.nr)
+		return;
+	if (c.nr_mapped)
+		host_sync(mm, true);
+	if (anon_too)
+		mm_pt_ahead_close(mm, start, end);
+	zap_ptes(mm, start, end, anon_too, false);
+}
+
+void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct zap_count c = { 0 };
+	bool defer;
+
+	mutex_assert_held(&mm->pt_lock);
+	zap_host(mm, start, end, true, &c);
+	if (!c.nr)
+		return;
+	/* Frames that may never have been touched are worth asking about, which comes after the wait. */
+	defer = c.nr_mapped && c.nr_fresh <= LIMBO_FRESH_MAX && limbo_has_room(mm, c.nr);
+	if (c.nr_mapped && !defer)
+		host_sync(mm, true);
+	if (!defer)
+		mm_pt_ahead_close(mm, start, end);
+	zap_ptes(mm, start, end, true, defer);
 }
 
 /* --- protection --- */
@@ -286,12 +367,6 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 }
 
 /* --- mapping --- */
-
-/* Pages that the host has no memory for yet are mapped apart: they must not be populated. */
-static bool is_lazy(pte_t pte)
-{
-	return (pte & PTE_AHEAD) && !frame_is_resident(PTE_PFN(pte));
-}
 
 /* Whether @pte is the page that continues, @step pages away, a run that starts with @first. */
 static bool continues_run(pte_t pte, pte_t first, int64_t step)
@@ -419,6 +494,11 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes)
 		if (!(page_table_get(mm->pt, at) & PTE_MAPPED))
 			host_unmap(mm, at, at + PAGE_SIZE);
 		displaced = true;
+	}
+	if (displaced && limbo_has_room(mm, nr)) {
+		memcpy(&mm->limbo[mm->nr_limbo], pfns, nr * sizeof(*pfns));
+		mm->nr_limbo += nr;
+		return;
 	}
 	if (displaced)
 		host_sync(mm, true);

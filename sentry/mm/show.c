@@ -104,6 +104,7 @@ static void stats_add_vma(struct mm *mm, const struct vma *v, struct mem_stats *
 
 	st->size += v->end - v->start;
 	mutex_lock(&mm->pt_lock);
+	mm_pt_limbo_end(mm);
 	mm_pt_settle(mm, v->start, v->end);
 	page_table_for_each(mm->pt, leaf, addr, v->start, v->end)
 		if (!(leaf->pte[pte_index(addr)] & PTE_AHEAD))

@@ -109,6 +109,12 @@ static int fake_aspace_reset(struct platform_aspace *as)
 	return 0;
 }
 
+/* What is unmapped is gone at once; that there is something to wait for lets mm put frames off. */
+static int fake_sync(struct platform_aspace *as __unused, bool frames __unused)
+{
+	return 0;
+}
+
 static const struct platform_ops fake_ops = {
 	.name = "fake",
 	.aspace_new = fake_aspace_new,
@@ -117,6 +123,7 @@ static const struct platform_ops fake_ops = {
 	.unmap = fake_unmap,
 	.protect = fake_protect,
 	.aspace_reset = fake_aspace_reset,
+	.sync = fake_sync,
 };
 
 void fake_platform_init(void)
@@ -242,6 +249,8 @@ void fake_check(struct mm *mm, int *refs, unsigned nr_refs)
 			refs[PTE_PFN(pte)]++;
 		}
 	}
+	for (unsigned i = 0; refs && i < mm->nr_limbo; i++)
+		refs[mm->limbo[i]]++;
 	page_table_for_each(fake_of(mm)->pt, leaf, addr, 0, GUEST_TASK_SIZE)
 		BUG_ON(!(page_table_get(mm->pt, addr) & PTE_MAPPED));
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)

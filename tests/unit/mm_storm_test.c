@@ -127,11 +127,16 @@ static void fork_and_exit(struct process *p, unsigned *seed)
 {
 	struct process child = { mm_fork(p->mm), p->id };
 
+	struct mm *outer = current_mm;
+
 	cr_assert_not(IS_ERR(child.mm));
+	/* Its only thread: what it removes may wait. */
+	current_mm = child.mm;
 	touch(&child, seed);
 	map_and_use(&child, rand_r(seed) % 4, seed);
 	if (rand_r(seed) % 4 == 0)
 		fork_and_exit(&child, seed);
+	current_mm = outer;
 	mm_put(child.mm);
 }
 
