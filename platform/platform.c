@@ -7,10 +7,11 @@
 #include "platform/ptrace/ptrace.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/abi/errno.h"
+#include "sentry/base/log.h"
 
 const struct platform_ops *const platforms[] = {
-	&ptrace_platform,
 	&systrap_platform,
+	&ptrace_platform,
 	NULL,
 };
 
@@ -29,6 +30,8 @@ int platform_select(const char *name, const char **ret_why)
 				platform = *p;
 				return 0;
 			}
+			if (p[1])
+				log_warn("the %s platform does not work here: %s; trying %s", (*p)->name, why, p[1]->name);
 		}
 		*ret_why = why;
 		return err;

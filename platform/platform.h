@@ -199,7 +199,10 @@ extern const struct platform_ops *const platforms[];
 /* The one in use, set by platform_select. */
 extern const struct platform_ops *platform;
 
-/* Selects by name, or "auto": the first whose probe succeeds.  0, or -errno with *ret_why (static storage). */
+/*
+ * Selects by name, or "auto": the first whose probe succeeds; a line in the log says why an earlier one did not.  0, or -errno
+ * with *ret_why (static storage).
+ */
 int platform_select(const char *name, const char **ret_why);
 
 /* The host's vDSO as mapped in the sentry itself; text NULL when there is none. */

@@ -24,6 +24,7 @@
 
 #define STUBS_MAX_IDLE 16
 #define STUB_TRIES 4 /* exec fails, rarely, when the randomised stack lands on the image */
+#define LEAVING_MIN 16
 #define MAX_UNITS 32768
 #define BLOCKS_SIZE ((size_t)MAX_UNITS * SYSTRAP_UNIT_SIZE)
 
@@ -316,14 +317,29 @@ int systrap_stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_t
 	return err;
 }
 
+/* Room for one more. */
+static bool leaving_reserve(struct systrap_stub *stub)
+{
+	unsigned max = MAX(2 * stub->max_leaving, LEAVING_MIN);
+	struct stub_thread *leaving;
+
+	if (stub->nr_leaving == stub->max_leaving && stub->nr_leaving)
+		leaving_prune(stub);
+	if (stub->nr_leaving < stub->max_leaving)
+		return true;
+	leaving = realloc(stub->leaving, max * sizeof(*leaving));
+	if (!leaving)
+		return false;
+	stub->leaving = leaving;
+	stub->max_leaving = max;
+	return true;
+}
+
 static void thread_end(struct systrap_stub *stub, const struct stub_thread *thread)
 {
 	struct systrap_page *page = slot_page(stub, thread->slot);
 
-	if (stub->nr_leaving == STUB_MAX_LEAVING)
-		leaving_prune(stub);
-	if (stub->nr_leaving == STUB_MAX_LEAVING) {
-		/* Many at once, or some that will not go. */
+	if (!leaving_reserve(stub)) {
 		systrap_stub_fail(stub);
 		return;
 	}
@@ -355,6 +371,7 @@ static void stub_free(struct systrap_stub *stub)
 		host_close(stub->pidfd);
 	if (stub->ack_fd >= 0)
 		host_close(stub->ack_fd);
+	free(stub->leaving);
 	free(stub->units);
 	free(stub->free_slots);
 	free(stub);

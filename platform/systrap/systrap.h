@@ -47,7 +47,6 @@ struct stub_thread {
 };
 
 #define STUB_MAX_PARKED 16
-#define STUB_MAX_LEAVING 256
 
 /* Guarded by the lock of the aspace it belongs to; an idle one by nobody (it is on a list, or in one function's hands). */
 struct systrap_stub {
@@ -71,8 +70,8 @@ struct systrap_stub {
 	struct stub_thread parked[STUB_MAX_PARKED];
 	unsigned nr_parked;
 	/* Told to end.  What they leave can be used again when the host says that they are gone. */
-	struct stub_thread leaving[STUB_MAX_LEAVING];
-	unsigned nr_leaving;
+	struct stub_thread *leaving;
+	unsigned nr_leaving, max_leaving;
 };
 
 /* -- stub.c ------------------------------------------------------------------------------------------------------------ */

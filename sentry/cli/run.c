@@ -270,7 +270,7 @@ static int do_main(int argc, char **argv)
 	"      --pids N           limit of processes and threads\n"                                                    \
 	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \
 	"      --timeout TIME     kill the guest after TIME, such as 10s or 2m; the exit status is then 124\n"         \
-	"      --platform NAME    how guest code runs: auto, ptrace\n"                                                 \
+	"      --platform NAME    how guest code runs: auto, systrap, ptrace\n"                                        \
 	"      --strace[=FILE]    print the guest's system calls on standard error or into FILE\n"                     \
 	"      --trace FILE       record events into FILE, for 'sentry trace FILE'\n"                                  \
 	"  -q, --quiet            say nothing but errors\n"                                                            \

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guests that attack the stub they run in: its code, and the pages that pass the turn.  Only on the systrap platform. */
+#define _GNU_SOURCE 1
+#include "tests/unit/platform_fixture.h"
+
+#include <sys/syscall.h>
+
+#include "platform/systrap/layout.h"
+#include "sentry/abi/signal.h"
+
+static void systrap_init(void)
+{
+	setenv("SENTRY_PLATFORM", "systrap", 1);
+	fixture_init();
+}
+
+TestSuite(systrap, .init = systrap_init, .fini = fixture_fini, .timeout = 60);
+
+GUEST_CODE(do_syscall, "1:\n" GUEST_SYSCALL "jmp 1b");
+GUEST_CODE(do_store, "movq %rsi, (%rdi)\n" GUEST_SYSCALL);
+GUEST_CODE(do_count, "1: incq (%rdi)\njmp 1b");
+
+/* The page of the first guest thread of a stub. */
+#define GUEST_PAGE (SYSTRAP_BLOCKS + SYSTRAP_BLOCK_SIZE + SYSTRAP_PAGE_OFF)
+
+/* Another guest works, so the sentry is all right. */
+static void assert_unharmed(void)
+{
+	struct guest g = guest_new();
+
+	guest_goto(&g, CODE_LOAD(g.as, 3, do_syscall));
+	assert_syscall(&g);
+	guest_free(&g);
+}
+
+Test(systrap, calls_from_the_mappers_instructions)
+{
+	static const unsigned sites[] = { SYSTRAP_LOOP_RET_OFF, SYSTRAP_SLEEP_RET_OFF, SYSTRAP_DIE_RET_OFF,
+					  SYSTRAP_CONFINE_RET_OFF, SYSTRAP_WAKE_RET_OFF, SYSTRAP_WAIT_RET_OFF,
+					  SYSTRAP_SIGRETURN_RET_OFF, SYSTRAP_EXIT_RET_OFF, SYSTRAP_BASES_RET_OFF };
+	static const unsigned calls[] = { SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_clone, SYS_write, SYS_exit_group,
+					  SYS_seccomp, SYS_open, SYS_kill, SYS_execve, 0x40000000 | SYS_futex };
+	struct guest g = guest_new();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sites); i++) {
+		for (unsigned n = 0; n < ARRAY_SIZE(calls); n++) {
+			guest_goto(&g, SYSTRAP_TEXT + sites[i] - 2);
+			g.ctx->regs.rax = calls[n];
+			g.ctx->regs.rdi = DATA;
+			g.ctx->regs.rsi = PAGE_SIZE;
+			g.ctx->regs.rdx = 7;
+			g.ctx->regs.r10 = 0x11;
+			assert_syscall(&g);
+			cr_assert_eq(g.ctx->regs.orig_rax, calls[n]);
+			cr_assert_eq(g.ctx->regs.rip, SYSTRAP_TEXT + sites[i]);
+		}
+	}
+	/* The arguments count, too: FUTEX_REQUEUE; ARCH_CET_ENABLE. */
+	guest_goto(&g, SYSTRAP_TEXT + SYSTRAP_WAKE_RET_OFF - 2);
+	g.ctx->regs.rax = SYS_futex;
+	g.ctx->regs.rsi = 3;
+	assert_syscall(&g);
+	guest_goto(&g, SYSTRAP_TEXT + SYSTRAP_BASES_RET_OFF - 2);
+	g.ctx->regs.rax = SYS_arch_prctl;
+	g.ctx->regs.rdi = 0x5001;
+	assert_syscall(&g);
+	guest_free(&g);
+}
+
+Test(systrap, the_mappers_loop_takes_no_orders_from_a_guest)
+{
+	struct guest g = guest_new();
+	struct systrap_order *order = (struct systrap_order *)(frame(8) + SYSTRAP_ORDERS_RING % PAGE_SIZE);
+
+	/* Orders of its own at an address of its own, entered where the mapper loads the arguments. */
+	platform->map(g.as, DATA, 4 * PAGE_SIZE, R | W, PLATFORM_MEMORY, 8 * PAGE_SIZE);
+	*order = (struct systrap_order){ .nr = SYS_munmap, .arg = { DATA, PAGE_SIZE } };
+	guest_goto(&g, SYSTRAP_TEXT + SYSTRAP_LOOP_RET_OFF - 2);
+	g.ctx->regs.rax = SYS_munmap;
+	g.ctx->regs.rbx = DATA;
+	g.ctx->regs.r12 = DATA;
+	assert_syscall(&g);
+
+	/* Nor can it write there. */
+	guest_goto(&g, CODE_LOAD(g.as, 0, do_store));
+	g.ctx->regs.rdi = SYSTRAP_ORDERS;
+	assert_fault(&g, SYSTRAP_ORDERS, ACCESS_WRITE, true);
+	g.ctx->regs.rdi = SYSTRAP_TEXT;
+	g.ctx->regs_dirty = true;
+	assert_fault(&g, SYSTRAP_TEXT, ACCESS_WRITE, true);
+	guest_free(&g);
+}
+
+struct stuck {
+	struct guest g;
+	pthread_t thread;
+};
+
+static void *stuck_main(void *arg)
+{
+	struct stuck *s = arg;
+
+	while (guest_run(&s->g) == STOP_INTERRUPTED)
+		;
+	return NULL;
+}
+
+/* Whatever a guest writes to its page, its run ends or can be ended. */
+Test(systrap, a_spoilt_page)
+{
+	static const uint64_t values[] = { 0, 1, 0xffffffffffffffff, 0x8000000080000000, GUEST_PAGE, 0x7fffffff7fffffff };
+	enum { WORDS = 8, NR = WORDS * ARRAY_SIZE(values) };
+	static struct stuck s[NR];
+
+	for (unsigned i = 0; i < NR; i++) {
+		s[i].g = guest_new();
+		guest_goto(&s[i].g, CODE_LOAD(s[i].g.as, 0, do_store));
+		s[i].g.ctx->regs.rdi = GUEST_PAGE + i % WORDS * 8;
+		s[i].g.ctx->regs.rsi = values[i / WORDS];
+		cr_assert_eq(pthread_create(&s[i].thread, NULL, stuck_main, &s[i]), 0);
+	}
+	host_nanosleep(100000000);
+	for (unsigned i = 0; i < NR; i++)
+		platform->interrupt(s[i].g.ctx);
+	for (unsigned i = 0; i < NR; i++) {
+		pthread_join(s[i].thread, NULL);
+		guest_free(&s[i].g);
+	}
+	assert_unharmed();
+}
+
+/* A frame where none can be: what the handler finds is its own, so the guest goes through the part behind it. */
+Test(systrap, a_frame_outside)
+{
+	static const uint64_t frames[] = { 0, DATA, GUEST_PAGE, GUEST_PAGE - 8, SYSTRAP_BLOCKS, ~7ULL, 1UL << 63 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		struct guest g = guest_new();
+
+		/* The page as the sentry will read it; the jump is to where the turn is passed. */
+		guest_goto(&g, CODE_LOAD(g.as, 0, do_store));
+		g.ctx->regs.rdi = GUEST_PAGE + SYSTRAP_PAGE_FRAME;
+		g.ctx->regs.rsi = frames[i];
+		assert_syscall(&g);
+		guest_goto(&g, SYSTRAP_TEXT + SYSTRAP_STOP_OFF);
+		g.ctx->regs.rbx = GUEST_PAGE;
+		guest_run(&g);
+		guest_free(&g);
+	}
+	assert_unharmed();
+}
+
+/* The guest runs into something that never stops, is interrupted, and must be reported dead within the time watch.c allows. */
+static void assert_ends(struct stuck *s)
+{
+	cr_assert_eq(pthread_create(&s->thread, NULL, stuck_main, s), 0);
+	host_nanosleep(50000000);
+	platform->interrupt(s->g.ctx);
+	pthread_join(s->thread, NULL);
+	cr_assert_eq(s->g.stop.kind, STOP_DEAD);
+	guest_free(&s->g);
+	assert_unharmed();
+}
+
+Test(systrap, a_thread_that_ends_itself)
+{
+	struct stuck s = { .g = guest_new() };
+
+	guest_goto(&s.g, SYSTRAP_TEXT + SYSTRAP_EXIT_RET_OFF - 2);
+	s.g.ctx->regs.rax = SYS_exit;
+	assert_ends(&s);
+}
+
+/* In frame 8, at DATA: a signal frame of the guest's own, to be returned from with its address + 8 in rsp; goes on in do_count. */
+#define FAKE_FRAME (DATA + 512 - 8)
+#define FAKE_COUNTER ((volatile uint64_t *)(frame(8) + 2048))
+
+static void fake_frame(struct guest *g, uint64_t sigmask)
+{
+	struct linux_rt_sigframe *fake = (void *)(frame(8) + FAKE_FRAME - DATA);
+
+	platform->map(g->as, DATA, PAGE_SIZE, R | W, PLATFORM_MEMORY, 8 * PAGE_SIZE);
+	memset(frame(8), 0, PAGE_SIZE);
+	fake->uc.uc_sigmask = sigmask;
+	fake->uc.uc_mcontext.ip = CODE_LOAD(g->as, 0, do_count);
+	fake->uc.uc_mcontext.di = DATA + 2048;
+	fake->uc.uc_mcontext.sp = DATA + PAGE_SIZE;
+	fake->uc.uc_mcontext.cs = 0x33;
+	fake->uc.uc_mcontext.ss = 0x2b;
+}
+
+/* It lets no interrupt through. */
+Test(systrap, a_thread_that_does_not_answer)
+{
+	struct stuck s = { .g = guest_new() };
+
+	fake_frame(&s.g, ~0ULL);
+	guest_goto(&s.g, SYSTRAP_TEXT + SYSTRAP_SIGRETURN_RET_OFF - 2);
+	s.g.ctx->regs.rax = SYS_rt_sigreturn;
+	s.g.ctx->regs.rsp = FAKE_FRAME + 8;
+	assert_ends(&s);
+}
+
+/*
+ * It says that it has stopped, by all the rules, and goes on through the stub's own code with a page and a frame of its making.
+ * What is unmapped is gone for it all the same.
+ */
+GUEST_CODE(do_lie, GUEST_SYSCALL "movl $1, (%rdi)\nlock incl 4(%rdi)\naddq $4, %rdi\nmovl $1, %esi\nmovl $1000, %edx\n"
+		   "movl $202, %eax\njmp *%r15");
+
+Test(systrap, a_stop_that_was_none)
+{
+	struct guest g = guest_new();
+	uint64_t seen;
+
+	fake_frame(&g, 0);
+	*(uint64_t *)(frame(8) + SYSTRAP_PAGE_FRAME) = FAKE_FRAME;
+	guest_goto(&g, CODE_LOAD(g.as, 1, do_lie));
+	g.ctx->regs.rdi = GUEST_PAGE;
+	g.ctx->regs.rbx = DATA;
+	g.ctx->regs.r15 = SYSTRAP_TEXT + SYSTRAP_WAKE_RET_OFF - 2;
+	assert_syscall(&g); /* which one that was, the lie says again */
+	assert_syscall(&g);
+	for (int i = 0; i < 1000 && !*FAKE_COUNTER; i++)
+		host_nanosleep(1000000);
+	cr_assert_neq(*FAKE_COUNTER, 0);
+	platform->unmap(g.as, DATA, PAGE_SIZE);
+	aspace_sync(g.as);
+	seen = *FAKE_COUNTER;
+	host_nanosleep(20000000);
+	cr_assert_eq(*FAKE_COUNTER, seen);
+	guest_free(&g);
+	assert_unharmed();
+}
+
+/* The same, and the guest is gone: its thread counts on, until the stub is emptied. */
+Test(systrap, an_end_that_was_none)
+{
+	struct guest g = guest_new();
+	uint64_t seen;
+
+	fake_frame(&g, 0);
+	*(uint64_t *)(frame(8) + SYSTRAP_PAGE_FRAME) = FAKE_FRAME;
+	guest_goto(&g, CODE_LOAD(g.as, 1, do_lie));
+	g.ctx->regs.rdi = GUEST_PAGE;
+	g.ctx->regs.rbx = DATA;
+	g.ctx->regs.r15 = SYSTRAP_TEXT + SYSTRAP_WAKE_RET_OFF - 2;
+	assert_syscall(&g); /* which one that was, the lie says again */
+	assert_syscall(&g);
+	guest_free(&g);
+	seen = *FAKE_COUNTER;
+	for (int i = 0; i < 20; i++) {
+		assert_unharmed();
+		cr_assert_eq(*FAKE_COUNTER, seen);
+	}
+}
