@@ -41,7 +41,9 @@ static struct {
 	/* The thread that makes stubs. */
 	pthread_t maker;
 	bool maker_runs, maker_stop;
-	unsigned nr_wanted;	/* asked for and not yet begun */
+	struct list_head ready; /* made, and not used yet */
+	unsigned nr_ready;
+	unsigned nr_wanted;	/* callers that wait for one */
 	unsigned nr_made;	/* attempts that are over */
 	unsigned nr_taken;	/* from the pool, ever */
 	int make_error;		/* of the last attempt */
@@ -49,6 +51,7 @@ static struct {
 } stubs = {
 	.start = { .image_fd = -1, .memory_fd = -1, .blocks_fd = -1 },
 	.idle = LIST_HEAD_INIT(stubs.idle),
+	.ready = LIST_HEAD_INIT(stubs.ready),
 	.for_maker = PTHREAD_COND_INITIALIZER,
 	.for_callers = PTHREAD_COND_INITIALIZER,
 };
@@ -467,7 +470,9 @@ void systrap_stub_destroy(struct systrap_stub *stub)
 /* One that was asked for, or one ahead; but most sentries never need a second. */
 static bool maker_has_work(void)
 {
-	return stubs.nr_wanted || (!stubs.nr_idle && stubs.nr_taken > 2 && !stubs.make_error);
+	if (stubs.nr_wanted > stubs.nr_ready)
+		return true;
+	return !stubs.nr_idle && !stubs.nr_ready && stubs.nr_taken > 2 && !stubs.make_error;
 }
 
 static void maker_step_locked(void)
@@ -475,8 +480,6 @@ static void maker_step_locked(void)
 	struct stub_start start = stubs.start;
 	struct systrap_stub *stub;
 
-	if (stubs.nr_wanted)
-		stubs.nr_wanted--;
 	for (int i = 0;; i++) {
 		mutex_unlock(&stubs_lock);
 		stub = stub_new(&start);
@@ -487,8 +490,8 @@ static void maker_step_locked(void)
 	stubs.nr_made++;
 	stubs.make_error = IS_ERR(stub) ? (int)PTR_ERR(stub) : 0;
 	if (!IS_ERR(stub)) {
-		list_add_tail(&stub->link, &stubs.idle);
-		stubs.nr_idle++;
+		list_add_tail(&stub->link, &stubs.ready);
+		stubs.nr_ready++;
 	}
 	pthread_cond_broadcast(&stubs.for_callers);
 }
@@ -507,7 +510,7 @@ static void *maker_main(void *unused __unused)
 	return NULL;
 }
 
-/* The next idle one that is fit for a new user. */
+/* The next idle one that is fit for a new user, or a new one. */
 static struct systrap_stub *idle_take_locked(void)
 {
 	struct systrap_stub *stub;
@@ -519,7 +522,12 @@ static struct systrap_stub *idle_take_locked(void)
 		stubs.nr_idle--;
 		return stub;
 	}
-	return NULL;
+	stub = list_first_entry_or_null(&stubs.ready, struct systrap_stub, link);
+	if (stub) {
+		list_del(&stub->link);
+		stubs.nr_ready--;
+	}
+	return stub;
 }
 
 static struct systrap_stub *stub_take(void)
@@ -527,14 +535,19 @@ static struct systrap_stub *stub_take(void)
 	struct systrap_stub *stub;
 
 	MUTEX_GUARD(&stubs_lock);
-	while (!(stub = idle_take_locked())) {
-		unsigned made = stubs.nr_made;
-
+	stub = idle_take_locked();
+	if (!stub) {
 		stubs.nr_wanted++;
-		pthread_cond_signal(&stubs.for_maker);
-		while (stubs.nr_made == made)
-			stubs_wait_locked(&stubs.for_callers);
-		if (stubs.make_error)
+		do {
+			unsigned made = stubs.nr_made;
+
+			pthread_cond_signal(&stubs.for_maker);
+			while (stubs.nr_made == made)
+				stubs_wait_locked(&stubs.for_callers);
+			stub = idle_take_locked();
+		} while (!stub && !stubs.make_error);
+		stubs.nr_wanted--;
+		if (!stub)
 			return ERR_PTR(stubs.make_error);
 	}
 	stubs.nr_taken++;
@@ -591,7 +604,8 @@ static void idle_destroy(void)
 
 	mutex_lock(&stubs_lock);
 	list_splice_tail(&stubs.idle, &old);
-	stubs.nr_idle = 0;
+	list_splice_tail(&stubs.ready, &old);
+	stubs.nr_idle = stubs.nr_ready = 0;
 	mutex_unlock(&stubs_lock);
 	list_for_each_entry_safe(stub, tmp, &old, link) {
 		list_del(&stub->link);

@@ -94,15 +94,32 @@ Test(systrap, the_mappers_loop_takes_no_orders_from_a_guest)
 struct stuck {
 	struct guest g;
 	pthread_t thread;
+	atomic_bool stop, done;
 };
 
 static void *stuck_main(void *arg)
 {
 	struct stuck *s = arg;
 
-	while (guest_run(&s->g) == STOP_INTERRUPTED)
+	while (guest_run(&s->g) == STOP_INTERRUPTED && !atomic_load(&s->stop))
 		;
+	atomic_store(&s->done, true);
 	return NULL;
+}
+
+static void stuck_start(struct stuck *s)
+{
+	cr_assert_eq(pthread_create(&s->thread, NULL, stuck_main, s), 0);
+}
+
+/* An interrupt may come before the guest is where it hangs. */
+static void stuck_end(struct stuck *s)
+{
+	while (!atomic_load(&s->done)) {
+		platform->interrupt(s->g.ctx);
+		host_nanosleep(50000000);
+	}
+	pthread_join(s->thread, NULL);
 }
 
 /* Whatever a guest writes to its page, its run ends or can be ended. */
@@ -117,13 +134,14 @@ Test(systrap, a_spoilt_page)
 		guest_goto(&s[i].g, CODE_LOAD(s[i].g.as, 0, do_store));
 		s[i].g.ctx->regs.rdi = GUEST_PAGE + i % WORDS * 8;
 		s[i].g.ctx->regs.rsi = values[i / WORDS];
-		cr_assert_eq(pthread_create(&s[i].thread, NULL, stuck_main, &s[i]), 0);
+		stuck_start(&s[i]);
 	}
 	host_nanosleep(100000000);
 	for (unsigned i = 0; i < NR; i++)
 		platform->interrupt(s[i].g.ctx);
 	for (unsigned i = 0; i < NR; i++) {
-		pthread_join(s[i].thread, NULL);
+		atomic_store(&s[i].stop, true);
+		stuck_end(&s[i]);
 		guest_free(&s[i].g);
 	}
 	assert_unharmed();
@@ -153,10 +171,9 @@ Test(systrap, a_frame_outside)
 /* The guest runs into something that never stops, is interrupted, and must be reported dead within the time watch.c allows. */
 static void assert_ends(struct stuck *s)
 {
-	cr_assert_eq(pthread_create(&s->thread, NULL, stuck_main, s), 0);
+	stuck_start(s);
 	host_nanosleep(50000000);
-	platform->interrupt(s->g.ctx);
-	pthread_join(s->thread, NULL);
+	stuck_end(s);
 	cr_assert_eq(s->g.stop.kind, STOP_DEAD);
 	guest_free(&s->g);
 	assert_unharmed();
