@@ -460,6 +460,7 @@ struct file {
 	int owner_type, owner_sig;
 	uint32_t owner_uid, owner_euid; /* of who called F_SETOWN */
 	struct file_ra { uint64_t next_pgoff; unsigned window; } ra; /* read-ahead state; racy by design */
+	uint32_t tty_generation; /* of a terminal: hangups before it was opened */
 	void *private_data;
 };
 

@@ -121,6 +121,8 @@ int host_epoll_wait(int epfd, int timeout_ms, uint64_t *ret_data);
 int host_pipe2(int ret_fds[2], int flags);
 /* An AF_UNIX pair; @type SOCK_*. */
 int host_socketpair(int type, int ret_fds[2]);
+/* A connected stream socket to the one bound to @path. */
+int host_unix_connect(const char *path);
 /* Sends or receives bytes and at most one descriptor (-1: none).  Bytes, or -errno (-EINTR too). */
 ssize_t host_send_fd(int sock, const void *buf, size_t len, int fd);
 ssize_t host_recv_fd(int sock, void *buf, size_t len, int *ret_fd);

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "platform/host/host.h"
@@ -274,6 +275,23 @@ int host_pipe2(int ret_fds[2], int flags)
 int host_socketpair(int type, int ret_fds[2])
 {
 	return ret_errno(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret_fds));
+}
+
+int host_unix_connect(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(name.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(name.sun_path, path);
+	fd = ret_errno(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	if (fd < 0)
+		return fd;
+	err = ret_errno(connect(fd, (struct sockaddr *)&name, sizeof(name)));
+	if (err < 0)
+		close(fd);
+	return err < 0 ? err : fd;
 }
 
 ssize_t host_send_fd(int sock, const void *buf, size_t len, int fd)

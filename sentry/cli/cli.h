@@ -10,6 +10,8 @@
  *     net.c       the network helper and its interface
  *     stdio.c     the standard streams
  *     run.c       run and do
+ *     boot.c      boot
+ *     console.c   the console of a booted machine
  *     signals.c   the host's signals, passed on
  *     terminal.c  the host's terminal, left as found
  *     trace_cmd.c sentry trace
@@ -46,7 +48,7 @@ struct command {
 	/* @argv[0] is the command's name.  Returns the exit status. */
 	int (*main)(int argc, char **argv);
 };
-extern const struct command cmd_run, cmd_do, cmd_trace, cmd_doctor;
+extern const struct command cmd_run, cmd_do, cmd_boot, cmd_trace, cmd_doctor;
 
 int cli_main(int argc, char **argv);
 /* Prints the help of @cmd on standard output. */
@@ -85,12 +87,14 @@ struct run_options {
 	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */
 	int64_t timeout_ns;	     /* 0: none */
 	bool read_only, strace;
+	const char *console, *cmdline; /* boot only */
+	int64_t grace_ns;	     /* boot only */
 	enum net_mode net;
 	struct policy *policy;	     /* malloc; NULL: as it is without options */
 	bool rw, rw_nobarrier;	     /* the image itself is written */
 	int verbosity;		     /* -1 quiet, 0, 1, 2 */
 	/* operands */
-	const char *image;	     /* run only */
+	const char *image;	     /* not of do */
 	char **argv;
 };
 
@@ -160,11 +164,33 @@ int setup_tracing(const struct run_options *opts);
 
 /* Blocks what is passed on; before the first thread. */
 void signals_init(void);
+/* Who is asked first, in that thread: true when there is nothing to be passed on.  @code as si_code.  NULL: nobody. */
+extern bool (*signals_taken)(int sig, int code);
 /* Starts the thread that passes them on; after kernel_start. */
 int signals_start(void);
 
+/* --- boot.c --- */
+
+struct string_list;
+/* What mounts a machine has before its init runs. */
+int setup_boot_mounts(const struct run_options *opts, const char *root);
+
+/* --- console.c --- */
+
+/* The guest's console on @where: NULL, descriptors 0 and 1; else a file, a device, or a socket that somebody listens on. */
+int console_setup(const char *where);
+/* Starts carrying; after setup_core. */
+int console_start(void);
+/* Everything printed has been carried. */
+void console_finish(void);
+void console_resized(void);
+/* What the key sequences ^] q and ^] c do; set before console_start. */
+extern void (*console_quit)(void);
+
 /* --- terminal.c --- */
 
+/* The terminal on @fd delivers every key as it is, until terminal_restore(). */
+void terminal_raw(int fd);
 /* Remembers the modes of the terminals on descriptors 0-2, and restores them whatever way the sentry dies but by SIGKILL. */
 void terminal_save(void);
 void terminal_restore(void);

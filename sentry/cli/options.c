@@ -14,6 +14,9 @@
 
 enum {
 	OPT_ENV_FILE = 256,
+	OPT_CONSOLE,
+	OPT_CMDLINE,
+	OPT_GRACE,
 	OPT_HOSTNAME,
 	OPT_PLATFORM,
 	OPT_MEMORY,
@@ -36,11 +39,13 @@ enum {
 static const struct option long_options[] = {
 	{ "allow", required_argument, NULL, OPT_ALLOW },
 	{ "deny", required_argument, NULL, OPT_DENY },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "env", required_argument, NULL, 'e' },
 	{ "env-file", required_argument, NULL, OPT_ENV_FILE },
 	{ "help", no_argument, NULL, 'h' },
 	{ "host-loopback", no_argument, NULL, OPT_HOST_LOOPBACK },
 	{ "hostname", required_argument, NULL, OPT_HOSTNAME },
+	{ "kernel-cmdline", required_argument, NULL, OPT_CMDLINE },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "net", required_argument, NULL, OPT_NET },
@@ -51,6 +56,7 @@ static const struct option long_options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "rw", optional_argument, NULL, OPT_RW },
+	{ "stop-timeout", required_argument, NULL, OPT_GRACE },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -236,6 +242,24 @@ static int option_net(struct run_options *o, int opt)
 	}
 }
 
+static int option_boot(struct run_options *o, int opt)
+{
+	if (o->cmd != &cmd_boot)
+		return command_usage_error(o->cmd, "that option is one of 'sentry boot'");
+	switch (opt) {
+	case OPT_CONSOLE:
+		o->console = optarg;
+		return 0;
+	case OPT_CMDLINE:
+		o->cmdline = optarg;
+		return 0;
+	default:
+		if (!parse_duration(optarg, &o->grace_ns))
+			return command_usage_error(o->cmd, "'--stop-timeout %s' is not a duration such as 30s", optarg);
+		return 0;
+	}
+}
+
 static int option_take(struct run_options *o, int opt, int argc, char **argv)
 {
 	switch (opt) {
@@ -300,6 +324,10 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case OPT_PRESERVE_FDS:
 	case OPT_TIMEOUT:
 		return option_limits(o, opt);
+	case OPT_CONSOLE:
+	case OPT_CMDLINE:
+	case OPT_GRACE:
+		return option_boot(o, opt);
 	case ':':
 		return command_usage_error(o->cmd, "option '%s' needs an argument", argv[optind - 1]);
 	default:
@@ -323,7 +351,7 @@ static int options_take_all(const struct command *cmd, int argc, char **argv, st
 		if (err)
 			return err;
 	}
-	if (cmd == &cmd_run) {
+	if (cmd == &cmd_run || cmd == &cmd_boot) {
 		/* getopt eats a "--" in front of IMAGE; the one behind it is ours. */
 		if (optind >= argc)
 			return command_usage_error(cmd, "IMAGE is missing");
@@ -331,7 +359,7 @@ static int options_take_all(const struct command *cmd, int argc, char **argv, st
 		if (optind < argc && strcmp(argv[optind], "--") == 0)
 			optind++;
 	}
-	if (optind >= argc)
+	if (optind >= argc && cmd != &cmd_boot)
 		return command_usage_error(cmd, "the command to run is missing");
 	ret->argv = argv + optind;
 	return 0;

@@ -292,6 +292,19 @@ static int setup_volume(const struct volume *v)
 	return err ? cli_error("cannot mount '%s' on '%s' in the guest: %s", v->host, v->guest, cli_strerror(err)) : 0;
 }
 
+/* The rest is init's to mount, as on any machine whose kernel has CONFIG_DEVTMPFS_MOUNT. */
+int setup_boot_mounts(const struct run_options *o, const char *root)
+{
+	static const struct guest_mount dev = { "devtmpfs", "/dev", LINUX_MS_NOSUID, "mode=755" };
+	int err = setup_root(root);
+
+	if (!err)
+		err = setup_guest_mount(&dev);
+	for (unsigned i = 0; i < o->nr_volumes && !err; i++)
+		err = setup_volume(&o->volumes[i]);
+	return err;
+}
+
 int setup_mounts(const struct run_options *o, const char *root)
 {
 	int err = setup_root(o, root);

@@ -24,6 +24,8 @@
 
 #define INIT_PGRP 1
 
+bool (*signals_taken)(int sig, int code);
+
 void signals_init(void)
 {
 	host_sigprocmask(LINUX_SIG_BLOCK, PASSED_ON, NULL);
@@ -65,7 +67,7 @@ static void *signals_main(void *arg __unused)
 	for (;;) {
 		int code, sig = host_sigtimedwait(PASSED_ON, -1, &code);
 
-		if (sig > 0)
+		if (sig > 0 && !(signals_taken && signals_taken(sig, code)))
 			pass_on(sig, code);
 	}
 	return NULL;

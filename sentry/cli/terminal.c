@@ -8,6 +8,7 @@
 
 #include "platform/host/host.h"
 #include "sentry/abi/signal.h"
+#include "sentry/abi/tty.h"
 #include "sentry/cli/cli.h"
 
 static int tty_fd = -1;
@@ -55,4 +56,19 @@ void terminal_save(void)
 	bug_at_exit(terminal_restore);
 	for (size_t i = 0; i < ARRAY_SIZE(deadly); i++)
 		host_sigaction(deadly[i], died, LINUX_SA_RESETHAND | LINUX_SA_NODEFER);
+}
+
+void terminal_raw(int fd)
+{
+	struct host_termios t;
+
+	if (host_tcgetattr(fd, &t))
+		return;
+	t.iflag &= ~(uint32_t)(LINUX_IGNBRK | LINUX_BRKINT | LINUX_PARMRK | LINUX_ISTRIP | LINUX_INLCR | LINUX_IGNCR |
+			       LINUX_ICRNL | LINUX_IXON);
+	t.oflag &= ~(uint32_t)LINUX_OPOST;
+	t.lflag &= ~(uint32_t)(LINUX_ECHO | LINUX_ECHONL | LINUX_ICANON | LINUX_ISIG | LINUX_IEXTEN);
+	t.cc[LINUX_VMIN] = 1;
+	t.cc[LINUX_VTIME] = 0;
+	host_tcsetattr(fd, HOST_TCSADRAIN, &t);
 }

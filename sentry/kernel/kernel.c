@@ -61,7 +61,8 @@ static struct task *init_task_new(struct kernel_boot *boot)
 	return t;
 }
 
-static int init_task_link(struct task *t)
+/* @parent: NULL for PID 1. */
+static int init_task_link(struct task *t, struct task *parent)
 {
 	struct tgroup *tg = t->tg;
 	struct pid *pid;
@@ -70,8 +71,10 @@ static int init_task_link(struct task *t)
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
 	pid = pid_alloc_locked(0);
-	if (IS_ERR(pid))
+	if (IS_ERR(pid)) {
+		pids_uncharge_locked();
 		return (int)PTR_ERR(pid);
+	}
 	t->pid = pid;
 	t->tid = pid->nr;
 	pid->task = t;
@@ -81,6 +84,11 @@ static int init_task_link(struct task *t)
 	tg->leader = t;
 	tgroup_set_pgrp_locked(tg, pid);
 	tgroup_set_session_locked(tg, pid);
+	if (parent) {
+		t->real_parent = t->parent = parent;
+		t->ppid = parent->tg->pid->nr;
+		list_add_tail(&t->sibling, &parent->children);
+	}
 	list_add_tail(&tg->all_link, &all_tgroups);
 	list_add_tail(&t->thread_link, &tg->threads);
 	tg->nr_threads = tg->nr_live = 1;
@@ -193,7 +201,7 @@ int kernel_start(struct kernel_boot *boot)
 	t = init_task_new(boot);
 	if (!t)
 		return -LINUX_ENOMEM;
-	err = init_task_link(t);
+	err = init_task_link(t, NULL);
 	if (!err) {
 		init_tgroup = t->tg;
 		init_pid_ns.child_reaper = t->tg;
@@ -246,6 +254,62 @@ void kernel_kill_all(void)
 	MUTEX_GUARD(&pids_lock);
 	list_for_each_entry(tg, &all_tgroups, all_link)
 		signal_kill_tgroup(tg);
+}
+
+/* --- helpers --- */
+
+/* A program that could not be loaded leaves its task behind as if it had exited with 127, for PID 1 to wait for. */
+static int spawn_start(struct task *t, struct kernel_boot *boot)
+{
+	const struct cred *service_cred = current_cred;
+	struct fs_struct *service_fs = current_fs;
+	struct files_struct *service_files = current_files;
+	int err;
+
+	boot_become(t);
+	err = init_exec(t, boot);
+	boot_become(NULL);
+	current_cred = service_cred;
+	current_fs = service_fs;
+	current_files = service_files;
+	if (!err)
+		err = init_task_link(t, init_tgroup->leader);
+	return err ? err : task_start_thread(t);
+}
+
+int kernel_spawn(const char *path, char *const *argv, char *const *envp)
+{
+	struct kernel_boot boot = { .path = path, .argv = argv, .envp = envp };
+	struct task *leader = init_tgroup ? tgroup_leader_get(init_tgroup) : NULL, *t;
+	struct fs_struct *fs = leader ? task_fs_get(leader) : NULL;
+
+	task_put(leader);
+	if (!fs)
+		return -LINUX_ESRCH;
+	boot.fs = fs_struct_copy(fs);
+	fs_struct_put(fs);
+	boot.files = files_new();
+	boot.cred = cred_new(0, 0, 0, NULL);
+	if (!boot.fs || !boot.files || !boot.cred)
+		return -LINUX_ENOMEM;
+	t = init_task_new(&boot);
+	return t ? spawn_start(t, &boot) : -LINUX_ENOMEM;
+}
+
+const char *kernel_cmdline = "sentry console=tty0 quiet";
+static atomic_bool cad_enabled = true;
+
+void kernel_cad_enable(bool on)
+{
+	atomic_store(&cad_enabled, on);
+}
+
+void kernel_ctrl_alt_del(void)
+{
+	if (atomic_load(&cad_enabled))
+		kernel_reboot(true);
+	else if (init_tgroup)
+		signal_kernel_tgroup(init_tgroup, LINUX_SIGINT);
 }
 
 static atomic_bool reboot_requested;

@@ -56,6 +56,16 @@ void kernel_kill_all(void);
  */
 void kernel_reboot(bool restart);
 bool kernel_reboot_requested(void);
+/*
+ * Starts the program @path as a child of PID 1, in a session of its own, with root's rights, PID 1's root directory and no
+ * descriptors: what Linux calls a user-mode helper.  0 or -errno.  From a service thread.
+ */
+int kernel_spawn(const char *path, char *const *argv, char *const *envp);
+/* Ctrl-alt-del: SIGINT to PID 1, or a restart at once when it has not asked for the signal with reboot(2). */
+void kernel_ctrl_alt_del(void);
+void kernel_cad_enable(bool on);
+/* /proc/cmdline, without the newline; set before the start, borrowed for ever. */
+extern const char *kernel_cmdline;
 /* PID 1's last thread is through do_exit (for exit.c). */
 void kernel_init_exited(void);
 

@@ -9,6 +9,7 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 #include "vfs/cred.h"
+#include "vfs/devpts/conpty.h"
 
 /* --- names --- */
 
@@ -172,7 +173,10 @@ SYSCALL_DEFINE4(reboot, uint32_t, magic1, uint32_t, magic2, uint32_t, cmd, uaddr
 	switch (cmd) {
 	case REBOOT_CAD_ON:
 	case REBOOT_CAD_OFF:
-		return ns == &init_pid_ns ? 0 : -LINUX_EINVAL;
+		if (ns != &init_pid_ns)
+			return -LINUX_EINVAL;
+		kernel_cad_enable(cmd == REBOOT_CAD_ON);
+		return 0;
 	case REBOOT_RESTART:
 	case REBOOT_RESTART2:
 	case REBOOT_HALT:
@@ -187,12 +191,12 @@ SYSCALL_DEFINE4(reboot, uint32_t, magic1, uint32_t, magic2, uint32_t, cmd, uaddr
 	}
 }
 
-/* --- what needs the machine itself: refused as to an administrator who lacks the capability --- */
-
 SYSCALL_DEFINE0(vhangup)
 {
-	return -LINUX_EPERM;
+	return tty_vhangup_self();
 }
+
+/* --- what needs the machine itself: refused as to an administrator who lacks the capability --- */
 
 SYSCALL_DEFINE1(iopl, unsigned, level)
 {

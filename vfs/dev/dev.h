@@ -16,4 +16,7 @@ int mem_devices_init(void);
  */
 extern const struct fs_type devtmpfs_type;
 
+/* /dev/rtc0, on booted machines.  Once. */
+int rtc_init(void);
+
 #endif

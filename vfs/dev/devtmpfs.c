@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vfs/dev/dev.h"
+#include "vfs/device.h"
 #include "vfs/tmpfs/tmpfs.h"
 
 struct dev_node {
@@ -16,6 +17,8 @@ struct dev_node {
 };
 
 #define TTY_GID 5
+#define TTY_MAJOR 4
+#define NR_TERMINALS 12 /* those that keyboards have keys for */
 
 static const struct dev_node dev_nodes[] = {
 	{ "null", LINUX_S_IFCHR | 0666, 1, 3, 0 },     { "zero", LINUX_S_IFCHR | 0666, 1, 5, 0 },
@@ -25,6 +28,8 @@ static const struct dev_node dev_nodes[] = {
 	{ "ptmx", LINUX_S_IFCHR | 0666, 5, 2, TTY_GID }, { "pts", LINUX_S_IFDIR | 0755, 0, 0, 0 },
 	{ "shm", LINUX_S_IFDIR | 01777, 0, 0, 0 },     { "mqueue", LINUX_S_IFDIR | 01777, 0, 0, 0 },
 };
+
+static const struct dev_node serial = { "ttyS0", LINUX_S_IFCHR | 0660, TTY_MAJOR, 64, 20 };
 
 static const char *const dev_links[][2] = {
 	{ "fd", "/proc/self/fd" },
@@ -49,6 +54,24 @@ static int devtmpfs_add_node(struct inode *dir, const struct dev_node *n)
 	return 0;
 }
 
+static int devtmpfs_add_terminals(struct inode *dir)
+{
+	static const struct dev_node rtc = { "rtc0", LINUX_S_IFCHR | 0600, 254, 0, 0 };
+	int err = devtmpfs_add_node(dir, &serial);
+	char name[8];
+
+	if (!err)
+		err = devtmpfs_add_node(dir, &rtc);
+
+	for (unsigned i = 0; i <= NR_TERMINALS && !err; i++) {
+		struct dev_node n = { name, LINUX_S_IFCHR | 0620, TTY_MAJOR, i, TTY_GID };
+
+		snprintf(name, sizeof(name), "tty%u", i);
+		err = devtmpfs_add_node(dir, &n);
+	}
+	return err;
+}
+
 static int devtmpfs_populate(struct inode *dir)
 {
 	int err = 0;
@@ -56,6 +79,9 @@ static int devtmpfs_populate(struct inode *dir)
 	rwlock_write(&dir->i_rwsem);
 	for (size_t i = 0; i < ARRAY_SIZE(dev_nodes) && !err; i++)
 		err = devtmpfs_add_node(dir, &dev_nodes[i]);
+	/* Devices that not every machine has. */
+	if (!err && chrdev_find(LINUX_MKDEV(serial.major, serial.minor)))
+		err = devtmpfs_add_terminals(dir);
 	for (size_t i = 0; i < ARRAY_SIZE(dev_links) && !err; i++) {
 		struct inode *l = dir->ops->symlink(dir, dev_links[i][0], dev_links[i][1]);
 

@@ -47,7 +47,12 @@ static void pty_hangup(struct tty *tty)
 	struct pty *pty = tty_pty(tty);
 
 	mutex_lock(&tty->lock);
-	pty->hung_up = true;
+	if (pty->console) {
+		pty->generation++;
+		ntty_flush_input(&pty->line);
+	} else {
+		pty->hung_up = true;
+	}
 	mutex_unlock(&tty->lock);
 	pty_wake(pty);
 }
@@ -105,6 +110,20 @@ static struct pty *pty_new(void)
 	pty->mode = LINUX_S_IFCHR | 0620;
 	pty->uid = current_cred->fsuid;
 	pty->gid = TTY_GID;
+	return pty;
+}
+
+struct pty *pty_new_console(uint64_t rdev)
+{
+	struct pty *pty = calloc(1, sizeof(*pty));
+
+	if (!pty)
+		return ERR_PTR(-LINUX_ENOMEM);
+	tty_init(&pty->tty, &pty_tty_ops, rdev);
+	waitq_init(&pty->wait);
+	ntty_init(&pty->line, &pty->tty.termios);
+	pty->master_open = true;
+	pty->console = true;
 	return pty;
 }
 
@@ -183,6 +202,35 @@ static int64_t master_write_some(struct pty *pty, const uint8_t *buf, size_t len
 	return n ? (int64_t)n : -LINUX_EAGAIN;
 }
 
+size_t pty_take_output(struct pty *pty, void *buf, size_t len)
+{
+	size_t n;
+
+	mutex_lock(&pty->tty.lock);
+	n = pty->line.stopped ? 0 : ntty_take_output(&pty->line, buf, len);
+	mutex_unlock(&pty->tty.lock);
+	if (n)
+		pty_wake(pty);
+	return n;
+}
+
+bool pty_has_output(struct pty *pty)
+{
+	MUTEX_GUARD(&pty->tty.lock);
+	return ntty_output_pending(&pty->line) && !pty->line.stopped;
+}
+
+int64_t pty_put_input(struct pty *pty, const void *buf, size_t len)
+{
+	return master_write_some(pty, buf, len);
+}
+
+bool pty_has_room(struct pty *pty)
+{
+	MUTEX_GUARD(&pty->tty.lock);
+	return ntty_room(&pty->line) > 0;
+}
+
 static bool master_writable(struct pty *pty)
 {
 	MUTEX_GUARD(&pty->tty.lock);
@@ -258,6 +306,13 @@ static void master_release(struct file *f)
 
 /* --- slave --- */
 
+/* Whether the line hung up since @f was opened.  /dev/console stays: what a shutdown prints comes after all sessions. */
+static bool slave_gone(const struct file *f, const struct pty *pty)
+{
+	return READ_ONCE(pty->hung_up) ||
+	       (f->tty_generation != READ_ONCE(pty->generation) && f->tty_generation != TTY_GENERATION_ALL);
+}
+
 static bool slave_read_ready_locked(struct pty *pty)
 {
 	if (pty->tty.termios.c_lflag & LINUX_ICANON)
@@ -275,21 +330,21 @@ static deadline_t slave_read_deadline_locked(struct pty *pty, size_t have)
 	return cc[LINUX_VMIN] && !have ? NO_DEADLINE : deadline_after(cc[LINUX_VTIME] * 100000000LL);
 }
 
-static int slave_wait_locked(struct pty *pty, bool nonblock)
+static int slave_wait_locked(struct file *f, struct pty *pty, bool nonblock)
 {
 	for (;;) {
 		size_t have = ntty_readable(&pty->line);
 		deadline_t deadline = slave_read_deadline_locked(pty, have);
 		int err;
 
-		if (slave_read_ready_locked(pty) || pty->hung_up)
+		if (slave_read_ready_locked(pty) || slave_gone(f, pty))
 			return 0;
 		if (!deadline)
 			return 0;
 		if (nonblock)
 			return have && !(pty->tty.termios.c_lflag & LINUX_ICANON) ? 0 : -LINUX_EAGAIN;
 		err = waitq_wait_locked(&pty->wait, &pty->tty.lock,
-					slave_read_ready_locked(pty) || pty->hung_up || ntty_readable(&pty->line) != have,
+					slave_read_ready_locked(pty) || slave_gone(f, pty) || ntty_readable(&pty->line) != have,
 					SLEEP_INTERRUPTIBLE, deadline);
 		if (err == -LINUX_ETIMEDOUT)
 			return 0;
@@ -313,9 +368,9 @@ static int64_t slave_read(struct file *f, struct iov_iter *to, uint64_t *pos __u
 
 		mutex_lock(&pty->tty.lock);
 		if (!done)
-			err = slave_wait_locked(pty, pty_nonblock(f));
+			err = slave_wait_locked(f, pty, pty_nonblock(f));
 		canon = pty->tty.termios.c_lflag & LINUX_ICANON;
-		if (!err)
+		if (!err && !slave_gone(f, pty))
 			n = ntty_read(&pty->line, buf, MIN(to->count, sizeof(buf)), &eof);
 		mutex_unlock(&pty->tty.lock);
 		if (err || !n)
@@ -330,16 +385,16 @@ static int64_t slave_read(struct file *f, struct iov_iter *to, uint64_t *pos __u
 	return done ? done : err;
 }
 
-static int slave_wait_output_locked(struct pty *pty, bool nonblock)
+static int slave_wait_output_locked(struct file *f, struct pty *pty, bool nonblock)
 {
-	if (pty->hung_up)
+	if (slave_gone(f, pty))
 		return -LINUX_EIO;
 	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 8)
 		return 0;
 	if (nonblock)
 		return -LINUX_EAGAIN;
 	return waitq_wait_locked(&pty->wait, &pty->tty.lock,
-				 pty->hung_up || (!pty->line.stopped && ntty_output_room(&pty->line) >= 8), SLEEP_INTERRUPTIBLE,
+				 slave_gone(f, pty) || (!pty->line.stopped && ntty_output_room(&pty->line) >= 8), SLEEP_INTERRUPTIBLE,
 				 NO_DEADLINE);
 }
 
@@ -358,10 +413,12 @@ static int64_t slave_write(struct file *f, struct iov_iter *from, uint64_t *pos 
 		if (!n)
 			return done ? done : -LINUX_EFAULT;
 		mutex_lock(&pty->tty.lock);
-		err = slave_wait_output_locked(pty, pty_nonblock(f));
-		if (!err && pty->hung_up)
+		err = slave_wait_output_locked(f, pty, pty_nonblock(f));
+		if (!err && slave_gone(f, pty))
 			err = -LINUX_EIO;
 		took = err ? 0 : ntty_output(&pty->line, buf, n);
+		if (pty->deaf)
+			ntty_flush_output(&pty->line);
 		mutex_unlock(&pty->tty.lock);
 		iov_iter_revert(from, n - took);
 		done += took;
@@ -377,9 +434,9 @@ static unsigned slave_poll(struct file *f, struct poll_table *pt)
 
 	poll_wait(f, &pty->wait, pt);
 	MUTEX_GUARD(&pty->tty.lock);
-	if (slave_read_ready_locked(pty) || pty->hung_up)
+	if (slave_read_ready_locked(pty) || slave_gone(f, pty))
 		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
-	if (pty->hung_up)
+	if (slave_gone(f, pty))
 		mask |= LINUX_EPOLLHUP;
 	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 256)
 		mask |= LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
@@ -416,6 +473,7 @@ int pty_open_slave(struct pty *pty, struct file *f)
 	tty_get(&pty->tty);
 	f->ops = &slave_ops;
 	f->private_data = pty;
+	f->tty_generation = READ_ONCE(pty->generation);
 	f->fmode |= FMODE_STREAM;
 	if (!(atomic_load(&f->flags) & LINUX_O_NOCTTY))
 		tty_open_controlling(&pty->tty);
@@ -583,7 +641,7 @@ static int64_t slave_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
 	struct pty *pty = f->private_data;
 
-	if (READ_ONCE(pty->hung_up))
+	if (slave_gone(f, pty))
 		return -LINUX_EIO;
 	return pty_ioctl(pty, &pty->tty, cmd, arg);
 }

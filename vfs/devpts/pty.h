@@ -17,6 +17,9 @@ struct pty {
 	struct ntty line;
 	struct waitq wait;	/* either side's readiness */
 	bool master_open, locked, hung_up, was_open, exclusive;
+	bool console;		/* immutable; a hangup ends what is open, and the line goes on */
+	unsigned generation;	/* of a console: hangups so far */
+	bool deaf;		/* immutable; nobody reads what is written to it */
 	unsigned nr_slaves;
 	bool packet;
 	uint8_t packet_events;
@@ -39,5 +42,14 @@ static inline struct pty *tty_pty(struct tty *tty)
 }
 /* Whether @tty is a pseudo-terminal's. */
 bool tty_is_pty(const struct tty *tty);
+
+/* A line without a master file (conpty.h), for device @rdev: one reference, or ERR_PTR. */
+struct pty *pty_new_console(uint64_t rdev);
+#define TTY_GENERATION_ALL UINT32_MAX /* file->tty_generation of what no hangup ends */
+/* The master's side of it: what is to be printed (0: nothing now), what was typed (-LINUX_EAGAIN: no room now). */
+size_t pty_take_output(struct pty *pty, void *buf, size_t len);
+int64_t pty_put_input(struct pty *pty, const void *buf, size_t len);
+bool pty_has_output(struct pty *pty);
+bool pty_has_room(struct pty *pty);
 
 #endif

@@ -181,7 +181,12 @@ static int show_filesystems(struct proc_inode *pi __unused, struct strbuf *sb)
 
 static const char devices_text[] = "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
 				   " 10 misc\n136 pts\n\nBlock devices:\n";
-static const char cmdline_text[] = "sentry console=tty0 quiet\n";
+static int show_cmdline(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%s\n", kernel_cmdline);
+	return 0;
+}
+
 
 #define TEXT(n, m, fn) { .name = n, .mode = LINUX_S_IFREG | (m), .show = fn }
 #define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
@@ -210,7 +215,7 @@ static const struct proc_entry sysvipc_children[] = {
 };
 
 static const struct proc_entry root_children[] = {
-	FIXED("cmdline", cmdline_text),
+	TEXT("cmdline", 0444, show_cmdline),
 	FIXED("consoles", "tty0                 -WU (EC p  )    4:1\n"),
 	TEXT("cpuinfo", 0444, show_cpuinfo),
 	FIXED("devices", devices_text),

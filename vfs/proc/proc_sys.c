@@ -139,6 +139,38 @@ static int show_file_nr(struct proc_inode *pi __unused, struct strbuf *sb)
 	return 0;
 }
 
+/* --- words that are kept and mean nothing here --- */
+
+struct sysctl_word {
+	struct mutex lock;
+	char text[256];
+};
+
+static int show_word(struct proc_inode *pi, struct strbuf *sb)
+{
+	struct sysctl_word *w = (struct sysctl_word *)pi->entry->data;
+
+	MUTEX_GUARD(&w->lock);
+	strbuf_addf(sb, "%s\n", w->text);
+	return 0;
+}
+
+static int store_word(struct proc_inode *pi, char *buf, size_t len)
+{
+	struct sysctl_word *w = (struct sysctl_word *)pi->entry->data;
+
+	if (len >= sizeof(w->text))
+		return -LINUX_EINVAL;
+	MUTEX_GUARD(&w->lock);
+	memcpy(w->text, buf, len);
+	w->text[len] = '\0';
+	return 0;
+}
+
+static struct sysctl_word hotplug = { MUTEX_INIT, "" }, modprobe = { MUTEX_INIT, "/sbin/modprobe" },
+	ping_group_range = { MUTEX_INIT, "0\t2147483647" };
+
+#define WORD(n, w) { .name = n, .mode = LINUX_S_IFREG | 0644, .show = show_word, .store = store_word, .data = w }
 #define TEXT(n, t) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = sysctl_show_text, .data = t }
 #define INT(n, v) { .name = n, .mode = LINUX_S_IFREG | 0644, .show = sysctl_show_int, .store = sysctl_store_int, .data = v }
 #define SHOW(n, fn) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = fn }
@@ -162,7 +194,10 @@ static const struct proc_entry kernel_children[] = {
 	INT("dmesg_restrict", &dmesg_restrict),
 	RW("domainname", show_domainname, store_domainname),
 	RW("hostname", show_hostname, store_hostname),
+	/* No uevent ever calls for it, and no module. */
+	WORD("hotplug", &hotplug),
 	INT("kptr_restrict", &kptr_restrict),
+	WORD("modprobe", &modprobe),
 	INT("msgmax", &msgmax), INT("msgmnb", &msgmnb), INT("msgmni", &msgmni),
 	TEXT("ngroups_max", "65536"),
 	TEXT("osrelease", KERNEL_RELEASE),
@@ -200,7 +235,8 @@ static const struct proc_entry vm_children[] = {
 
 static struct sysctl_int pipe_max = { 1048576, 4096, INT32_MAX }, lease_break = { 45, 0, INT32_MAX },
 	inotify_events = { 16384, 0, INT32_MAX }, inotify_instances = { 128, 0, INT32_MAX },
-	inotify_watches = { 65536, 0, INT32_MAX }, suid_dumpable = { 0, 0, 2 };
+	inotify_watches = { 65536, 0, INT32_MAX }, suid_dumpable = { 0, 0, 2 }, protected_fifos = { 0, 0, 2 },
+	protected_hardlinks = { 0, 0, 1 }, protected_regular = { 0, 0, 2 }, protected_symlinks = { 0, 0, 1 };
 
 static const struct proc_entry inotify_children[] = {
 	INT("max_queued_events", &inotify_events), INT("max_user_instances", &inotify_instances),
@@ -219,8 +255,9 @@ static const struct proc_entry fs_children[] = {
 	TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0"), DIR("inotify", inotify_children), INT("lease-break-time", &lease_break),
 	TEXT("leases-enable", "0"), DIR("mqueue", mqueue_children), TEXT("nr_open", "1048576"), TEXT("overflowgid", "65534"),
 	TEXT("overflowuid", "65534"), INT("pipe-max-size", &pipe_max), TEXT("pipe-user-pages-hard", "0"),
-	TEXT("pipe-user-pages-soft", "16384"), TEXT("protected_fifos", "0"), TEXT("protected_hardlinks", "0"),
-	TEXT("protected_regular", "0"), TEXT("protected_symlinks", "0"), INT("suid_dumpable", &suid_dumpable), { 0 },
+	TEXT("pipe-user-pages-soft", "16384"), INT("protected_fifos", &protected_fifos),
+	INT("protected_hardlinks", &protected_hardlinks), INT("protected_regular", &protected_regular),
+	INT("protected_symlinks", &protected_symlinks), INT("suid_dumpable", &suid_dumpable), { 0 },
 };
 
 static struct sysctl_int somaxconn = { 4096, 0, INT32_MAX }, ip_forward = { 0, 0, 1 }, syncookies = { 0, 0, 2 };
@@ -230,7 +267,7 @@ static const struct proc_entry net_core_children[] = {
 };
 static const struct proc_entry net_ipv4_children[] = {
 	INT("ip_forward", &ip_forward), TEXT("ip_local_port_range", "32768\t60999"), TEXT("ip_local_reserved_ports", ""),
-	TEXT("ip_unprivileged_port_start", "1024"), TEXT("ping_group_range", "0\t2147483647"), TEXT("tcp_fin_timeout", "60"),
+	TEXT("ip_unprivileged_port_start", "1024"), WORD("ping_group_range", &ping_group_range), TEXT("tcp_fin_timeout", "60"),
 	TEXT("tcp_keepalive_intvl", "75"), TEXT("tcp_keepalive_probes", "9"), TEXT("tcp_keepalive_time", "7200"),
 	TEXT("tcp_max_syn_backlog", "1024"), TEXT("tcp_rmem", "4096\t131072\t6291456"), INT("tcp_syncookies", &syncookies),
 	TEXT("tcp_wmem", "4096\t16384\t4194304"), { 0 },

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sentry boot: an image's own init as PID 1.
+ *
+ *     running --SIGTERM--> poweroff(8) is run in the guest --it ends, or the time is over--> off
+ *                                        --SIGTERM--> everything is killed
+ *     running --reboot(2)--> the machine starts again: sentry executes itself, so that nothing of the old one is left
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/host/host.h"
+#include "sentry/abi/fcntl.h"
+#include "sentry/abi/signal.h"
+#include "sentry/base/log.h"
+#include "sentry/cli/cli.h"
+#include "sentry/kernel/kernel.h"
+#include "sentry/trace/trace.h"
+#include "vfs/dev/dev.h"
+#include "vfs/devpts/conpty.h"
+
+extern char **environ;
+
+#define DEFAULT_GRACE_NS (30 * 1000000000LL)
+#define DEFAULT_CMDLINE "console=ttyS0"
+#define BOOT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct boot {
+	struct run_options opts;
+	struct string_list env, argv;
+	char *cmdline;
+};
+
+static int64_t grace_ns = DEFAULT_GRACE_NS;
+
+/* --- the end --- */
+
+static void *kill_later(void *arg __unused)
+{
+	int64_t end = host_clock_ns(LINUX_CLOCK_MONOTONIC) + grace_ns, now;
+
+	while ((now = host_clock_ns(LINUX_CLOCK_MONOTONIC)) < end)
+		host_nanosleep(end - now);
+	log_warn("the machine is not off after %g s: killing it", (double)grace_ns / 1e9);
+	kernel_kill_all();
+	return NULL;
+}
+
+/* As orderly_poweroff() in Linux: the guest's own program knows how its init is told. */
+static void power_off(void)
+{
+	static char *const argv[] = { (char *)"/sbin/poweroff", NULL };
+	static char *const envp[] = { (char *)"HOME=/", (char *)BOOT_PATH, NULL };
+	pthread_t thread;
+	int err = kernel_spawn(argv[0], argv, envp);
+
+	if (err) {
+		log_info("cannot run %s in the guest (%s): its init gets SIGTERM", argv[0], cli_strerror(err));
+		kernel_kill_init(LINUX_SIGTERM);
+	}
+	if (!pthread_create(&thread, NULL, kill_later, NULL))
+		pthread_detach(thread);
+}
+
+static bool boot_signal(int sig, int code __unused)
+{
+	static unsigned nr_terms;
+
+	switch (sig) {
+	case LINUX_SIGTERM:
+	case LINUX_SIGINT:
+	case LINUX_SIGHUP:
+	case LINUX_SIGQUIT:
+		if (nr_terms++)
+			kernel_kill_all();
+		else
+			power_off();
+		break;
+	case LINUX_SIGWINCH:
+		console_resized();
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+/* --- the start --- */
+
+static void boot_words(struct boot *b)
+{
+	const char *given = b->opts.cmdline ? b->opts.cmdline : "";
+	char *words, *save = NULL, **argv = b->opts.argv;
+
+	if (asprintf(&b->cmdline, "%s%s%s", DEFAULT_CMDLINE, *given ? " " : "", given) < 0)
+		b->cmdline = NULL;
+	string_list_init(&b->argv);
+	string_list_init(&b->env);
+	string_list_add(&b->argv, "");
+	env_set(&b->env, "HOME=/");
+	env_set(&b->env, "TERM=linux");
+	words = strdup(given);
+	/* What the kernel does not know is init's: as unknown_bootoption() in Linux. */
+	for (char *w = words ? strtok_r(words, " ", &save) : NULL; w; w = strtok_r(NULL, " ", &save)) {
+		if (!strncmp(w, "init=", 5) || strchr(w, '.') || !strcmp(w, "quiet") || !strcmp(w, "ro") || !strcmp(w, "rw"))
+			continue;
+		if (strchr(w, '='))
+			env_set(&b->env, w);
+		else
+			string_list_add(&b->argv, w);
+	}
+	free(words);
+	for (; argv && *argv; argv++)
+		string_list_add(&b->argv, *argv);
+	if (host_getenv("TERM") && host_isatty(0)) {
+		char *term;
+
+		if (asprintf(&term, "TERM=%s", host_getenv("TERM")) > 0) {
+			env_set(&b->env, term);
+			free(term);
+		}
+	}
+	env_apply(&b->env, &b->opts.env);
+}
+
+/* The value of @key on the command line in malloc'ed storage, or NULL. */
+static char *cmdline_value(const char *cmdline, const char *key)
+{
+	const char *at = cmdline ? strstr(cmdline, key) : NULL;
+
+	if (!at || (at > cmdline && at[-1] != ' '))
+		return NULL;
+	at += strlen(key);
+	return strndup(at, strcspn(at, " "));
+}
+
+/* As PID 1 before it runs: descriptors 0 to 2 are the console, which is nobody's controlling terminal yet. */
+static int boot_setup_task(void *data)
+{
+	const struct boot *b = data;
+	struct file *f = filp_open("/dev/console", LINUX_O_RDWR | LINUX_O_NOCTTY, 0);
+	int err = 0;
+
+	if (b->opts.strace)
+		strace_note_exec(b->argv.v[0], b->argv.v, b->env.v);
+	if (IS_ERR(f)) {
+		log_warn("the guest has no /dev/console: %s", cli_strerror(PTR_ERR(f)));
+		return 0;
+	}
+	for (int fd = 0; fd <= 2 && err >= 0; fd++)
+		err = fd_dup2(f, fd, false);
+	fput(f);
+	return err < 0 ? err : 0;
+}
+
+static int boot_try(struct boot *b, const char *init)
+{
+	struct cred *cred = cred_new(0, 0, 0, NULL);
+	struct kernel_boot boot = {
+		.fs = fs_struct_get(current_fs),
+		.files = files_new(),
+		.cred = cred,
+		.path = init,
+		.argv = b->argv.v,
+		.envp = b->env.v,
+		.hostname = b->opts.hostname ? b->opts.hostname : "(none)",
+		.pid_limit = b->opts.pids,
+		.protect_init = true,
+		.setup = boot_setup_task,
+		.setup_data = b,
+	};
+
+	if (!cred || !boot.files)
+		return -LINUX_ENOMEM;
+	free(b->argv.v[0]);
+	b->argv.v[0] = strdup(init);
+	return kernel_start(&boot);
+}
+
+/* The places where Linux looks for an init; one that is named must be there. */
+static const char *find_init(const char *named)
+{
+	static const char *const places[] = { "/sbin/init", "/etc/init", "/bin/init", "/bin/sh" };
+	struct path path;
+
+	if (named)
+		return named;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		if (path_lookupat(LINUX_AT_FDCWD, places[i], LOOKUP_FOLLOW, &path))
+			continue;
+		path_put(&path);
+		return places[i];
+	}
+	return NULL;
+}
+
+static int boot_start(struct boot *b)
+{
+	const char *init = find_init(cmdline_value(b->opts.cmdline, "init="));
+	int err;
+
+	if (!init)
+		return cli_error("'%s' has no init: none of /sbin/init, /etc/init, /bin/init, /bin/sh is there", b->opts.image);
+	kernel_cmdline = b->cmdline ? b->cmdline : DEFAULT_CMDLINE;
+	err = boot_try(b, init);
+	if (err)
+		return cli_error("cannot run '%s' of '%s': %s", init, b->opts.image, cli_strerror(err));
+	signals_taken = boot_signal;
+	err = signals_start();
+	return err ? err : console_start();
+}
+
+static int boot_wait(const struct boot *b)
+{
+	int status, sig;
+
+	if (!b->opts.timeout_ns) {
+		status = kernel_wait();
+	} else if (kernel_wait_deadline(deadline_after(b->opts.timeout_ns), &status)) {
+		log_error("stopped after %g s, as --timeout says", (double)b->opts.timeout_ns / 1e9);
+		kernel_kill_all();
+		kernel_wait();
+		return STATUS_TIMEOUT;
+	}
+	sig = status & 0x7f;
+	return sig ? STATUS_SIGNAL + sig : (status >> 8) & 0xff;
+}
+
+/* A new machine in the place of this one: the same command line, executed again. */
+static int boot_again(int argc, char **argv)
+{
+	char **again = calloc((size_t)argc + 2, sizeof(*again));
+	int err = -LINUX_ENOMEM;
+
+	if (again) {
+		again[0] = (char *)"sentry";
+		memcpy(again + 1, argv, (size_t)argc * sizeof(*argv));
+		err = host_execveat(HOST_AT_FDCWD, "/proc/self/exe", again, environ, 0);
+	}
+	return cli_error("cannot start the machine again: %s", cli_strerror(err));
+}
+
+static void quit(void)
+{
+	kernel_kill_all();
+}
+
+static int boot_main(int argc, char **argv)
+{
+	struct boot b = { 0 };
+	bool done, started = false;
+	int err;
+
+	err = options_parse(&cmd_boot, argc, argv, &b.opts, &done);
+	if (err || done)
+		return err;
+	if (b.opts.grace_ns)
+		grace_ns = b.opts.grace_ns;
+	console_quit = quit;
+	boot_words(&b);
+	signals_init();
+	terminal_save();
+	err = console_setup(b.opts.console);
+	if (!err)
+		err = setup_core(&b.opts);
+	if (!err && (conpty_init() || rtc_init()))
+		err = cli_error("cannot set up the console and the clock: out of memory");
+	if (!err)
+		err = setup_boot_mounts(&b.opts, b.opts.image);
+	if (!err)
+		err = setup_tracing(&b.opts);
+	if (!err) {
+		err = boot_start(&b);
+		started = !err;
+	}
+	if (started) {
+		err = boot_wait(&b);
+		console_finish();
+	}
+	ktrace_stop();
+	terminal_restore();
+	fflush(NULL);
+	if (started && kernel_reboot_requested())
+		err = boot_again(argc, argv);
+	host_exit_group(err);
+}
+
+const struct command cmd_boot = {
+	.name = "boot",
+	.usage = "[OPTIONS] IMAGE [INIT-ARG...]",
+	.summary = "boot an image: its own init, a console, a login",
+	.help = "Runs /sbin/init of IMAGE, a file with an ext2, ext3 or ext4 file system or a directory, as PID 1 of a machine\n"
+		"whose console is this terminal.  Changes are thrown away when the machine is off or restarts.\n"
+		"\n"
+		"Options:\n"
+		"      --console WHERE    the console is WHERE instead: a file to append to, a device, or the path of a unix\n"
+		"                         socket that somebody listens on\n"
+		"      --kernel-cmdline S words for /proc/cmdline; as with Linux, init= names the init, and what the kernel does\n"
+		"                         not know is passed to it\n"
+		"      --stop-timeout T   after SIGTERM the guest's poweroff has T to end (30s); then everything is killed\n"
+		"  and of those of 'sentry run': -e, -v, -p, --net, --hostname, --memory, --pids, --timeout, --platform,\n"
+		"  --strace, --trace, --log, -q\n"
+		"\n"
+		"SIGTERM powers the machine off, a second one kills it.  On a terminal, ^] q kills it, ^] c is ctrl-alt-del, and\n"
+		"^] ^] the key itself.  The exit status is 0 after poweroff or halt, and that of init if it ends.",
+	.main = boot_main,
+};
