@@ -280,6 +280,7 @@ static int boot_main(int argc, char **argv)
 		console_finish();
 	}
 	ktrace_stop();
+	setup_fini();
 	terminal_restore();
 	fflush(NULL);
 	if (started && kernel_reboot_requested())

@@ -296,7 +296,7 @@ static int setup_volume(const struct volume *v)
 int setup_boot_mounts(const struct run_options *o, const char *root)
 {
 	static const struct guest_mount dev = { "devtmpfs", "/dev", LINUX_MS_NOSUID, "mode=755" };
-	int err = setup_root(root);
+	int err = setup_root(o, root);
 
 	if (!err)
 		err = setup_guest_mount(&dev);

@@ -111,8 +111,8 @@ static void first(pid_t self)
 	pid = MUST(fork());
 	if (!pid)
 		as_init(self);
-	YES(pid != 1);
 	MUST(waitpid(pid, &status, 0));
+	YES(pid != 1);
 	SHOW(WEXITSTATUS(status));
 	SECTION("a namespace whose init has ended makes nothing");
 	CALL(fork());

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 600
 # `sentry boot`: Alpine's OpenRC up to a login, a shell with job control on the console, poweroff, reboot, SIGTERM.
 . "$(dirname "$0")/lib.sh"
 
@@ -19,7 +19,7 @@ made "$image" "$alpine/mkimage.sh" -o "$image.new" -r -p "alpine-base" -x "$tmp/
 # talk EXPECT SEND ... : a conversation on a pseudo-terminal; prints what was seen, and the status.
 talk()
 {
-	python3 - "$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 100 "$image" -- "$@" <<'PY'
+	python3 - "$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 150 --stop-timeout 120 "$image" -- "$@" <<'PY'
 import os, pty, re, select, sys, time
 split = sys.argv.index("--")
 command, script = sys.argv[1:split], sys.argv[split + 1:]
