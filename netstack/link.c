@@ -3,6 +3,7 @@
  * Ethernet: frames to and from interfaces.
  */
 #include "netstack/ip.h"
+#include "netstack/pcap.h"
 #include "netstack/sock_queue.h"
 
 void link_input(struct netif *nif, struct skb *skb)
@@ -12,6 +13,8 @@ void link_input(struct netif *nif, struct skb *skb)
 
 	atomic_fetch_add_explicit(&nif->stats.rx_packets, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nif->stats.rx_bytes, len, memory_order_relaxed);
+	if (unlikely(atomic_load_explicit(&pcap_enabled, memory_order_relaxed)))
+		pcap_frame(&(struct iovec){ p, len }, 1, false);
 	if (len < ETH_HLEN) {
 		atomic_fetch_add(&nif->stats.rx_errors, 1);
 		skb_free(skb);
@@ -52,6 +55,8 @@ int link_xmit(struct netif *nif, const struct iovec *iov, unsigned nr)
 		len += iov[i].iov_len;
 	if (unlikely(atomic_load_explicit(&nr_packet_socks, memory_order_relaxed)))
 		packet_tap(nif, iov, nr, true);
+	if (unlikely(atomic_load_explicit(&pcap_enabled, memory_order_relaxed)))
+		pcap_frame(iov, nr, true);
 	err = nif->xmit ? nif->xmit(nif, iov, nr) : -LINUX_ENETDOWN;
 	if (err) {
 		atomic_fetch_add(&nif->stats.tx_dropped, 1);

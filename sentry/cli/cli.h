@@ -79,7 +79,7 @@ enum net_mode { NET_USER, NET_NONE, NET_ALLOWLIST };
 struct run_options {
 	const struct command *cmd;
 	struct string_list env;	     /* -e as given, in order; of --env-file too */
-	const char *workdir, *user, *hostname, *platform, *log_file, *strace_file, *trace_file;
+	const char *workdir, *user, *hostname, *platform, *log_file, *strace_file, *trace_file, *pcap_file;
 	struct volume *volumes;
 	unsigned nr_volumes;
 	uint64_t memory;	     /* bytes; 0: none */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/pcap.h"
 #include "netstack/slirp/helper.h"
 #include "netstack/uplink.h"
 #include "platform/host/host.h"
@@ -40,8 +41,19 @@ int net_fork_helper(struct run_options *o, int log_fd)
 
 int net_setup(const struct run_options *o)
 {
-	int err = helper_fd < 0 ? 0 : uplink_init(helper_fd, o->policy->nr_publish);
+	int err = 0;
 
+	if (o->pcap_file && helper_fd < 0)
+		return command_usage_error(o->cmd, "with --net=none there is nothing for --pcap to record");
+	if (o->pcap_file) {
+		err = host_openat(HOST_AT_FDCWD, o->pcap_file, LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_TRUNC, 0666);
+		if (err >= 0)
+			err = pcap_start(err, "eth0");
+		if (err)
+			return cli_error("cannot write '%s': %s", o->pcap_file, cli_strerror(err));
+	}
+	if (helper_fd >= 0)
+		err = uplink_init(helper_fd, o->policy->nr_publish);
 	return err ? cli_error("cannot set up the network: %s", cli_strerror(err)) : 0;
 }
 

@@ -30,6 +30,7 @@ enum {
 	OPT_ALLOW,
 	OPT_DENY,
 	OPT_HOST_LOOPBACK,
+	OPT_PCAP,
 	OPT_STRACE,
 	OPT_TRACE,
 	OPT_VOLUME,
@@ -49,6 +50,7 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "net", required_argument, NULL, OPT_NET },
+	{ "pcap", required_argument, NULL, OPT_PCAP },
 	{ "pids", required_argument, NULL, OPT_PIDS },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
 	{ "preserve-fds", required_argument, NULL, OPT_PRESERVE_FDS },
@@ -312,6 +314,9 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 		return 0;
 	case OPT_TRACE:
 		o->trace_file = optarg;
+		return 0;
+	case OPT_PCAP:
+		o->pcap_file = optarg;
 		return 0;
 	case OPT_NET:
 	case OPT_ALLOW:

@@ -266,6 +266,7 @@ static int do_main(int argc, char **argv)
 	"      --deny WHERE       close one\n"                                                                        \
 	"      --host-loopback    let the guest reach this machine's 127.0.0.1, as 10.0.2.2\n"                        \
 	"  -p, --publish [IP:]H:G[/udp]  pass connections to this machine's port H on to the guest's port G\n"       \
+	"      --pcap FILE        record the frames of the guest's network, as pcapng\n"                                  \
 	"      --memory SIZE      limit of guest memory, such as 512m or 2g\n"                                         \
 	"      --pids N           limit of processes and threads\n"                                                    \
 	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \

@@ -203,6 +203,21 @@ connect ENETDOWN
 send ENETDOWN
 down" "$(cat "$tmp/dies")"
 
+# What --pcap recorded: whole blocks, both directions, and who it was.
+in_py --host-loopback --pcap "$tmp/pcap" -- "$tries" 10.0.2.2 "$echo" >/dev/null
+is "--pcap" "blocks whole, sent and received, by python3" "$($py -c '
+import struct, sys
+d, i, ways, who = open(sys.argv[1], "rb").read(), 0, set(), False
+while i < len(d):
+    kind, n = struct.unpack("<II", d[i:i + 8])
+    assert n % 4 == 0 and d[i + n - 4:i + n] == d[i + 4:i + 8]
+    if kind == 6:
+        cap = struct.unpack("<I", d[i + 20:i + 24])[0]
+        o = i + 28 + (cap + 3) // 4 * 4
+        ways.add(d[o + 4]); who |= b"python3[1]" in d[o:i + n]
+    i += n
+print("blocks whole, " * (i == len(d)) + "sent and received, " * (ways == {1, 2}) + "by python3" * who)' "$tmp/pcap" 2>&1)"
+
 # The resolver's place.
 is "the resolver" "nameserver 10.0.2.3" "$(guest -- grep '^nameserver' /etc/resolv.conf)"
 is "without a network resolv.conf is as it was" "$(cat /etc/resolv.conf)" "$(guest --net=none -- cat /etc/resolv.conf)"
