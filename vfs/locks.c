@@ -6,7 +6,7 @@
  * by a descriptor table (POSIX) or an open file (OFD) and sorted by start.  The locks of one owner never overlap and are merged
  * where they touch.  Whoever waits sleeps on the context's queue and looks again whenever a lock went.
  *
- * Lock order: inode->i_lock (to make a context), waiters_lock, ctx->lock.
+ * Lock order: inode->i_lock (to make a context), all_lock, waiters_lock, ctx->lock.
  */
 #include "vfs/locks.h"
 
@@ -21,6 +21,7 @@ struct file_lock {
 	struct list_head link;
 	const void *owner;
 	struct file *ofd;   /* the owner when it is an open file, else NULL; borrowed */
+	const void *via;    /* the open file with which it was made; only compared */
 	int32_t pid;	    /* as F_GETLK shows it */
 	int type;	    /* LINUX_F_RDLCK, LINUX_F_WRLCK; in requests also LINUX_F_UNLCK */
 	int64_t start, end; /* inclusive */
@@ -30,7 +31,13 @@ struct file_lock_ctx {
 	struct mutex lock;
 	struct list_head flocks, ranges; /* lock */
 	struct waitq wait;
+	struct inode *inode;	   /* borrowed: has it */
+	struct list_head all_link; /* all_lock */
 };
+
+/* Of all inodes, for /proc/locks. */
+static struct mutex all_lock = MUTEX_INIT;
+static LIST_HEAD(all_ctx); /* all_lock */
 
 /* Who waits for whom, for EDEADLK: POSIX locks only. */
 struct lock_waiter {
@@ -53,6 +60,10 @@ static struct file_lock_ctx *ctx_get(struct inode *inode, bool create)
 	list_init(&inode->locks->flocks);
 	list_init(&inode->locks->ranges);
 	waitq_init(&inode->locks->wait);
+	inode->locks->inode = inode;
+	mutex_lock(&all_lock);
+	list_add_tail(&inode->locks->all_link, &all_ctx);
+	mutex_unlock(&all_lock);
 	return inode->locks;
 }
 
@@ -72,6 +83,9 @@ void locks_free_inode(struct inode *inode)
 
 	if (!ctx)
 		return;
+	mutex_lock(&all_lock);
+	list_del(&ctx->all_link);
+	mutex_unlock(&all_lock);
 	list_free(&ctx->flocks);
 	list_free(&ctx->ranges);
 	waitq_fini(&ctx->wait);
@@ -388,6 +402,7 @@ static int request_init(struct file *f, unsigned cmd, const struct linux_flock *
 	*req = (struct file_lock){
 		.owner = ofd ? (const void *)f : current_files,
 		.ofd = ofd ? f : NULL,
+		.via = f,
 		.pid = ofd ? -1 : kernel_current_tgid(),
 		.type = fl->l_type,
 	};
@@ -484,4 +499,64 @@ void locks_remove_file(struct file *f)
 	MUTEX_GUARD(&ctx->lock);
 	flock_drop_locked(ctx, f);
 	ranges_drop_locked(ctx, f);
+}
+
+/* --- /proc --- */
+
+static void lock_show(const struct file_lock_ctx *ctx, const struct file_lock *l, const char *kind, unsigned nr, struct strbuf *sb)
+{
+	const struct inode *inode = ctx->inode;
+	uint64_t dev = inode->dev ? inode->dev : inode->sb->dev;
+
+	strbuf_addf(sb, "%u: %s  ADVISORY  %s %d %02x:%02x:%lu %ld ", nr, kind, l->type == LINUX_F_WRLCK ? "WRITE" : "READ",
+		    l->pid, (unsigned)LINUX_MAJOR(dev), (unsigned)LINUX_MINOR(dev), (unsigned long)inode->ino, (long)l->start);
+	if (l->end == OFFSET_MAX)
+		strbuf_adds(sb, "EOF\n");
+	else
+		strbuf_addf(sb, "%ld\n", (long)l->end);
+}
+
+static const char *range_kind(const struct file_lock *l)
+{
+	return l->ofd ? "OFDLCK" : "POSIX";
+}
+
+void locks_show_all(struct strbuf *sb)
+{
+	struct file_lock_ctx *ctx;
+	struct file_lock *l;
+	unsigned nr = 0;
+
+	MUTEX_GUARD(&all_lock);
+	list_for_each_entry(ctx, &all_ctx, all_link) {
+		mutex_lock(&ctx->lock);
+		list_for_each_entry(l, &ctx->flocks, link)
+			lock_show(ctx, l, "FLOCK", ++nr, sb);
+		list_for_each_entry(l, &ctx->ranges, link)
+			lock_show(ctx, l, range_kind(l), ++nr, sb);
+		mutex_unlock(&ctx->lock);
+	}
+}
+
+void locks_show_file(struct file *f, int32_t pid, struct strbuf *sb)
+{
+	struct file_lock_ctx *ctx = READ_ONCE(f->inode->locks);
+	struct file_lock *l;
+	unsigned nr = 0;
+
+	if (!ctx)
+		return;
+	MUTEX_GUARD(&ctx->lock);
+	list_for_each_entry(l, &ctx->flocks, link) {
+		if (l->owner != f)
+			continue;
+		strbuf_adds(sb, "lock:\t");
+		lock_show(ctx, l, "FLOCK", ++nr, sb);
+	}
+	list_for_each_entry(l, &ctx->ranges, link) {
+		if (l->via != f || (!l->ofd && l->pid != pid))
+			continue;
+		strbuf_adds(sb, "lock:\t");
+		lock_show(ctx, l, range_kind(l), ++nr, sb);
+	}
 }

@@ -15,4 +15,9 @@ int flock_file(struct file *f, int op);
 int fcntl_getlk(struct file *f, unsigned cmd, struct linux_flock *fl);
 int fcntl_setlk(struct file *f, unsigned cmd, const struct linux_flock *fl);
 
+/* Appends /proc/locks. */
+void locks_show_all(struct strbuf *sb);
+/* Appends the locks that @f and process @pid have on its inode, as /proc/PID/fdinfo shows them. */
+void locks_show_file(struct file *f, int32_t pid, struct strbuf *sb);
+
 #endif

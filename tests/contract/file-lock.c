@@ -32,6 +32,55 @@ static void map_locks(const char *what, int n)
 	}
 }
 
+/* The lines of @path that speak of file "g" and locks of kind @want, without numbers that vary. */
+static void show_kind(const char *path, const char *want)
+{
+	char line[200], kind[20], type[20], start[30], end[30];
+	FILE *f = fopen(path, "r");
+	struct stat st;
+	unsigned long ino;
+	int pid;
+
+	MUST(stat("g", &st));
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *s = strstr(line, ": ");
+
+		if (s && sscanf(s, ": %19s ADVISORY %19s %d %*x:%*x:%lu %29s %29s", kind, type, &pid, &ino, start, end) == 6 &&
+		    ino == st.st_ino && !strcmp(kind, want))
+			say("%s %s %s-%s %s", kind, type, start, end, pid == getpid() ? "mine" : pid == -1 ? "no pid" : "other");
+	}
+	if (f)
+		fclose(f);
+}
+
+static void show_locks(const char *path)
+{
+	show_kind(path, "FLOCK");
+	show_kind(path, "POSIX");
+	show_kind(path, "OFDLCK");
+}
+
+static void proc_files(void)
+{
+	char path[64];
+	int a = MUST(open("g", O_RDWR | O_CREAT, 0644)), b = MUST(open("g", O_RDWR));
+	struct flock fl = { .l_type = F_WRLCK, .l_start = 10, .l_len = 5 };
+
+	SECTION("/proc");
+	MUST(fcntl(a, F_SETLK, &fl));
+	fl = (struct flock){ .l_type = F_RDLCK, .l_start = 100 };
+	MUST(fcntl(b, F_OFD_SETLK, &fl));
+	MUST(flock(b, LOCK_SH));
+	show_locks("/proc/locks");
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", a);
+	show_locks(path);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", b);
+	show_locks(path);
+	close(b);
+	close(a);
+	show_locks("/proc/locks");
+}
+
 int main(void)
 {
 	pid_t pid;
@@ -145,6 +194,7 @@ int main(void)
 	wait_asleep(pid);
 	close(other);
 	reap("waiter", pid);
+	proc_files();
 	SECTION("refusals");
 	int ro = MUST(open("f", O_RDONLY)), wo = MUST(open("f", O_WRONLY));
 	CALL(lock(ro, F_SETLK, F_WRLCK, 0, 1));

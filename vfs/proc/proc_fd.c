@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sentry/abi/fcntl.h"
+#include "vfs/locks.h"
 #include "vfs/proc/proc.h"
 
 static const struct proc_entry proc_fd_link, proc_fdinfo_file;
@@ -134,6 +135,7 @@ static int proc_fdinfo_show(struct proc_inode *pi, struct strbuf *sb)
 		flags |= LINUX_O_CLOEXEC;
 	strbuf_addf(sb, "pos:\t%lli\nflags:\t0%o\nmnt_id:\t%i\nino:\t%llu\n", (long long)f->pos, flags, f->path.mnt->id,
 		    (unsigned long long)f->inode->ino);
+	locks_show_file(f, pi->tg->pid->nr, sb);
 	if (f->ops->show_fdinfo)
 		f->ops->show_fdinfo(f, sb);
 	return 0;

@@ -11,6 +11,7 @@
 #include "sentry/kernel/ipc.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/mm/frame.h"
+#include "vfs/locks.h"
 #include "vfs/proc/proc.h"
 
 #define NSEC_PER_TICK ((uint64_t)1000000000 / LINUX_USER_HZ)
@@ -192,6 +193,12 @@ static int show_cmdline(struct proc_inode *pi __unused, struct strbuf *sb)
 #define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
 #define LINK(n, fn) { .name = n, .mode = LINUX_S_IFLNK | 0777, .readlink = fn }
 
+static int show_locks(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	locks_show_all(sb);
+	return 0;
+}
+
 static int show_msg(struct proc_inode *pi __unused, struct strbuf *sb)
 {
 	ipc_show_msg(sb);
@@ -223,7 +230,7 @@ static const struct proc_entry root_children[] = {
 	TEXT("filesystems", 0444, show_filesystems),
 	TEXT("interrupts", 0444, show_empty),
 	TEXT("loadavg", 0444, show_loadavg),
-	TEXT("locks", 0444, show_empty),
+	TEXT("locks", 0444, show_locks),
 	TEXT("meminfo", 0444, show_meminfo),
 	FIXED("misc", ""),
 	TEXT("modules", 0444, show_empty),
