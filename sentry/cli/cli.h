@@ -82,6 +82,9 @@ struct run_options {
 	const char *workdir, *user, *hostname, *platform, *log_file, *strace_file, *trace_file, *pcap_file;
 	struct volume *volumes;
 	unsigned nr_volumes;
+	struct volume *tmpfs;	     /* host: the mount's options, or NULL */
+	unsigned nr_tmpfs;
+	const char *overlay;	     /* the file that has the image's changes */
 	uint64_t memory;	     /* bytes; 0: none */
 	unsigned pids;		     /* 0: none */
 	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */

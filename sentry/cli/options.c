@@ -25,6 +25,8 @@ enum {
 	OPT_TIMEOUT,
 	OPT_READ_ONLY,
 	OPT_RW,
+	OPT_OVERLAY,
+	OPT_TMPFS,
 	OPT_LOG,
 	OPT_NET,
 	OPT_ALLOW,
@@ -57,6 +59,8 @@ static const struct option long_options[] = {
 	{ "publish", required_argument, NULL, 'p' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "overlay", required_argument, NULL, OPT_OVERLAY },
+	{ "tmpfs", required_argument, NULL, OPT_TMPFS },
 	{ "rw", optional_argument, NULL, OPT_RW },
 	{ "stop-timeout", required_argument, NULL, OPT_GRACE },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
@@ -152,6 +156,24 @@ static int add_volume(struct run_options *o, const char *spec)
 		v->read_only = strcmp(mode, "ro") == 0;
 	}
 	o->nr_volumes++;
+	return 0;
+}
+
+/* DIR[:OPTION,...], the options of mount(8) for tmpfs: a file system of its own in memory. */
+static int add_tmpfs(struct run_options *o, const char *spec)
+{
+	struct volume *v = realloc(o->tmpfs, (o->nr_tmpfs + 1) * sizeof(*v));
+	char *guest = strdup(spec), *data;
+
+	if (!v || !guest)
+		return cli_error("out of memory");
+	o->tmpfs = v;
+	if (guest[0] != '/')
+		return command_usage_error(o->cmd, "'--tmpfs %s' is not DIR[:size=SIZE] with an absolute DIR", spec);
+	data = strchr(guest, ':');
+	if (data)
+		*data++ = '\0';
+	o->tmpfs[o->nr_tmpfs++] = (struct volume){ data, guest, false };
 	return 0;
 }
 
@@ -299,6 +321,11 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case OPT_READ_ONLY:
 		o->read_only = true;
 		return 0;
+	case OPT_OVERLAY:
+		o->overlay = optarg;
+		return 0;
+	case OPT_TMPFS:
+		return add_tmpfs(o, optarg);
 	case OPT_RW:
 		if (optarg && strcmp(optarg, "nobarrier") != 0)
 			return command_usage_error(o->cmd, "'--rw=%s' is neither --rw nor --rw=nobarrier", optarg);

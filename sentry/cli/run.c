@@ -258,6 +258,8 @@ static int do_main(int argc, char **argv)
 	"  -u, --user U[:G]       run as this user and group of the guest, by name or number\n"                        \
 	"  -v, --volume H:G[:ro]  show the host's H (file or directory) as G; changes go to the host unless :ro\n"     \
 	"      --read-only        no changes, not even throw-away ones, to the root\n"                                 \
+	"      --tmpfs D[:OPT]    an empty file system in memory on D; OPT as for mount(8): size=64m,mode=700\n"           \
+	"      --overlay FILE     keep the changes to the image in FILE, which is made when it isn't there\n"            \
 	"      --rw[=nobarrier]   write the image itself; with nobarrier a crash of this machine may damage it\n"      \
 	"      --hostname NAME    the guest's host name\n"                                                             \
 	"      --net MODE         user (the default): its own address, and what it asks for goes out in the caller's name;\n" \
@@ -288,7 +290,7 @@ const struct command cmd_run = {
 	.summary = "run a program from an image or a directory",
 	.help = "Runs CMD in a guest whose root is IMAGE: a file with an ext2, ext3 or ext4 file system, or a "
 		"directory.\n"
-		"Changes are thrown away in the end, unless --rw is given.\n"
+		"Changes are thrown away in the end, unless --rw or --overlay is given.\n"
 		"\n" OPTIONS_HELP,
 	.main = run_main,
 };

@@ -137,10 +137,17 @@ static struct super_block *open_written(const struct run_options *o, const char 
 	struct host_stat st;
 
 	if (!root || (!host_fstatat(HOST_AT_FDCWD, root, 0, &st) && LINUX_S_ISDIR(st.mode))) {
-		strbuf_adds(why, "--rw writes images; a directory of the host is written with -v DIR:DIR");
+		strbuf_adds(why, "--rw and --overlay are for images; a directory of the host is written with -v DIR:DIR");
 		return ERR_PTR(-LINUX_EINVAL);
 	}
-	written = ext4_open_image_rw(root, flags, why);
+	if (o->rw && o->overlay) {
+		strbuf_adds(why, "--rw writes the image, --overlay another file: only one of them can be");
+		return ERR_PTR(-LINUX_EINVAL);
+	}
+	if (o->overlay)
+		written = ext4_open_image_overlay(root, o->overlay, flags, why);
+	else
+		written = ext4_open_image_rw(root, flags, why);
 	return written;
 }
 
@@ -156,13 +163,13 @@ static int setup_root(const struct run_options *o, const char *root)
 	struct super_block *sb;
 	struct path path;
 
-	sb = o->rw ? open_written(o, root, &why) : open_lower(root, &why);
+	sb = o->rw || o->overlay ? open_written(o, root, &why) : open_lower(root, &why);
 	if (IS_ERR(sb)) {
 		written = NULL;
 		return cli_error("cannot open image '%s': %s", root ? root : "/",
 				 why.len ? strbuf_str(&why) : cli_strerror(PTR_ERR(sb)));
 	}
-	if (!o->rw)
+	if (!written)
 		sb = overlay_new(sb, 0);
 	if (IS_ERR(sb))
 		return cli_error("cannot lay a writable overlay over '%s': %s", root ? root : "/",
@@ -311,6 +318,9 @@ int setup_mounts(const struct run_options *o, const char *root)
 
 	for (size_t i = 0; i < ARRAY_SIZE(guest_mounts) && !err; i++)
 		err = setup_guest_mount(&guest_mounts[i]);
+	for (unsigned i = 0; i < o->nr_tmpfs && !err; i++)
+		err = setup_guest_mount(&(struct guest_mount){ "tmpfs", o->tmpfs[i].guest, LINUX_MS_NOSUID | LINUX_MS_NODEV,
+								o->tmpfs[i].host });
 	for (unsigned i = 0; i < o->nr_volumes && !err; i++)
 		err = setup_volume(&o->volumes[i]);
 	if (!err)

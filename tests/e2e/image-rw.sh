@@ -40,6 +40,17 @@ kill "$pid"
 wait "$pid" 2>/dev/null
 clean "after SIGTERM"
 
+# Changes beside the image.
+before=$(sha256sum <"$rw")
+run_image --overlay "$tmp/over" "$rw" -- sh -c 'echo first >/root/first; rm /root/kept'
+run_image --overlay "$tmp/over" "$rw" -- sh -c 'cat /root/first; ls /root/kept 2>/dev/null; echo second >/root/second; sync' >"$tmp/out"
+is "the overlay goes on" first "$(cat "$tmp/out")"
+is "the image is as it was" "$before" "$(sha256sum <"$rw")"
+is "without it" kept "$(run_image "$rw" -- sh -c 'cat /root/kept; cat /root/first 2>/dev/null')"
+is "both at once" 125 "$(run_image --rw --overlay "$tmp/over" "$rw" -- true 2>/dev/null; echo $?)"
+is "tmpfs" "1024 no" "$(run_image --tmpfs /m/n:size=1m "$rw" -- sh -c 'dd if=/dev/zero of=/m/n/x bs=1k count=2000 2>/dev/null
+	echo $(($(stat -c %s /m/n/x) / 1024)) $([ -e /root/first ] && echo yes || echo no)')"
+
 # The contract programs.
 "$SENTRY" run --help | grep -q -- '--rw' || problem "help"
 for program in "$SENTRY_BUILD"/tests/contract/file-*; do

@@ -514,3 +514,34 @@ Test(ext4_rw, feature_policy)
 		fx_run("sha256sum < %s | cmp - %s.sum", img, img);
 	}
 }
+
+/* The image stays byte for byte as it is, the overlay has the changes, and fits no other image. */
+Test(ext4_rw, overlay_file)
+{
+	char over[120];
+
+	names_set();
+	for (unsigned small = 0; small < 2; small++) {
+		snprintf(over, sizeof(over), "%s/over", fx_tmpdir());
+		fx_run("rm -rf %s %s/src; mkdir -p %s", over, fx_tmpdir(), src);
+		mkfs(small ? "-t ext4 -b 1024" : "-t ext4 -b 4096", "64M");
+		fx_run("sha256sum < %s > %s.sum", img, img);
+		for (unsigned round = 0; round < 3; round++) {
+			strbuf_reset(&why);
+			sb = ext4_open_image_overlay(img, over, 0, &why);
+			fx_check(!IS_ERR(sb), "open: %s", strbuf_str(&why));
+			fx_root(sb);
+			if (!round)
+				cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/t", 0755), 0);
+			else
+				fx_compare_trees("/t", src, FX_XATTRS | FX_NO_TIMES);
+			cr_assert_eq(PTR_ERR(ext4_open_image_overlay(img, over, 0, &why)), -LINUX_EBUSY);
+			fx_random_ops("/t", src, round + 50, 2000);
+			fx_unroot();
+			fx_run("sha256sum < %s | cmp - %s.sum", img, img);
+		}
+		mkfs("-t ext4 -b 4096 -U random", "64M");
+		strbuf_reset(&why);
+		cr_assert_eq(PTR_ERR(ext4_open_image_overlay(img, over, 0, &why)), -LINUX_ESTALE, "%s", strbuf_str(&why));
+	}
+}

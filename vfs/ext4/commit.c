@@ -500,7 +500,7 @@ static void log_preallocate(struct ext4_sb_info *es)
 {
 	struct ext4_log *log = &es->rw->log;
 
-	for (uint32_t i = 0; i < log->nr_segs; i++)
+	for (uint32_t i = 0; i < log->nr_segs && !es->image.cow; i++)
 		host_fallocate(es->image.fd, 0, log->segs[i].pblk << es->blkbits, log->segs[i].len << es->blkbits);
 }
 

@@ -37,6 +37,8 @@ enum ext4_open_flags {
  * fsync(2), sync(2) and syncfs(2) say, and the last ones with ext4_shutdown or when the super block goes.
  */
 struct super_block *ext4_open_image_rw(const char *path, unsigned flags, struct strbuf *why);
+/* The same with the changes in the file @overlay, which is made when it is missing: the image stays as it is. */
+struct super_block *ext4_open_image_overlay(const char *path, const char *overlay, unsigned flags, struct strbuf *why);
 /* The end of a sentry: everything goes to the image, which is clean then and refuses further writes.  No task runs. */
 void ext4_shutdown(struct super_block *sb);
 /* The same as ext4_open_image for an open descriptor (taken, on failure too).  @name is used in messages and as the mount's source. */

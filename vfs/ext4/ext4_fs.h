@@ -76,6 +76,7 @@ struct ext4_image {
 	uint32_t blocksize;
 	struct ext4_replay_block *replay; /* sorted by blk; NULL for a clean image */
 	size_t nr_replay;
+	struct ext4_cow *cow; /* changes go to another file; NULL */
 	struct ext4_rw *rw; /* whose cache has newer blocks; NULL when opened read-only */
 };
 
@@ -92,6 +93,16 @@ int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64
 int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, uint64_t off);
 int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
 int ext4_image_flush(struct ext4_image *img);
+/* --- cow.c: the changes of an image in a file of their own --- */
+
+/* Opens or makes the overlay @name of the image of @size bytes behind @base_fd (borrowed for its life). */
+int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow **ret, struct strbuf *why);
+void ext4_cow_close(struct ext4_cow *cow);
+int ext4_cow_read(struct ext4_cow *cow, void *buf, size_t len, uint64_t off);
+int ext4_cow_read_frames(struct ext4_cow *cow, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
+int ext4_cow_write(struct ext4_cow *cow, const void *buf, size_t len, uint64_t off);
+int ext4_cow_flush(struct ext4_cow *cow);
+
 /* libext2fs on @img.  Single-threaded: only while opening. */
 errcode_t ext4_image_open_fs(struct ext4_image *img, ext2_filsys *ret_fs);
 

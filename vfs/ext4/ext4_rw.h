@@ -10,6 +10,7 @@
  *     dir_write.c     names in directories; htree.c: their hash trees; namei.c: the operations on them
  *     write.c         file data: delayed allocation, truncate, fsync; fallocate.c
  *     xattr_write.c   extended attributes
+ *     cow.c           changes in a file beside the image
  *     mount_rw.c      opening for writing, sync, the background writer, the end
  *
  * Metadata is never written to its place directly.  An operation (ext4_begin ... ext4_end) changes blocks in the cache;

@@ -14,6 +14,8 @@ int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uin
 {
 	if (off > img->size || len > img->size - off)
 		return -LINUX_EIO;
+	if (img->cow)
+		return ext4_cow_read(img->cow, buf, len, off);
 	return host_pread_full(img->fd, buf, len, off) ? -LINUX_EIO : 0;
 }
 
@@ -98,6 +100,9 @@ int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn
 
 	if (r && r->blk * img->blocksize < off + len)
 		return read_frames_replayed(img, off, pfns, start, len);
+	if (img->cow)
+		return off <= img->size && len <= img->size - off ? ext4_cow_read_frames(img->cow, off, pfns, start, len) :
+								    -LINUX_EIO;
 	return frame_io_pread(img->fd, off, pfns, start, len) == (int64_t)len ? 0 : -LINUX_EIO;
 }
 
@@ -117,7 +122,7 @@ int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64
 		return -LINUX_EIO;
 	if (ext4_image_trace)
 		ext4_image_trace(off, buf, len);
-	return host_pwrite_full(img->fd, buf, len, off);
+	return img->cow ? ext4_cow_write(img->cow, buf, len, off) : host_pwrite_full(img->fd, buf, len, off);
 }
 
 int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, uint64_t off)
@@ -129,7 +134,7 @@ int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, u
 		len += iov[i].iov_len;
 	if (!write_ok(img, off, len))
 		return -LINUX_EIO;
-	if (!ext4_image_trace) {
+	if (!ext4_image_trace && !img->cow) {
 		n = host_pwritev(img->fd, iov, nr, off);
 		if (n == (ssize_t)len)
 			return 0;
@@ -154,14 +159,26 @@ int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *p
 		ext4_image_trace(off + done, (char *)frame_ptr(pfns[at >> PAGE_SHIFT]) + PAGE_OFFSET(at), part);
 		done += part;
 	}
-	return frame_io_pwrite(img->fd, off, pfns, start, len);
+	for (size_t done = 0; img->cow && done < len;) {
+		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
+		int err;
+
+		/* Neighbouring frames in one transfer. */
+		while (part < len - done && pfns[(at + part) >> PAGE_SHIFT] == pfns[(at + part - 1) >> PAGE_SHIFT] + 1)
+			part = MIN(part + PAGE_SIZE, len - done);
+		err = ext4_cow_write(img->cow, (char *)frame_ptr(pfns[at >> PAGE_SHIFT]) + PAGE_OFFSET(at), part, off + done);
+		if (err)
+			return err;
+		done += part;
+	}
+	return img->cow ? 0 : frame_io_pwrite(img->fd, off, pfns, start, len);
 }
 
 int ext4_image_flush(struct ext4_image *img)
 {
 	if (ext4_image_trace)
 		ext4_image_trace(0, NULL, 0);
-	return host_fdatasync(img->fd);
+	return img->cow ? ext4_cow_flush(img->cow) : host_fdatasync(img->fd);
 }
 
 /* --- libext2fs's view --- */

@@ -218,6 +218,9 @@ void ext4_rw_close(struct ext4_sb_info *es)
 			err = ext4_checkpoint(es);
 		if (!err)
 			err = ext4_log_mark(es, true);
+		/* Without barriers too: the map of an overlay is written by a flush. */
+		if (!err && es->image.cow)
+			err = ext4_image_flush(&es->image);
 		if (err)
 			log_error("%s: could not be written to the end: %s; it is recovered when it is next used", es->name,
 				  strerror(-err));

@@ -169,6 +169,8 @@ static void sb_info_free(struct ext4_sb_info *es)
 	inode_hash_fini(&es->icache);
 	mutex_fini(&es->dir_lock);
 	free(es->image.replay);
+	if (es->image.cow)
+		ext4_cow_close(es->image.cow);
 	if (es->image.fd >= 0)
 		host_close(es->image.fd);
 	free(es->name);
@@ -209,10 +211,7 @@ static int image_size(struct ext4_sb_info *es, struct strbuf *why)
 static int info_open(struct ext4_sb_info *es, struct strbuf *why)
 {
 	struct ext2_super_block s;
-	int err = image_size(es, why);
-
-	if (!err)
-		err = superblock_check(&es->image, es->name, &s, why);
+	int err = superblock_check(&es->image, es->name, &s, why);
 	if (!err)
 		err = fs_open_recovered(es, why);
 	if (err)
@@ -322,7 +321,7 @@ static struct super_block *super_new(const char *name)
 	return sb;
 }
 
-static struct super_block *open_fd(int fd, const char *name, unsigned flags, struct strbuf *why)
+static struct super_block *open_fd(int fd, const char *name, const char *overlay, unsigned flags, struct strbuf *why)
 {
 	struct super_block *sb = super_new(name);
 	struct ext4_sb_info *es;
@@ -335,7 +334,11 @@ static struct super_block *open_fd(int fd, const char *name, unsigned flags, str
 	initialize_ext2_error_table();
 	es = EXT4_SB(sb);
 	es->image.fd = fd;
-	err = image_lock(es, flags & EXT4_OPEN_RW, why);
+	err = image_lock(es, flags & EXT4_OPEN_RW && !overlay, why);
+	if (!err)
+		err = image_size(es, why);
+	if (!err && overlay)
+		err = ext4_cow_open(fd, es->image.size, overlay, &es->image.cow, why);
 	if (!err)
 		err = info_open(es, why);
 	if (!err) {
@@ -356,29 +359,34 @@ static struct super_block *open_fd(int fd, const char *name, unsigned flags, str
 
 struct super_block *ext4_open_fd(int fd, const char *name, struct strbuf *why)
 {
-	return open_fd(fd, name, 0, why);
+	return open_fd(fd, name, NULL, 0, why);
 }
 
-static struct super_block *open_path(const char *path, unsigned flags, struct strbuf *why)
+static struct super_block *open_path(const char *path, const char *overlay, unsigned flags, struct strbuf *why)
 {
-	int mode = flags & EXT4_OPEN_RW ? LINUX_O_RDWR : LINUX_O_RDONLY;
+	int mode = flags & EXT4_OPEN_RW && !overlay ? LINUX_O_RDWR : LINUX_O_RDONLY;
 	int fd = host_openat(HOST_AT_FDCWD, path, mode | LINUX_O_NOCTTY | LINUX_O_NONBLOCK, 0);
 
 	if (fd < 0) {
-		strbuf_addf(why, "can't open %s%s: %s", path, flags & EXT4_OPEN_RW ? " for writing" : "", strerror(-fd));
+		strbuf_addf(why, "can't open %s%s: %s", path, mode == LINUX_O_RDWR ? " for writing" : "", strerror(-fd));
 		return ERR_PTR(fd);
 	}
-	return open_fd(fd, path, flags, why);
+	return open_fd(fd, path, overlay, flags, why);
 }
 
 struct super_block *ext4_open_image(const char *path, struct strbuf *why)
 {
-	return open_path(path, 0, why);
+	return open_path(path, NULL, 0, why);
 }
 
 struct super_block *ext4_open_image_rw(const char *path, unsigned flags, struct strbuf *why)
 {
-	return open_path(path, flags | EXT4_OPEN_RW, why);
+	return open_path(path, NULL, flags | EXT4_OPEN_RW, why);
+}
+
+struct super_block *ext4_open_image_overlay(const char *path, const char *overlay, unsigned flags, struct strbuf *why)
+{
+	return open_path(path, overlay, flags | EXT4_OPEN_RW, why);
 }
 
 void ext4_shutdown(struct super_block *sb)
