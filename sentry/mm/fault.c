@@ -20,8 +20,8 @@
 #include "sentry/base/log.h"
 #include "sentry/mm/fault.h"
 
-#define MAP_AHEAD_CALLS 4      /* host mappings made for pages around a fault, besides the one that holds it */
-#define MAP_AHEAD_PAGES 64     /* how far around */
+#define MAP_AHEAD_CALLS 6      /* host mappings made for pages around a fault, besides the one that holds it */
+#define MAP_AHEAD_PAGES 256    /* how far around */
 #define NO_PROGRESS_LIMIT 1000 /* identical faults with nothing to do before it is called a loop */
 
 enum step fault_signal(struct fault *ft, int signo, int si_code, const char *what)
@@ -274,14 +274,19 @@ int mm_fault(struct mm *mm, struct mm_fault *f)
 	return -LINUX_EFAULT;
 }
 
-void mm_prefault(struct mm *mm, uaddr_t addr, unsigned vm_flags)
+void mm_prefault(struct mm *mm, uaddr_t addr, uaddr_t end, unsigned vm_flags)
 {
 	struct mm_fault f = { .addr = addr, .access = ACCESS_READ };
 
 	/* The data of a program is relocated: write right away. */
 	if ((vm_flags & (VM_IMAGE | VM_WRITE)) == (VM_IMAGE | VM_WRITE))
 		f.access = ACCESS_WRITE;
-	mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_CACHED);
+	if (mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_CACHED) || !(vm_flags & VM_EXEC))
+		return;
+	/* Text that goes on behind the end of a leaf, which a fault does not cross. */
+	f.addr = pt_leaf_end(addr);
+	if (f.addr < end)
+		mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_CACHED);
 }
 
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write)

@@ -15,6 +15,7 @@
 #define ANON_RECYCLED_MAX 6    /* log2 of how far that grows where pages have to be zeroed ... */
 #define ANON_FRESH_MAX 9       /* ... and where they cost nothing until they are touched */
 #define ANON_MMAP 16	       /* pages given when memory is mapped, before any touch */
+#define ANON_MMAP_CALLS 4      /* host mappings made for them */
 #define COPY_RUN_MIN 2	       /* this many written pages in front make a run */
 #define COPY_RUN_FILE 8	       /* the same where a copy that was not needed can be seen */
 #define COPY_GROUP 16	       /* pages copied together */
@@ -120,7 +121,7 @@ void mm_anon_ahead(struct mm *mm, const struct vma *v, uaddr_t start, uaddr_t en
 	below = start > v->start ? page_table_get(mm->pt, start - PAGE_SIZE) : 0;
 	r.near = below & PTE_ANON ? PTE_PFN(below) + 1 : PFN_NONE;
 	anon_fill(mm, v->flags, &r);
-	mm_pt_map_range(mm, start, start + r.nr * PAGE_SIZE, 2);
+	mm_pt_map_range(mm, start, start + r.nr * PAGE_SIZE, ANON_MMAP_CALLS);
 	mutex_unlock(&mm->pt_lock);
 }
 
@@ -166,6 +167,12 @@ static void anon_window(struct fault *ft, const struct frame_stats *st, struct a
 	if (give_max(st) < MAX(1U << order, (unsigned)ANON_KNOWN))
 		return;
 	r->wanted = false;
+	if (ft->vma->flags & VM_STACK) {
+		r->nr = absent_run(ft, false, ANON_KNOWN);
+		r->start -= (r->nr - 1) * PAGE_SIZE;
+		r->near = PFN_NONE;
+		return;
+	}
 	if (is_dense(ft)) {
 		r->nr = absent_run(ft, true, MAX(1U << order, (unsigned)ANON_KNOWN));
 		return;
@@ -234,6 +241,9 @@ static unsigned copy_window(struct fault *ft, pte_t pte, uaddr_t *start)
 		return 1;
 	if (run >= COPY_RUN_MIN) {
 		high = ft->page + run * PAGE_SIZE;
+	} else if (!anon && vma_pages(ft->vma) <= COPY_GROUP) {
+		low = ft->vma->start;
+		high = ft->vma->end;
 	} else if (!anon || ft->mm->copy_credit >= COPY_GROUP) {
 		low = ALIGN_DOWN(ft->page, COPY_GROUP * PAGE_SIZE);
 		high = low + COPY_GROUP * PAGE_SIZE;

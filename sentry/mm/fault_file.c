@@ -7,7 +7,8 @@
 #include "sentry/mm/fault.h"
 
 #define AROUND_MIN 16	       /* pages of a file mapped around a fault, as Linux's fault_around_bytes */
-#define AROUND_EXEC 128	       /* the same for program text */
+#define AROUND_IMAGE 64	       /* the same for constants of programs and libraries */
+#define AROUND_EXEC PT_SLOTS   /* and for their text */
 
 /* Pages of the cache around a fault. */
 struct around {
@@ -32,7 +33,8 @@ static void around_put(struct around *ar)
 /* Chooses the range: an aligned window, or a longer one in front of a sequential walk. */
 static void around_choose(struct fault *ft, struct around *ar)
 {
-	unsigned nr = ft->vma->flags & VM_EXEC ? AROUND_EXEC : AROUND_MIN;
+	unsigned nr = ft->vma->flags & VM_EXEC ? AROUND_EXEC : ft->vma->flags & VM_IMAGE ? AROUND_IMAGE : AROUND_MIN;
+	bool align = !(ft->flags & FAULT_CACHED); /* else what follows the first page */
 	uaddr_t low = MAX(ft->vma->start, ft->page & ~(PT_LEAF_SIZE - 1));
 	uaddr_t high = MIN(ft->vma->end, pt_leaf_end(ft->page));
 	unsigned run;
@@ -40,9 +42,9 @@ static void around_choose(struct fault *ft, struct around *ar)
 	mutex_lock(&ft->mm->pt_lock);
 	run = fault_present_run(ft, false, PTE_PRESENT, PT_SLOTS);
 	mutex_unlock(&ft->mm->pt_lock);
-	ar->start = run > nr ? ft->page : ALIGN_DOWN(ft->page, nr * PAGE_SIZE);
+	ar->start = run > nr || !align ? ft->page : ALIGN_DOWN(ft->page, nr * PAGE_SIZE);
+	high = MIN(high, ar->start + MAX(run, nr) * PAGE_SIZE);
 	ar->start = MAX(ar->start, low);
-	high = MIN(high, run > nr ? ar->start + run * PAGE_SIZE : ALIGN_DOWN(ft->page, nr * PAGE_SIZE) + nr * PAGE_SIZE);
 	ar->nr = ft->vma->flags & VM_RAND_READ ? 0 : (high - ar->start) >> PAGE_SHIFT;
 }
 

@@ -181,10 +181,10 @@ enum fault_flags {
 };
 int mm_handle_fault(struct mm *mm, struct mm_fault *f, unsigned flags);
 /*
- * A file was just mapped at @addr: its first pages are brought in if they are cached, because whoever maps a file reads its
+ * A file was just mapped at [@addr, @end): its first pages are brought in if they are cached, because whoever maps a file reads its
  * beginning next, and a fault costs more.
  */
-void mm_prefault(struct mm *mm, uaddr_t addr, unsigned vm_flags);
+void mm_prefault(struct mm *mm, uaddr_t addr, uaddr_t end, unsigned vm_flags);
 /* Faults the range in, as far as it is mapped and accessible (MAP_POPULATE, mlock).  No locks.  0 or the first error. */
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write);
 /* The same over several vmas, writing where private memory is writable; holes are passed over.  The first error or 0. */

@@ -230,7 +230,7 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_args *a)
 	    (a->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE)
 		mm_populate(mm, addr, addr + len, (vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE);
 	else if (a->file && (vm_flags & VM_ACCESS_FLAGS))
-		mm_prefault(mm, addr, vm_flags);
+		mm_prefault(mm, addr, addr + len, vm_flags);
 	return addr;
 }
 
