@@ -48,7 +48,10 @@ struct sock *inet_alloc(int family, int type, int protocol, const struct sock_op
 	in->sk = sk;
 	in->ttl = 64;
 	in->mcast_ttl = 1;
-	in->mcast_loop = true;
+	in->mcast_loop = in->quickack = true;
+	in->mtu_discover = 1;
+	in->syncnt = 6;
+	in->linger2 = 60;
 	in->keepidle = 7200;
 	in->keepintvl = 75;
 	in->keepcnt = 9;

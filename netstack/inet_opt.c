@@ -12,44 +12,99 @@
 struct inet_option {
 	int level, name;
 	size_t off;
-	bool is_bool;
+	bool is_bool, fixed; /* fixed: shows @unset and can't be changed */
 	int min, max;
-	int type; /* LINUX_SOCK_STREAM only, or 0 */
+	int unset;	     /* what -1 asks for, where that isn't in the bounds */
+	int type;	     /* LINUX_SOCK_STREAM only, or 0 */
 };
 
-#define OPT_INT(l, n, f, lo, hi, t) { l, n, offsetof(struct inet_sock, f), false, lo, hi, t }
-#define OPT_BOOL(l, n, f, t) { l, n, offsetof(struct inet_sock, f), true, 0, 1, t }
+#define IP LINUX_IPPROTO_IP
+#define IP6 LINUX_IPPROTO_IPV6
+#define TCP LINUX_IPPROTO_TCP
+#define NO_UNSET INT32_MIN
+#define OPT_INT(l, n, f, lo, hi, un, t) { l, n, offsetof(struct inet_sock, f), false, false, lo, hi, un, t }
+#define OPT_BOOL(l, n, f, t) { l, n, offsetof(struct inet_sock, f), true, false, 0, 1, NO_UNSET, t }
+#define OPT_FIXED(l, n, v, t) { l, n, 0, false, true, 0, 0, v, t }
 
 static const struct inet_option inet_options[] = {
-	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_TOS, tos, 0, 255, 0),
-	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_TTL, ttl, 1, 255, 0),
-	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_MTU_DISCOVER, mtu_discover, 0, 5, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_RECVERR, recverr, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_PKTINFO, pktinfo, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_RECVTTL, recvttl, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_RECVTOS, recvtos, 0),
-	OPT_INT(LINUX_IPPROTO_IP, LINUX_IP_MULTICAST_TTL, mcast_ttl, 0, 255, 0),
-	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVHOPLIMIT, recvttl, 0),
-	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVTCLASS, recvtos, 0),
-	OPT_INT(LINUX_IPPROTO_IPV6, LINUX_IPV6_MULTICAST_HOPS, mcast_ttl, -1, 255, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_FREEBIND, freebind, 0),
-	OPT_BOOL(LINUX_IPPROTO_IP, LINUX_IP_MULTICAST_LOOP, mcast_loop, 0),
-	OPT_INT(LINUX_IPPROTO_IPV6, LINUX_IPV6_UNICAST_HOPS, ttl, -1, 255, 0),
-	OPT_INT(LINUX_IPPROTO_IPV6, LINUX_IPV6_TCLASS, tos, -1, 255, 0),
-	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVERR, recverr, 0),
-	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVPKTINFO, pktinfo, 0),
-	OPT_BOOL(LINUX_IPPROTO_IPV6, LINUX_IPV6_MULTICAST_LOOP, mcast_loop, 0),
-	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
-	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_CORK, cork, LINUX_SOCK_STREAM),
-	OPT_BOOL(LINUX_IPPROTO_TCP, LINUX_TCP_QUICKACK, quickack, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPIDLE, keepidle, 1, 32767, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPINTVL, keepintvl, 1, 32767, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_KEEPCNT, keepcnt, 1, 127, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_USER_TIMEOUT, user_timeout, 0, INT32_MAX, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_LINGER2, linger2, INT32_MIN, INT32_MAX, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_DEFER_ACCEPT, defer_accept, INT32_MIN, INT32_MAX, LINUX_SOCK_STREAM),
-	OPT_INT(LINUX_IPPROTO_TCP, LINUX_TCP_MAXSEG, maxseg, 88, 32767, LINUX_SOCK_STREAM),
+	OPT_INT(IP, LINUX_IP_TOS, tos, INT32_MIN, INT32_MAX, NO_UNSET, 0),
+	OPT_INT(IP, LINUX_IP_TTL, ttl, 1, 255, 64, 0),
+	OPT_INT(IP, LINUX_IP_MTU_DISCOVER, mtu_discover, 0, 5, NO_UNSET, 0),
+	OPT_INT(IP, LINUX_IP_MULTICAST_TTL, mcast_ttl, 0, 255, 1, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVERR, recverr, 0),
+	OPT_BOOL(IP, LINUX_IP_PKTINFO, pktinfo, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVTTL, recvttl, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVTOS, recvtos, 0),
+	OPT_BOOL(IP, LINUX_IP_FREEBIND, freebind, 0),
+	OPT_BOOL(IP, LINUX_IP_BIND_ADDRESS_NO_PORT, bind_no_port, 0),
+	OPT_BOOL(IP, LINUX_IP_MULTICAST_LOOP, mcast_loop, 0),
+	OPT_FIXED(IP, LINUX_IP_HDRINCL, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_RECVOPTS, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_RETOPTS, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_TRANSPARENT, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_RECVORIGDSTADDR, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_MINTTL, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_NODEFRAG, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_CHECKSUM, 0, 0),
+	OPT_FIXED(IP, LINUX_IP_UNICAST_IF, 0, 0),
+	OPT_INT(IP6, LINUX_IPV6_UNICAST_HOPS, ttl, 0, 255, 64, 0),
+	OPT_INT(IP6, LINUX_IPV6_MULTICAST_HOPS, mcast_ttl, 0, 255, 1, 0),
+	OPT_INT(IP6, LINUX_IPV6_TCLASS, tos, 0, 255, 0, 0),
+	OPT_INT(IP6, LINUX_IPV6_MTU_DISCOVER, mtu_discover, 0, 5, NO_UNSET, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVERR, recverr, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVPKTINFO, pktinfo, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVHOPLIMIT, recvttl, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVTCLASS, recvtos, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_MULTICAST_LOOP, mcast_loop, 0),
+	OPT_FIXED(IP6, LINUX_IPV6_MULTICAST_IF, 0, 0),
+	OPT_FIXED(IP6, LINUX_IPV6_AUTOFLOWLABEL, 1, 0),
+	OPT_FIXED(IP6, LINUX_IPV6_DONTFRAG, 0, 0),
+	OPT_BOOL(TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_CORK, cork, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_QUICKACK, quickack, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_KEEPIDLE, keepidle, 1, 32767, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_KEEPINTVL, keepintvl, 1, 32767, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_KEEPCNT, keepcnt, 1, 127, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_SYNCNT, syncnt, 1, 127, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_USER_TIMEOUT, user_timeout, 0, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_LINGER2, linger2, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_DEFER_ACCEPT, defer_accept, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_MAXSEG, maxseg, 0, 32767, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_NOTSENT_LOWAT, notsent_lowat, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_WINDOW_CLAMP, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_FASTOPEN, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_FASTOPEN_CONNECT, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_THIN_LINEAR_TIMEOUTS, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_REPAIR, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_SAVE_SYN, 0, LINUX_SOCK_STREAM),
+	OPT_FIXED(TCP, LINUX_TCP_INQ, 0, LINUX_SOCK_STREAM),
 };
+
+/* TCP_DEFER_ACCEPT counts retransmissions: secs_to_retrans() and retrans_to_secs() of net/ipv4/tcp.c. */
+static int defer_accept_round(int seconds)
+{
+	int timeout = 1, period = 1;
+
+	if (seconds <= 0)
+		return 0;
+	for (int n = 1; seconds > period && n < 255; n++) {
+		timeout = MIN(timeout * 2, 120);
+		period += timeout;
+	}
+	return period;
+}
+
+/* What is kept of a value that is taken. */
+static int inet_option_round(const struct sock *sk, const struct inet_option *o, int v)
+{
+	if (o->level == IP && o->name == LINUX_IP_TOS)
+		return sock_is_stream(sk) ? (v & 0xfc) | (inet_sk(sk)->tos & 3) : v & 0xff; /* ECN is TCP's own */
+	if (o->level == TCP && o->name == LINUX_TCP_LINGER2)
+		return v < 0 ? -1 : v > 120 ? 120 : v ? v : 60;
+	if (o->level == TCP && o->name == LINUX_TCP_DEFER_ACCEPT)
+		return defer_accept_round(v);
+	return v;
+}
 
 static const struct inet_option *inet_option_find(const struct sock *sk, int level, int name)
 {
@@ -96,10 +151,17 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return 0;
 	}
 	o = inet_option_find(sk, level, name);
-	if (!o)
+	if (!o || (o->fixed && v != o->unset))
 		return -LINUX_ENOPROTOOPT;
-	if (!o->is_bool && (v < o->min || v > o->max))
+	if (o->fixed)
+		return 0;
+	if (level == IP && name == LINUX_IP_MULTICAST_TTL && sock_is_stream(sk))
 		return -LINUX_EINVAL;
+	if (v == -1 && o->unset != NO_UNSET)
+		v = o->unset;
+	if (!o->is_bool && (v < o->min || v > o->max || (o->name == LINUX_TCP_MAXSEG && level == TCP && v && v < 88)))
+		return -LINUX_EINVAL;
+	v = inet_option_round(sk, o, v);
 	if (o->is_bool)
 		*(bool *)((char *)inet_sk(sk) + o->off) = v;
 	else
@@ -125,14 +187,24 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 		tcp_info(sk, val, *len);
 		return 0;
 	}
-	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY && sk->family == LINUX_AF_INET6) {
+	if (level == LINUX_IPPROTO_IPV6 && sk->family != LINUX_AF_INET6)
+		return -LINUX_EOPNOTSUPP;
+	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY) {
 		v = inet_sk(sk)->v6only;
+	} else if (level == TCP && name == LINUX_TCP_MAXSEG && sk->protocol == TCP) {
+		v = inet_sk(sk)->maxseg ? inet_sk(sk)->maxseg : tcp_mss(sk);
+	} else if (level == IP && name == LINUX_IP_MTU) {
+		struct dst dst;
+
+		if (READ_ONCE(sk->state) != SS_CONNECTED)
+			return -LINUX_ENOTCONN;
+		v = route_lookup(inet_sk(sk)->remote.addr, NULL, NULL, &dst) ? 65536 : (int)dst.mtu;
 	} else {
 		o = inet_option_find(sk, level, name);
 		if (!o)
 			return level == LINUX_IPPROTO_IP || level == LINUX_IPPROTO_IPV6 || level == sk->protocol ?
 				       -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
-		v = o->is_bool ? *(bool *)((char *)inet_sk(sk) + o->off) : *(int *)((char *)inet_sk(sk) + o->off);
+		v = o->fixed ? o->unset : o->is_bool ? *(bool *)((char *)inet_sk(sk) + o->off) : *(int *)((char *)inet_sk(sk) + o->off);
 	}
 	*len = MIN(*len, sizeof(v));
 	memcpy(val, &v, *len);

@@ -97,6 +97,8 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		return 0;
 	case LINUX_SO_NO_CHECK:
 	case LINUX_SO_BUSY_POLL:
+	case LINUX_SO_BSDCOMPAT:
+	case LINUX_SO_SELECT_ERR_QUEUE: /* POLLPRI for errors: a hint that POLLERR makes needless */
 		return 0;
 	case LINUX_SO_PRIORITY:
 		if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN))
@@ -279,7 +281,16 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_NO_CHECK:
 	case LINUX_SO_BUSY_POLL:
 	case LINUX_SO_INCOMING_CPU:
+	case LINUX_SO_RXQ_OVFL:
+	case LINUX_SO_LOCK_FILTER:
+	case LINUX_SO_SELECT_ERR_QUEUE:
+	case LINUX_SO_ZEROCOPY:
+	case LINUX_SO_BSDCOMPAT:
 		return get_int(val, len, 0);
+	case LINUX_SO_PEEK_OFF:
+		return get_int(val, len, -1);
+	case LINUX_SO_PASSSEC:
+		return sk->family == LINUX_AF_UNIX ? get_int(val, len, 0) : -LINUX_EOPNOTSUPP;
 	case LINUX_SO_PRIORITY:
 		return get_int(val, len, sk->priority);
 	case LINUX_SO_MARK:

@@ -15,7 +15,6 @@
 #define TIMEWAIT_NS (60 * 1000000000LL)
 #define NR_TIMEWAIT_MAX 4096
 #define FIN_WAIT2_NS (60 * 1000000000LL)
-#define SYN_RETRIES 6
 #define RETRIES 15
 #define ORPHAN_RETRIES 8
 
@@ -153,9 +152,9 @@ void tcp_enter_timewait(struct tcp_sock *tp)
 static void tcp_timer_fire(struct tcp_sock *tp, int64_t now)
 {
 	struct inet_sock *in = inet_sk(tp->sk);
-	unsigned max = tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV ? SYN_RETRIES : tp->orphan ? ORPHAN_RETRIES : RETRIES;
+	unsigned max = tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV ? (unsigned)in->syncnt : tp->orphan ? ORPHAN_RETRIES : RETRIES;
 
-	if (tp->state == TCP_FIN_WAIT2 && tp->orphan) {
+	if (tp->state == TCP_FIN_WAIT2 && tp->orphan) { /* TCP_LINGER2 */
 		tcp_kill(tp, 0);
 		return;
 	}
@@ -436,6 +435,15 @@ void tcp_for_each_timewait(void (*fn)(const struct tcp_sock *tp, void *arg), voi
 
 	list_for_each_entry(tp, &tcp_timewait, timers)
 		fn(tp, arg);
+}
+
+int tcp_mss(struct sock *sk)
+{
+	MUTEX_GUARD(&tcp_lock);
+
+	if (inet_sk(sk)->tcp)
+		return (int)inet_sk(sk)->tcp->mss;
+	return READ_ONCE(sk->state) == SS_CONNECTED ? 32768 : 536;
 }
 
 /* The fields of struct tcp_info that mean something here; the rest is zero. */

@@ -107,6 +107,8 @@ void tcp_keepalive(struct sock *sk);
 /* Ends every connection over @nif: the link is gone. */
 void tcp_link_down(struct netif *nif);
 enum tcp_state tcp_sock_state(struct sock *sk);
+/* The largest segment; 536 without a connection. */
+int tcp_mss(struct sock *sk);
 /* What LINUX_TCP_INFO shows; @size bytes at @ret. */
 void tcp_info(struct sock *sk, void *ret, size_t size);
 /* Those in TIME_WAIT, tcp_lock held. */

@@ -140,10 +140,14 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 # Published ports.
-read -r p1 p2 < <($py -c 'import socket
-a = [socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)]
-for s in a: s.bind(("127.0.0.1", 0))
-print(*(s.getsockname()[1] for s in a))')
+# Below those that the kernel hands out, which anybody may get meanwhile.
+read -r p1 p2 < <($py -c 'import random, socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    while True:
+        s, p = socket.socket(socket.AF_INET, kind), random.randrange(10000, 30000)
+        try: s.bind(("127.0.0.1", p)); print(p, end=" "); break
+        except OSError: pass
+print()')
 serve='
 import socket, threading
 l = socket.socket(); l.bind(("", 8080)); l.listen(); u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 5353))
