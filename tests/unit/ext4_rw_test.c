@@ -253,6 +253,19 @@ static int fill(const char *name, size_t len)
 	return n < 0 ? n : err;
 }
 
+static int64_t file_size_of(const char *name)
+{
+	struct kstat st;
+	struct path p;
+	int err = path_lookupat(LINUX_AT_FDCWD, name, 0, &p);
+
+	if (err)
+		return err;
+	err = vfs_getattr(&p, &st);
+	path_put(&p);
+	return err ? err : (int64_t)st.size;
+}
+
 /* What was written before space ran out is there; what was refused left nothing; what is removed gives its space back. */
 Test(ext4_rw, out_of_space)
 {
@@ -543,5 +556,129 @@ Test(ext4_rw, overlay_file)
 		mkfs("-t ext4 -b 4096 -U random", "64M");
 		strbuf_reset(&why);
 		cr_assert_eq(PTR_ERR(ext4_open_image_overlay(img, over, 0, &why)), -LINUX_ESTALE, "%s", strbuf_str(&why));
+	}
+}
+
+/* --- the host --- */
+
+/*
+ * The host's disk is full before the image is: the guest is told, nothing is torn, and what was synchronised is there when the
+ * image is recovered on a disk with room.
+ */
+Test(ext4_rw, host_disk_full)
+{
+	char mnt[120], inner[140];
+	int err = 0;
+
+	names_set();
+	if (geteuid())
+		return;
+	snprintf(mnt, sizeof(mnt), "%s/mnt", fx_tmpdir());
+	snprintf(inner, sizeof(inner), "%s/img", mnt);
+	if (!fx_try("mkdir %s && mount -t tmpfs -o size=12m none %s", mnt, mnt))
+		return;
+	mkfs("-t ext4 -b 4096 -J size=4 -E lazy_itable_init=1", "64M");
+	fx_run("cp --sparse=always %s %s", img, inner);
+	sb = ext4_open_image_rw(inner, 0, &why);
+	fx_check(!IS_ERR(sb), "open: %s", strbuf_str(&why));
+	fx_root(sb);
+	cr_assert_eq(fill("/first", 100000), 0);
+	for (unsigned i = 0; i < 40 && !err; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "/f%u", i);
+		err = fill(name, 1000000);
+	}
+	cr_assert(err == -LINUX_ENOSPC || err == -LINUX_EIO || err == -LINUX_EROFS, "%d", err);
+	cr_assert_eq(file_size_of("/first"), 100000);
+	fx_unroot();
+	fx_run("cp --sparse=always %s %s; umount %s", inner, img, mnt);
+	fx_run("e2fsck -p %s >/dev/null; test $? -le 1", img);
+	image_check("host full");
+	image_mount();
+	cr_assert_eq(file_size_of("/first"), 100000);
+	image_unmount("host full, again");
+}
+
+/* --- many at once --- */
+
+static struct fs_struct *shared_fs;
+static atomic_bool stop;
+
+static void *storm_main(void *arg)
+{
+	uint64_t rnd = (uintptr_t)arg;
+	char a[64], b[64], data[9000];
+
+	current_fs = shared_fs;
+	memset(data, (int)rnd, sizeof(data));
+	for (unsigned i = 0; i < 1500; i++) {
+		struct file *f;
+
+		/* A directory of its own and one that all have. */
+		snprintf(a, sizeof(a), "/%s/f%u", fx_random(&rnd) % 2 ? "all" : arg == (void *)1 ? "d1" : "d2",
+			 (unsigned)(fx_random(&rnd) % 60));
+		snprintf(b, sizeof(b), "/all/g%u", (unsigned)(fx_random(&rnd) % 60));
+		switch (fx_random(&rnd) % 8) {
+		case 0:
+			(void)do_unlinkat(LINUX_AT_FDCWD, a);
+			break;
+		case 1:
+			(void)do_renameat2(LINUX_AT_FDCWD, a, LINUX_AT_FDCWD, b, fx_random(&rnd) % 3 ? 0 : LINUX_RENAME_EXCHANGE);
+			break;
+		case 2:
+			(void)do_linkat(LINUX_AT_FDCWD, a, LINUX_AT_FDCWD, b, 0);
+			break;
+		case 3:
+			if (do_mkdirat(LINUX_AT_FDCWD, b, 0755))
+				(void)do_rmdirat(LINUX_AT_FDCWD, b);
+			break;
+		default:
+			f = filp_open(a, LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+			if (IS_ERR(f))
+				break;
+			(void)kernel_write(f, data, fx_random(&rnd) % sizeof(data), fx_random(&rnd) % 50000);
+			if (!(fx_random(&rnd) % 10))
+				(void)vfs_fsync(f, false);
+			if (!(fx_random(&rnd) % 5))
+				(void)file_truncate(f, fx_random(&rnd) % 30000);
+			fput(f);
+		}
+	}
+	return NULL;
+}
+
+static void *sync_main(void *arg)
+{
+	(void)arg;
+	current_fs = shared_fs;
+	while (!atomic_load(&stop)) {
+		sb_sync(sb);
+		usleep(2000);
+	}
+	return NULL;
+}
+
+Test(ext4_rw, many_at_once)
+{
+	pthread_t th[4], syncer;
+
+	names_set();
+	for (unsigned small = 0; small < 2; small++) {
+		mkfs(small ? "-t ext4 -b 1024" : "-t ext4 -b 4096", "64M");
+		image_mount();
+		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/all", 0755), 0);
+		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/d1", 0755), 0);
+		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/d2", 0755), 0);
+		shared_fs = current_fs;
+		atomic_store(&stop, false);
+		cr_assert_eq(pthread_create(&syncer, NULL, sync_main, NULL), 0);
+		for (uintptr_t i = 0; i < ARRAY_SIZE(th); i++)
+			cr_assert_eq(pthread_create(&th[i], NULL, storm_main, (void *)(i + 1)), 0);
+		for (unsigned i = 0; i < ARRAY_SIZE(th); i++)
+			pthread_join(th[i], NULL);
+		atomic_store(&stop, true);
+		pthread_join(syncer, NULL);
+		image_unmount("storm");
 	}
 }
