@@ -26,7 +26,8 @@ struct inet_sock {
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
 	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, recvttl, recvtos, mcast_loop, bind_no_port;
-	int tos, ttl, mcast_ttl, syncnt, notsent_lowat, keepidle, keepintvl, keepcnt, user_timeout, linger2, defer_accept, mtu_discover, maxseg;
+	int tos, ttl, mcast_ttl, syncnt, notsent_lowat, keepidle, keepintvl, keepcnt;
+	int user_timeout, linger2, defer_accept, mtu_discover, maxseg;
 };
 
 static inline struct inet_sock *inet_sk(const struct sock *sk)

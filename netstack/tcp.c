@@ -152,7 +152,8 @@ void tcp_enter_timewait(struct tcp_sock *tp)
 static void tcp_timer_fire(struct tcp_sock *tp, int64_t now)
 {
 	struct inet_sock *in = inet_sk(tp->sk);
-	unsigned max = tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV ? (unsigned)in->syncnt : tp->orphan ? ORPHAN_RETRIES : RETRIES;
+	bool opening = tp->state == TCP_SYN_SENT || tp->state == TCP_SYN_RECV;
+	unsigned max = opening ? (unsigned)in->syncnt : tp->orphan ? ORPHAN_RETRIES : RETRIES;
 
 	if (tp->state == TCP_FIN_WAIT2 && tp->orphan) { /* TCP_LINGER2 */
 		tcp_kill(tp, 0);
