@@ -170,7 +170,8 @@ static void *balancer_main(void *unused __unused)
 		balancer_sleep(balance.nr_busy > 1 ? PERIOD_NS : PERIOD_CALM_NS);
 		last = balancer_look(last);
 		idle_periods = balance.any ? 0 : idle_periods + 1;
-		if (idle_periods < IDLE_PERIODS)
+		/* The wake-up that came with the end may have been for the first sleep. */
+		if (idle_periods < IDLE_PERIODS || atomic_load(&balancer_stop))
 			continue;
 		/* An entry that does not see the flag yet is seen at the next one: all of them look. */
 		atomic_store(&pairing_asleep, true);
