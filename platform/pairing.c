@@ -175,7 +175,9 @@ static void *balancer_main(void *unused __unused)
 			continue;
 		/* An entry that does not see the flag yet is seen at the next one: all of them look. */
 		atomic_store(&pairing_asleep, true);
-		balancer_sleep(0);
+		/* The wake of pairing_fini may have ended the sleep above. */
+		if (!atomic_load(&balancer_stop))
+			balancer_sleep(0);
 		atomic_store(&pairing_asleep, false);
 		idle_periods = 0;
 		last = pairing_clock();

@@ -17,7 +17,16 @@ const struct platform_ops *const platforms[] = {
 
 const struct platform_ops *platform;
 
-int platform_select(const char *name, const char **ret_why)
+static int platform_try(const struct platform_ops *p, const struct platform_params *params, const char **ret_why)
+{
+	int err = params ? p->init(params, ret_why) : p->probe(ret_why);
+
+	if (!err)
+		platform = p;
+	return err;
+}
+
+int platform_select(const char *name, const struct platform_params *params, const char **ret_why)
 {
 	static char unknown[160];
 	const char *why = "no platform is built in";
@@ -25,11 +34,9 @@ int platform_select(const char *name, const char **ret_why)
 
 	if (!strcmp(name, "auto")) {
 		for (const struct platform_ops *const *p = platforms; *p; p++) {
-			err = (*p)->probe(&why);
-			if (!err) {
-				platform = *p;
+			err = platform_try(*p, params, &why);
+			if (!err)
 				return 0;
-			}
 			if (p[1])
 				log_warn("the %s platform does not work here: %s; trying %s", (*p)->name, why, p[1]->name);
 		}
@@ -39,11 +46,9 @@ int platform_select(const char *name, const char **ret_why)
 	for (const struct platform_ops *const *p = platforms; *p; p++) {
 		if (strcmp(name, (*p)->name))
 			continue;
-		err = (*p)->probe(&why);
+		err = platform_try(*p, params, &why);
 		if (err)
 			*ret_why = why;
-		else
-			platform = *p;
 		return err;
 	}
 	snprintf(unknown, sizeof(unknown), "there is no platform \"%.40s\"; there is:", name);

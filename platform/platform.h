@@ -113,14 +113,18 @@ struct platform_params {
 struct platform_ops {
 	const char *name;
 	const char *summary; /* one line for --help */
+	bool uses_ptrace;    /* the sentry keeps ptrace(2) for it */
 
 	/*
 	 * Whether this host lets the platform work: 0, or -errno with *ret_why set to one sentence naming what is missing and
 	 * how to get it.  Must leave nothing behind.
 	 */
 	int (*probe)(const char **ret_why);
-	/* Once per process, before any other call. */
-	int (*init)(const struct platform_params *params);
+	/*
+	 * Once per process, before any other call; main thread, before there are others.  Everything that needs a name, a new
+	 * process or a privilege is done here: later the sentry has given that up (confine/confine.h).  *ret_why as for probe.
+	 */
+	int (*init)(const struct platform_params *params, const char **ret_why);
 	void (*fini)(void);
 
 	/*
@@ -200,10 +204,10 @@ extern const struct platform_ops *const platforms[];
 extern const struct platform_ops *platform;
 
 /*
- * Selects by name, or "auto": the first whose probe succeeds; a line in the log says why an earlier one did not.  0, or -errno
- * with *ret_why (static storage).
+ * Selects by name, or "auto": the first that can be initialised; a line in the log says why an earlier one could not.  0, or
+ * -errno with *ret_why (static storage).  @params NULL: selects without starting, by probe alone.
  */
-int platform_select(const char *name, const char **ret_why);
+int platform_select(const char *name, const struct platform_params *params, const char **ret_why);
 
 /* The host's vDSO as mapped in the sentry itself; text NULL when there is none. */
 struct platform_vdso {

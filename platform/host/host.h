@@ -224,6 +224,7 @@ int host_waitpid(pid_t pid, int *ret_status, int options);
 /* ptrace(2) without the library's PEEK convention: the raw call. */
 long host_ptrace(int request, pid_t tid, uint64_t addr, void *data);
 int host_pidfd_open(pid_t pid);
+int host_pidfd_send_signal(int pidfd, int sig);
 
 /* Processor masks as bit arrays of @size bytes; tid 0 is the caller. */
 int host_sched_setaffinity(pid_t tid, size_t size, const void *mask);
@@ -265,6 +266,10 @@ struct host_sysinfo {
 	uint64_t uptime;	    /* seconds */
 };
 int host_sysinfo(struct host_sysinfo *ret_info);
+/* Reads and opens what the functions below take from /proc, for when that can't be opened any more. */
+void host_prepare(void);
+/* A part of /proc/cpuinfo from byte @off.  Bytes, 0 at the end. */
+ssize_t host_cpuinfo(void *buf, size_t size, uint64_t off);
 /* The auxiliary vector's value, 0 when absent. */
 uint64_t host_getauxval(unsigned type);
 

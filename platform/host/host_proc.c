@@ -184,6 +184,11 @@ int host_pidfd_open(pid_t pid)
 	return (int)ret_errno(syscall(SYS_pidfd_open, pid, 0));
 }
 
+int host_pidfd_send_signal(int pidfd, int sig)
+{
+	return (int)ret_errno(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
 int host_sched_setaffinity(pid_t tid, size_t size, const void *mask)
 {
 	return (int)ret_errno(syscall(SYS_sched_setaffinity, tid, size, mask));
@@ -321,4 +326,31 @@ uint64_t host_getauxval(unsigned type)
 	if (!hwcap)
 		hwcap = kernel_hwcap();
 	return hwcap;
+}
+
+static atomic_int cpuinfo_fd = -1;
+
+/* Two threads at once may leave a descriptor open; it is open for good anyway. */
+static int cpuinfo_open(void)
+{
+	int fd = atomic_load(&cpuinfo_fd);
+
+	if (fd < 0) {
+		fd = ret_errno(open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC));
+		atomic_store(&cpuinfo_fd, fd);
+	}
+	return fd;
+}
+
+ssize_t host_cpuinfo(void *buf, size_t size, uint64_t off)
+{
+	int fd = cpuinfo_open();
+
+	return fd < 0 ? fd : host_pread(fd, buf, size, off);
+}
+
+void host_prepare(void)
+{
+	host_getauxval(AT_HWCAP);
+	cpuinfo_open();
 }

@@ -406,10 +406,9 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 	return 0;
 }
 
-static int ptrace_init(const struct platform_params *params)
+static int ptrace_init(const struct platform_params *params, const char **ret_why)
 {
-	const char *why;
-	int err = init_with_reason(params->memory_fd, &why);
+	int err = init_with_reason(params->memory_fd, ret_why);
 
 	if (!err)
 		pairing_init(); /* without it the host places the threads */
@@ -442,6 +441,7 @@ static void ptrace_set_affinity(struct platform_ctx *ctx, const void *mask, size
 const struct platform_ops ptrace_platform = {
 	.name = "ptrace",
 	.summary = "PTRACE_SYSEMU; works wherever ptrace is allowed",
+	.uses_ptrace = true,
 	.probe = ptrace_probe,
 	.init = ptrace_init,
 	.fini = ptrace_fini,

@@ -6,7 +6,8 @@
  *     aspace.c   the queue of mapping calls and who makes them when
  *     stop.c     what a wait status means for the guest
  *     tracee.c   one traced thread: stop, registers, calls made in it
- *     stub.c     stub processes: made, pooled, recycled, reaped
+ *     stub.c     stub processes: pooled, recycled, reaped
+ *     stub_make.c     made, in the spawner
  *     stub_text.S     their code
  *
  * A stub belongs to an aspace while a context is attached, that is, from a context's first run until the last of the
@@ -34,6 +35,7 @@
 #include "platform/pairing.h"
 #include "platform/platform.h"
 #include "platform/ptrace/stub.h"
+#include "platform/spawner.h"
 #include "sentry/base/list.h"
 #include "sentry/base/lock.h"
 
@@ -47,6 +49,7 @@ extern const struct platform_ops ptrace_platform;
 struct stub {
 	struct list_head link; /* stubs_lock */
 	pid_t pid;	       /* immutable; the leader */
+	int pidfd;	       /* immutable; of it */
 	struct stub_page *page;
 	bool sealed;	       /* the stub's own mapping of the page is read-only */
 	bool dead;	       /* killed by someone: only fit to be destroyed */
@@ -76,6 +79,28 @@ void stub_put(struct stub *stub);
 int stub_fail(struct stub *stub);
 /* Takes a stub in any state; kills and reaps it. */
 void stub_destroy(struct stub *stub);
+
+/* -- stub_make.c, in the spawner ------------------------------------------------------------------------------------------ */
+
+#define STUB_MAX_BACKINGS 8
+
+/* A request is one of these; a backing comes with its descriptor. */
+#define STUB_REQUEST_NEW 1U
+#define STUB_REQUEST_BACKING 2U
+#define STUB_REQUEST_NO_SPARE 3U /* nothing that nobody asked for is to be left */
+
+/* A new stub comes with the descriptors of its page and of the process. */
+struct stub_reply {
+	int32_t err;	   /* negative errno */
+	int32_t pid;	   /* the sentry reaps it when err is set */
+	int32_t tid;	   /* the first parked thread */
+	uint32_t have_vvar;
+};
+
+/* Before the spawner is started, which takes a copy; then the sentry's own is given back.  Borrows both descriptors. */
+int stub_make_init(int memory_fd, int lifeline, const char **ret_why);
+void stub_make_fini(void);
+extern const struct spawner_ops stub_make_ops;
 
 /* -- tracee.c ---------------------------------------------------------------------------------------------------------- */
 

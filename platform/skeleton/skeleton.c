@@ -18,8 +18,9 @@ static int skeleton_probe(const char **ret_why)
 }
 
 /* Everything that may need an open(), a fork() or a privilege: later the sentry has given that up. */
-static int skeleton_init(const struct platform_params *params __unused)
+static int skeleton_init(const struct platform_params *params __unused, const char **ret_why)
 {
+	*ret_why = "this platform is a skeleton, to be copied";
 	return -LINUX_ENOSYS;
 }
 

@@ -172,6 +172,7 @@ static void first_orders(const struct stub_start *start, struct systrap_stub *st
 
 /* --- the process --- */
 
+/* In the spawner (platform/spawner.h). */
 struct child_args {
 	const struct stub_start *start;
 	int ack_fd;
@@ -205,7 +206,7 @@ static int child_files(const struct child_args *a)
 	return exec_fd;
 }
 
-/* Between vfork and exec: shares the sentry's memory, has its own descriptors and signal actions. */
+/* Between vfork and exec: shares the spawner's memory, has its own descriptors and signal actions. */
 static int child_main(void *arg)
 {
 	static const struct host_rlimit no_core = { 0, 0 };
@@ -213,7 +214,7 @@ static int child_main(void *arg)
 	char unit[7], *argv[] = { unit, NULL }, *envp[] = { NULL };
 	int exec_fd;
 
-	/* First: the thread that makes stubs lives as long as the sentry. */
+	/* First.  Its parent is the sentry's main thread. */
 	host_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (host_getppid() != a->parent)
 		host_exit_group(1);
@@ -255,22 +256,119 @@ static int wait_ready(struct systrap_stub *stub, unsigned *ret_blame)
 	}
 }
 
+/* What the spawner has of it, since it was forked. */
+static struct stub_start *spawned;
+
+#define REQUEST_NEW 1U
+#define REQUEST_BACKING 2U
+
+/* With the stub's ack_fd, or the backing. */
+struct start_request {
+	uint32_t kind, unit;
+};
+
+/* With a pidfd when there is a process; which the sentry reaps in any case. */
+struct start_reply {
+	int32_t err, pid;
+};
+
+static void spawn_stub(struct spawner_msg *req, unsigned unit, struct spawner_msg *reply, struct start_reply *r)
+{
+	struct child_args args = { spawned, -1, unit, host_getppid(), -LINUX_ECHILD };
+	uint64_t mask;
+
+	args.ack_fd = host_dup(req->fd[0], STUB_HIGH_FD);
+	if (args.ack_fd < 0) {
+		r->err = args.ack_fd;
+		return;
+	}
+	mask = host_signals_block();
+	r->pid = host_vfork(child_main, &args, (char *)spawned->child_stack + CHILD_STACK_SIZE, CLONE_PARENT);
+	host_signals_restore(mask);
+	host_close(args.ack_fd);
+	r->err = MIN(r->pid, 0);
+	reply->fd[0] = r->err ? r->err : host_pidfd_open(r->pid);
+	if (reply->fd[0] < 0)
+		r->err = reply->fd[0];
+	else
+		reply->nr_fds = 1;
+	if (r->err && r->pid > 0)
+		host_kill(r->pid, SIGKILL);
+}
+
+static int spawn_add_backing(int fd)
+{
+	int high;
+
+	if (spawned->nr_backings == STUB_MAX_BACKINGS)
+		return -LINUX_ENOSPC;
+	high = host_dup(fd, STUB_HIGH_FD);
+	if (high >= 0)
+		spawned->backing_fd[spawned->nr_backings++] = high;
+	return MIN(high, 0);
+}
+
+static void spawn_handle(struct spawner_msg *req, struct spawner_msg *reply)
+{
+	struct start_request request = { 0 };
+	struct start_reply r = { -LINUX_EINVAL, 0 };
+
+	memcpy(&request, req->data, MIN(req->len, sizeof(request)));
+	if (req->nr_fds == 1 && request.kind == REQUEST_NEW)
+		spawn_stub(req, request.unit, reply, &r);
+	else if (req->nr_fds == 1 && request.kind == REQUEST_BACKING)
+		r.err = spawn_add_backing(req->fd[0]);
+	memcpy(reply->data, &r, sizeof(r));
+	reply->len = sizeof(r);
+}
+
+static void spawn_start(int sock)
+{
+	const int keep[] = { sock, spawned->image_fd, spawned->memory_fd, spawned->blocks_fd };
+
+	spawner_keep_fds(keep, ARRAY_SIZE(keep));
+}
+
+static const struct spawner_ops spawn_ops = { .start = spawn_start, .handle = spawn_handle };
+
+static int spawner_ask(uint32_t kind, unsigned unit, int fd, struct start_reply *ret, int *ret_fd)
+{
+	const struct start_request request = { kind, unit };
+	struct spawner_msg req = { .len = sizeof(request), .fd = { fd }, .nr_fds = 1 }, reply;
+	int err;
+
+	memcpy(req.data, &request, sizeof(request));
+	err = spawner_call(&req, &reply);
+	if (err)
+		return err;
+	if (reply.len != sizeof(*ret))
+		return -LINUX_EPROTO;
+	memcpy(ret, reply.data, sizeof(*ret));
+	*ret_fd = reply.nr_fds ? reply.fd[0] : -1;
+	return ret->err;
+}
+
+int systrap_start_backing(int fd)
+{
+	struct start_reply reply;
+	int none;
+
+	return spawner_ask(REQUEST_BACKING, 0, fd, &reply, &none);
+}
+
 int systrap_start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame)
 {
-	struct child_args args = { start, stub->ack_fd, stub->units[0], host_getpid(), -LINUX_ECHILD };
-	uint64_t mask;
-	int pid, err;
+	struct start_reply reply = { 0 };
+	int status, err;
 
 	first_orders(start, stub);
-	mask = host_signals_block();
-	pid = host_vfork(child_main, &args, (char *)start->child_stack + CHILD_STACK_SIZE, 0);
-	host_signals_restore(mask);
-	if (pid < 0)
-		return pid;
-	stub->pid = pid;
-	stub->pidfd = err = host_pidfd_open(pid);
-	if (err < 0)
-		return err;
+	err = spawner_ask(REQUEST_NEW, stub->units[0], stub->ack_fd, &reply, &stub->pidfd);
+	if (err || stub->pidfd < 0) {
+		if (reply.pid > 0)
+			host_waitpid(reply.pid, &status, __WALL);
+		return err ? err : -LINUX_EMFILE;
+	}
+	stub->pid = reply.pid;
 	err = wait_ready(stub, ret_blame);
 	if (!err && (*ret_blame & SYSTRAP_BLAME_ORDER))
 		err = -LINUX_EPERM;
@@ -283,9 +381,15 @@ int systrap_start_init(struct stub_start *start)
 {
 	const struct vdso_layout *vdso = vdso_layout();
 
+	int err;
+
 	start->vvar_size = vdso->pub.vvar_size <= SYSTRAP_VVAR_MAX ? vdso->pub.vvar_size : 0;
-	return host_mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
-			 &start->child_stack);
+	err = host_mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+			&start->child_stack);
+	if (err)
+		return err;
+	spawned = start;
+	return spawner_start(&spawn_ops);
 }
 
 static void close_fd(int *fd)
@@ -297,9 +401,8 @@ static void close_fd(int *fd)
 
 void systrap_start_fini(struct stub_start *start)
 {
-	for (unsigned i = 0; i < start->nr_backings; i++)
-		close_fd(&start->backing_fd[i]);
-	start->nr_backings = 0;
+	spawner_stop();
+	start->nr_backings = 0; /* the spawner had them */
 	close_fd(&start->image_fd);
 	close_fd(&start->memory_fd);
 	close_fd(&start->blocks_fd);

@@ -2,8 +2,8 @@
 /*
  * Stub processes: the pool, orders to the mapper, guest threads.
  *
- * A new stub costs a vfork and an exec, some 300 us, so a thread of its own makes them, one ahead of need.  It lives as long as the
- * platform, for a stub dies with the thread that made it (PR_SET_PDEATHSIG), however the sentry dies.
+ * A new stub costs a vfork and an exec, some 300 us, so a thread of its own has the spawner make them, one ahead of need.  A stub
+ * is a child of the sentry, and dies with its main thread (PR_SET_PDEATHSIG), however the sentry dies.
  *
  * The orders and blocks of all stubs are one sparse memfd, mapped once.  Its units are given out by number.
  */
@@ -449,7 +449,7 @@ static struct systrap_stub *stub_new(const struct stub_start *start)
 int systrap_stub_fail(struct systrap_stub *stub)
 {
 	atomic_store(&stub->dead, true);
-	host_kill(stub->pid, SIGKILL);
+	host_pidfd_send_signal(stub->pidfd, SIGKILL);
 	return -LINUX_ESRCH;
 }
 
@@ -459,7 +459,7 @@ void systrap_stub_destroy(struct systrap_stub *stub)
 
 	systrap_watch_stub_del(stub);
 	if (stub->pid) {
-		host_kill(stub->pid, SIGKILL);
+		host_pidfd_send_signal(stub->pidfd, SIGKILL);
 		host_waitpid(stub->pid, &status, __WALL);
 	}
 	stub_free(stub);
@@ -615,19 +615,19 @@ static void idle_destroy(void)
 
 int systrap_pool_backing_add(int fd)
 {
-	int high, id;
+	int err, id;
 
 	mutex_lock(&stubs_lock);
 	if (stubs.start.nr_backings == STUB_MAX_BACKINGS) {
 		mutex_unlock(&stubs_lock);
 		return -LINUX_ENOSPC;
 	}
-	high = host_dup(fd, STUB_HIGH_FD);
-	if (high < 0) {
+	err = systrap_start_backing(fd);
+	if (err) {
 		mutex_unlock(&stubs_lock);
-		return high;
+		return err;
 	}
-	stubs.start.backing_fd[stubs.start.nr_backings++] = high;
+	stubs.start.nr_backings++;
 	id = (int)stubs.start.nr_backings;
 	mutex_unlock(&stubs_lock);
 	idle_destroy();

@@ -271,10 +271,9 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 	return err;
 }
 
-static int systrap_init(const struct platform_params *params)
+static int systrap_init(const struct platform_params *params, const char **ret_why)
 {
-	const char *why;
-	int err = init_with_reason(params->memory_fd, &why);
+	int err = init_with_reason(params->memory_fd, ret_why);
 
 	if (!err)
 		pairing_init(); /* without it the host places the threads */

@@ -34,6 +34,7 @@
 
 #include "platform/pairing.h"
 #include "platform/platform.h"
+#include "platform/spawner.h"
 #include "platform/systrap/layout.h"
 #include "sentry/abi/signal.h"
 #include "sentry/base/list.h"
@@ -123,7 +124,7 @@ bool systrap_stub_is_alone(struct systrap_stub *stub);
 /* What every stub starts with; set by systrap_pool_init. */
 struct stub_start {
 	int image_fd, memory_fd, blocks_fd;
-	int backing_fd[STUB_MAX_BACKINGS];
+	int backing_fd[STUB_MAX_BACKINGS]; /* the spawner's */
 	unsigned nr_backings;
 	size_t vvar_size; /* 0: the stubs have no vDSO data */
 	void *child_stack;
@@ -131,7 +132,10 @@ struct stub_start {
 
 /* A memfd of the program; -errno with *ret_why. */
 int systrap_start_image(const char **ret_why);
+/* Starts the spawner, which keeps a copy of @start. */
 int systrap_start_init(struct stub_start *start);
+/* Stubs made from now on have it. */
+int systrap_start_backing(int fd);
 void systrap_start_fini(struct stub_start *start);
 /* Makes a process for @stub, whose orders, unit and ack_fd are there.  The calling thread's end is the stub's end. */
 int systrap_start_stub(const struct stub_start *start, struct systrap_stub *stub, unsigned *ret_blame);

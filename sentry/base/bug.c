@@ -19,11 +19,15 @@ static _Thread_local bool reporting_here;
 void bug_at_exit(void (*fn)(void))
 {
 	unsigned slot = atomic_fetch_add(&nr_exit_fns, 1);
-	void *frame;
 
 	BUG_ON(slot >= ARRAY_SIZE(exit_fns));
 	exit_fns[slot] = fn;
-	/* backtrace(3) loads libgcc on first use, which a confined sentry can no longer do. */
+}
+
+void bug_prepare(void)
+{
+	void *frame;
+
 	(void)backtrace(&frame, 1);
 }
 

@@ -19,5 +19,7 @@ void bug_report(const char *file, int line, const char *expr) __noreturn;
 
 /* Registers a function that bug_report calls before exiting (restores the terminal, flushes the trace).  At most 8. */
 void bug_at_exit(void (*fn)(void));
+/* Loads libgcc, which backtrace(3) does on first use and a confined sentry can do no longer. */
+void bug_prepare(void);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "platform/host/host.h"
 #include "sentry/abi/fcntl.h"
+#include "sentry/abi/mman.h"
 #include "sentry/abi/signal.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
@@ -145,14 +146,15 @@ static int boot_setup_task(void *data)
 
 	if (b->opts.strace)
 		strace_note_exec(b->argv.v[0], b->argv.v, b->env.v);
-	if (IS_ERR(f)) {
+	if (IS_ERR(f))
 		log_warn("the guest has no /dev/console: %s", cli_strerror(PTR_ERR(f)));
-		return 0;
-	}
-	for (int fd = 0; fd <= 2 && err >= 0; fd++)
+	for (int fd = 0; fd <= 2 && err >= 0 && !IS_ERR(f); fd++)
 		err = fd_dup2(f, fd, false);
-	fput(f);
-	return err < 0 ? err : 0;
+	if (!IS_ERR(f))
+		fput(f);
+	if (err < 0)
+		return err;
+	return confine_finish(&b->opts) ? -LINUX_ECANCELED : 0;
 }
 
 static int boot_try(struct boot *b, const char *init)
@@ -228,18 +230,60 @@ static int boot_wait(const struct boot *b)
 	return sig ? STATUS_SIGNAL + sig : (status >> 8) & 0xff;
 }
 
-/* A new machine in the place of this one: the same command line, executed again. */
-static int boot_again(int argc, char **argv)
-{
-	char **again = calloc((size_t)argc + 2, sizeof(*again));
-	int err = -LINUX_ENOMEM;
+/*
+ * The machine is a child of the process that was started, which waits to make a new one: a sentry that has run a guest can
+ * start nothing any more (platform/confine/confine.h).  Signals sent to it are the child's; those of the terminal come to both.
+ */
+struct restart {
+	atomic_bool wanted; /* written by the child */
+};
 
-	if (again) {
-		again[0] = (char *)"sentry";
-		memcpy(again + 1, argv, (size_t)argc * sizeof(*argv));
-		err = host_execveat(HOST_AT_FDCWD, "/proc/self/exe", again, environ, 0);
+#define FORWARDED                                                                                                      \
+	(LINUX_SIGMASK(LINUX_SIGHUP) | LINUX_SIGMASK(LINUX_SIGINT) | LINUX_SIGMASK(LINUX_SIGQUIT) |                    \
+	 LINUX_SIGMASK(LINUX_SIGTERM))
+
+static int supervise(pid_t child)
+{
+	int status, code;
+
+	for (;;) {
+		int sig = host_sigtimedwait(FORWARDED | LINUX_SIGMASK(LINUX_SIGCHLD), -1, &code);
+
+		if (sig == LINUX_SIGCHLD && host_waitpid(child, &status, 1 /* WNOHANG */) != 0)
+			return status & 0x7f ? STATUS_SIGNAL + (status & 0x7f) : (status >> 8) & 0xff;
+		if (sig > 0 && sig != LINUX_SIGCHLD && code != LINUX_SI_KERNEL)
+			host_kill(child, sig);
 	}
-	return cli_error("cannot start the machine again: %s", cli_strerror(err));
+}
+
+/* Returns in the child, as often as a machine is wanted. */
+static struct restart *machines(void)
+{
+	struct restart *r;
+	void *shared;
+	pid_t parent = host_getpid(), child;
+	uint64_t mask;
+	int status;
+
+	if (host_mmap(NULL, PAGE_SIZE, LINUX_PROT_READ | LINUX_PROT_WRITE, LINUX_MAP_SHARED | LINUX_MAP_ANONYMOUS, -1, 0, &shared))
+		host_exit_group(cli_error("out of memory"));
+	r = shared;
+	do {
+		atomic_store(&r->wanted, false);
+		host_sigprocmask(LINUX_SIG_BLOCK, FORWARDED | LINUX_SIGMASK(LINUX_SIGCHLD), &mask);
+		child = host_fork();
+		if (!child) {
+			host_prctl(1 /* PR_SET_PDEATHSIG */, LINUX_SIGKILL, 0, 0, 0);
+			if (host_getppid() != parent)
+				host_exit_group(STATUS_SENTRY);
+			host_sigprocmask(LINUX_SIG_SETMASK, mask, NULL);
+			return r;
+		}
+		if (child < 0)
+			host_exit_group(cli_error("cannot make a process: %s", cli_strerror(child)));
+		status = supervise(child);
+	} while (atomic_load(&r->wanted));
+	host_exit_group(status);
 }
 
 static void quit(void)
@@ -251,6 +295,7 @@ static int boot_main(int argc, char **argv)
 {
 	struct boot b = { 0 };
 	bool done, started = false;
+	struct restart *restart;
 	int err;
 
 	err = options_parse(&cmd_boot, argc, argv, &b.opts, &done);
@@ -258,6 +303,7 @@ static int boot_main(int argc, char **argv)
 		return err;
 	if (b.opts.grace_ns)
 		grace_ns = b.opts.grace_ns;
+	restart = machines();
 	console_quit = quit;
 	boot_words(&b);
 	signals_init();
@@ -271,6 +317,10 @@ static int boot_main(int argc, char **argv)
 		err = setup_boot_mounts(&b.opts, b.opts.image);
 	if (!err)
 		err = setup_tracing(&b.opts);
+	if (!err)
+		err = confine_setup(&b.opts, b.opts.image);
+	if (!err)
+		err = setup_platform(&b.opts);
 	if (!err) {
 		err = boot_start(&b);
 		started = !err;
@@ -284,7 +334,7 @@ static int boot_main(int argc, char **argv)
 	terminal_restore();
 	fflush(NULL);
 	if (started && kernel_reboot_requested())
-		err = boot_again(argc, argv);
+		atomic_store(&restart->wanted, true);
 	host_exit_group(err);
 }
 

@@ -6,7 +6,8 @@
  *     options.c   options of run and do
  *     env.c       the guest's environment
  *     user.c      names of users and groups, looked up in the guest
- *     setup.c     memory, platform, VFS, mounts: everything that has to be there before the first task
+ *     setup.c     memory, VFS, mounts, platform: everything that has to be there before the first task
+ *     confine.c   what of the host the sentry keeps for a run
  *     net.c       the network helper and its interface
  *     stdio.c     the standard streams
  *     run.c       run and do
@@ -95,6 +96,7 @@ struct run_options {
 	enum net_mode net;
 	struct policy *policy;	     /* malloc; NULL: as it is without options */
 	bool rw, rw_nobarrier;	     /* the image itself is written */
+	unsigned required;	     /* layers of confinement, as bits */
 	int verbosity;		     /* -1 quiet, 0, 1, 2 */
 	/* operands */
 	const char *image;	     /* not of do */
@@ -135,10 +137,12 @@ int user_from_host(struct guest_user *ret);
 
 /* --- setup.c --- */
 
-/* Log, memory, platform, VFS core.  Once. */
+/* Log, memory, VFS core, network.  Once. */
 int setup_core(struct run_options *opts);
 /* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */
 int setup_mounts(const struct run_options *opts, const char *root);
+/* After confine_setup: the processes that it makes are confined like the sentry. */
+int setup_platform(const struct run_options *opts);
 /* The end: what the guest wrote reaches the image.  No task runs any more. */
 void setup_fini(void);
 
@@ -151,10 +155,22 @@ int net_setup(const struct run_options *opts);
 /* /etc/resolv.conf in current_fs, where the one that is there leads nowhere.  @always: whatever it says. */
 void net_setup_resolver(const struct run_options *opts, bool always);
 
+/* --- confine.c --- */
+
+/*
+ * Everything that a name of the host is needed for has been opened, and no thread and no helper that must be out of Landlock's
+ * reach is still to be made: gives up what confine/confine.h says.  @root as for setup_mounts.
+ */
+int confine_setup(const struct run_options *opts, const char *root);
+/* The rest of it, when the first program is loaded. */
+int confine_finish(const struct run_options *opts);
+
 /* --- stdio.c --- */
 
-/* Before anything is opened: which descriptors the caller passed on; of 0-2 and of @more behind them. */
+/* Before anything is opened: which descriptors the caller passed on; of 0-2 and of @more behind them.  Closes the rest. */
 void stdio_note_inherited(unsigned more);
+/* The descriptors themselves, for who must know what was passed on. */
+unsigned stdio_inherited(const int **ret_fds);
 /* Those, for the first task, in whose place the caller is; owned by @uid and @gid there. */
 int setup_stdio(uint32_t uid, uint32_t gid);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/confine/confine.h"
 #include "sentry/cli/cli.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
 	OPT_PRESERVE_FDS,
 	OPT_TIMEOUT,
 	OPT_READ_ONLY,
+	OPT_REQUIRE,
 	OPT_RW,
 	OPT_OVERLAY,
 	OPT_TMPFS,
@@ -59,6 +61,7 @@ static const struct option long_options[] = {
 	{ "publish", required_argument, NULL, 'p' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "require", required_argument, NULL, OPT_REQUIRE },
 	{ "overlay", required_argument, NULL, OPT_OVERLAY },
 	{ "tmpfs", required_argument, NULL, OPT_TMPFS },
 	{ "rw", optional_argument, NULL, OPT_RW },
@@ -284,6 +287,18 @@ static int option_boot(struct run_options *o, int opt)
 	}
 }
 
+static int option_require(struct run_options *o)
+{
+	const char *bad;
+	unsigned layers = confine_parse_layers(optarg, &bad);
+
+	if (!layers)
+		return command_usage_error(o->cmd, "'--require %s': '%.*s' is no layer of 'sentry doctor', nor 'all'", optarg,
+					   (int)strcspn(bad, ","), bad);
+	o->required |= layers;
+	return 0;
+}
+
 static int option_take(struct run_options *o, int opt, int argc, char **argv)
 {
 	switch (opt) {
@@ -321,6 +336,8 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case OPT_READ_ONLY:
 		o->read_only = true;
 		return 0;
+	case OPT_REQUIRE:
+		return option_require(o);
 	case OPT_OVERLAY:
 		o->overlay = optarg;
 		return 0;

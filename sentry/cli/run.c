@@ -104,7 +104,9 @@ static int run_setup_task(void *data)
 
 	if (r->opts.strace)
 		strace_note_exec(r->opts.argv[0], r->opts.argv, r->env.v);
-	return setup_stdio(r->user.uid, r->user.gid) ? -LINUX_ECANCELED : 0;
+	if (setup_stdio(r->user.uid, r->user.gid) || confine_finish(&r->opts))
+		return -LINUX_ECANCELED;
+	return 0;
 }
 
 static int run_start(struct run *r)
@@ -165,10 +167,8 @@ static void run_exit(int status)
 /* From a set-up kernel to the exit status. */
 static int run_guest(struct run *r)
 {
-	int err = setup_tracing(&r->opts);
+	int err = run_start(r);
 
-	if (!err)
-		err = run_start(r);
 	return err ? err : run_wait(r);
 }
 
@@ -183,6 +183,12 @@ static int run_prepare(struct run *r)
 	err = setup_core(&r->opts);
 	if (!err)
 		err = setup_mounts(&r->opts, r->opts.image);
+	if (!err)
+		err = setup_tracing(&r->opts);
+	if (!err)
+		err = confine_setup(&r->opts, r->opts.image);
+	if (!err)
+		err = setup_platform(&r->opts);
 	return err;
 }
 
@@ -274,6 +280,7 @@ static int do_main(int argc, char **argv)
 	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \
 	"      --timeout TIME     kill the guest after TIME, such as 10s or 2m; the exit status is then 124\n"         \
 	"      --platform NAME    how guest code runs: auto, systrap, ptrace\n"                                        \
+	"      --require LAYERS   fail unless these can be had, such as landlock,seccomp ('sentry doctor' lists them)\n"      \
 	"      --strace[=FILE]    print the guest's system calls on standard error or into FILE\n"                     \
 	"      --trace FILE       record events into FILE, for 'sentry trace FILE'\n"                                  \
 	"  -q, --quiet            say nothing but errors\n"                                                            \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything that has to be there before the first task, in the order of dependence: log, frames, platform, VFS,
- * mounts.  Start-up time is a feature: nothing here reads more than it must.
+ * Everything that has to be there before the first task, in the order of dependence: log, frames, VFS, mounts; then,
+ * when all files of the host are open and confine_setup has shut the rest away, the platform.  Start-up time is a feature:
+ * nothing here reads more than it must.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -74,11 +75,8 @@ static int setup_devices(void)
 
 int setup_core(struct run_options *o)
 {
-	struct platform_params params = { .debug = o->verbosity >= 2 };
-	const char *why = NULL;
-	int err;
+	int err = setup_host_fds();
 
-	err = setup_host_fds();
 	if (err)
 		return err;
 	err = setup_log(o);
@@ -90,16 +88,6 @@ int setup_core(struct run_options *o)
 	err = frames_init(o->memory);
 	if (err)
 		return cli_error("cannot set up guest memory: %s", cli_strerror(err));
-	err = platform_select(o->platform ? o->platform : "auto", &why);
-	if (err && o->platform)
-		return cli_error("cannot use platform '%s': %s; try 'sentry doctor'", o->platform,
-				 why ? why : cli_strerror(err));
-	if (err)
-		return cli_error("no way to run guest code on this host: %s", why ? why : cli_strerror(err));
-	params.memory_fd = frames_memory_fd();
-	err = platform->init(&params);
-	if (err)
-		return cli_error("the %s platform does not start: %s", platform->name, cli_strerror(err));
 	err = vfs_init();
 	if (err)
 		return cli_error("cannot set up the file system layer: %s", cli_strerror(err));
@@ -107,6 +95,21 @@ int setup_core(struct run_options *o)
 	if (err)
 		return cli_error("cannot set up the devices: %s", cli_strerror(err));
 	return net_setup(o);
+}
+
+int setup_platform(const struct run_options *o)
+{
+	struct platform_params params = { .memory_fd = frames_memory_fd(), .debug = o->verbosity >= 2 };
+	const char *why = NULL;
+	int err;
+
+	err = platform_select(o->platform ? o->platform : "auto", &params, &why);
+	if (err && o->platform)
+		return cli_error("cannot use platform '%s': %s; try 'sentry doctor'", o->platform,
+				 why ? why : cli_strerror(err));
+	if (err)
+		return cli_error("no way to run guest code on this host: %s", why ? why : cli_strerror(err));
+	return 0;
 }
 
 /* --- the root --- */

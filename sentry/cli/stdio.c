@@ -38,6 +38,9 @@ void stdio_note_inherited(unsigned more)
 	char buf[2048];
 	ssize_t len;
 
+	/* Nobody has a use for the others. */
+	if (more < ~0U - 3)
+		host_close_range(3 + more, ~0U);
 	if (dir < 0) {
 		for (int fd = 0; fd <= 2; fd++)
 			if (host_fcntl_getfl(fd) >= 0)
@@ -47,6 +50,12 @@ void stdio_note_inherited(unsigned more)
 	while ((len = host_getdents64(dir, buf, sizeof(buf))) > 0)
 		inherit_listed(buf, len, dir, more);
 	host_close(dir);
+}
+
+unsigned stdio_inherited(const int **ret_fds)
+{
+	*ret_fds = inherited;
+	return nr_inherited;
 }
 
 static struct file *open_terminal(int fd, uint32_t flags, uint32_t uid)

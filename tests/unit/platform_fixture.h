@@ -20,6 +20,7 @@
 
 #include "platform/host/host.h"
 #include "platform/platform.h"
+#include "platform/spawner.h"
 #include "sentry/abi/errno.h"
 
 #define MEMORY_PAGES 4096
@@ -54,9 +55,8 @@ static inline void fixture_init(void)
 	cr_assert_eq(host_ftruncate(memory_fd, MEMORY_PAGES * PAGE_SIZE), 0);
 	cr_assert_eq(host_mmap(NULL, MEMORY_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0, &p), 0);
 	memory = p;
-	cr_assert_eq(platform_select(name && *name ? name : "auto", &why), 0, "%s", why);
 	params.memory_fd = memory_fd;
-	cr_assert_eq(platform->init(&params), 0);
+	cr_assert_eq(platform_select("auto", &params, &why), 0, "%s", why);
 }
 
 static inline void fixture_fini(void)
@@ -64,7 +64,7 @@ static inline void fixture_fini(void)
 	platform->fini();
 }
 
-/* Whatever process or zombie is our child, on any of our threads: how many, and the first @max of them. */
+/* Whatever process or zombie is our child, on any of our threads, but the spawner: how many, and the first @max of them. */
 static inline unsigned list_children(pid_t *pids, unsigned max)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -79,7 +79,7 @@ static inline unsigned list_children(pid_t *pids, unsigned max)
 		snprintf(path, sizeof(path), "/proc/self/task/%s/children", d->d_name);
 		f = fopen(path, "re");
 		while (f && fscanf(f, "%d", &pid) == 1)
-			if (nr++ < max)
+			if (pid != spawner_pid() && nr++ < max)
 				pids[nr - 1] = pid;
 		if (f)
 			fclose(f);

@@ -69,15 +69,14 @@ static int show_empty(struct proc_inode *pi __unused, struct strbuf *sb __unused
 static int show_cpuinfo(struct proc_inode *pi __unused, struct strbuf *sb)
 {
 	char buf[4096];
-	int fd = host_openat(-1, "/proc/cpuinfo", LINUX_O_RDONLY | LINUX_O_CLOEXEC, 0);
-	int64_t n;
+	uint64_t off = 0;
+	ssize_t n;
 
-	if (fd < 0)
-		return -LINUX_EIO;
-	while ((n = host_read(fd, buf, sizeof(buf))) > 0)
-		strbuf_add(sb, buf, n);
-	host_close(fd);
-	return 0;
+	while ((n = host_cpuinfo(buf, sizeof(buf), off)) > 0) {
+		strbuf_add(sb, buf, (size_t)n);
+		off += (uint64_t)n;
+	}
+	return n < 0 ? -LINUX_EIO : 0;
 }
 
 static int show_version(struct proc_inode *pi __unused, struct strbuf *sb)
