@@ -34,13 +34,15 @@ static void inherit_listed(const char *buf, ssize_t len, int dir, unsigned more)
 
 void stdio_note_inherited(unsigned more)
 {
-	int dir = more ? host_openat(HOST_AT_FDCWD, "/proc/self/fd", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0) : -1;
 	char buf[2048];
 	ssize_t len;
+	int dir = -1;
 
 	/* Nobody has a use for the others. */
 	if (more < ~0U - 3)
 		host_close_range(3 + more, ~0U);
+	if (more)
+		dir = host_openat(HOST_AT_FDCWD, "/proc/self/fd", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0);
 	if (dir < 0) {
 		for (int fd = 0; fd <= 2; fd++)
 			if (host_fcntl_getfl(fd) >= 0)
