@@ -297,6 +297,11 @@ static int filter_new(const struct filter_params *p, scmp_filter_ctx *ret_ctx)
 	/* The symbolizer of a sanitizer's report: it does without. */
 	if (!err && SANITIZING)
 		err = seccomp_rule_add_exact(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fork), 0);
+	/* malloc looks into /proc/sys/vm/overcommit_memory before it first gives memory back; "no" will do. */
+	if (!err && !p->names && !SANITIZING)
+		err = seccomp_rule_add_exact(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 2,
+					     SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (uint32_t)AT_FDCWD),
+					     SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC));
 	for (size_t i = 0; i < ARRAY_SIZE(rules) && !err; i++)
 		if (rule_applies(&rules[i], p))
 			err = rule_add(ctx, &rules[i], p);

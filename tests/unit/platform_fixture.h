@@ -56,7 +56,7 @@ static inline void fixture_init(void)
 	cr_assert_eq(host_mmap(NULL, MEMORY_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0, &p), 0);
 	memory = p;
 	params.memory_fd = memory_fd;
-	cr_assert_eq(platform_select("auto", &params, &why), 0, "%s", why);
+	cr_assert_eq(platform_select(name && *name ? name : "auto", &params, &why), 0, "%s", why);
 }
 
 static inline void fixture_fini(void)
