@@ -101,6 +101,8 @@ static const struct rule rules[] = {
 	/* To and from the spawner and helpers, with descriptors.  No address: sockets can't be connected anew. */
 	CALL(sendmsg, ALWAYS),
 	CALL(recvmsg, ALWAYS),
+	CALL(sendmmsg, ALWAYS),
+	CALL(recvmmsg, ALWAYS),
 	CALL2(recvfrom, ALWAYS, EQ(4, 0), EQ(5, 0)),
 	CALL2(sendto, ALWAYS, EQ(4, 0), EQ(5, 0)),
 	/* Terminals and streams. */
