@@ -173,6 +173,7 @@ static const struct rule rules[] = {
 	CALL(uname, ALWAYS),
 	CALL(sysinfo, ALWAYS),
 	CALL(getrusage, ALWAYS),
+	CALL2(getpriority, ALWAYS, EQ32(0, 0), EQ32(1, 0)),
 	CALL(getuid, ALWAYS),
 	CALL(geteuid, ALWAYS),
 	CALL(getgid, ALWAYS),

@@ -22,8 +22,6 @@
 #include "vfs/dev/dev.h"
 #include "vfs/devpts/conpty.h"
 
-extern char **environ;
-
 #define DEFAULT_GRACE_NS (30 * 1000000000LL)
 #define DEFAULT_CMDLINE "console=ttyS0"
 #define BOOT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
