@@ -16,6 +16,7 @@
  *     signals.c   the host's signals, passed on
  *     terminal.c  the host's terminal, left as found
  *     trace_cmd.c sentry trace
+ *     commit.c    sentry commit
  *     doctor.c    sentry doctor
  *
  * Functions here run in the main thread before the guest starts.  An int result is 0 or, after the error was reported in
@@ -49,7 +50,7 @@ struct command {
 	/* @argv[0] is the command's name.  Returns the exit status. */
 	int (*main)(int argc, char **argv);
 };
-extern const struct command cmd_run, cmd_do, cmd_boot, cmd_trace, cmd_doctor;
+extern const struct command cmd_run, cmd_do, cmd_boot, cmd_commit, cmd_trace, cmd_doctor;
 
 int cli_main(int argc, char **argv);
 /* Prints the help of @cmd on standard output. */

@@ -47,6 +47,13 @@ run_image --overlay "$tmp/over" "$rw" -- sh -c 'cat /root/first; ls /root/kept 2
 is "the overlay goes on" first "$(cat "$tmp/out")"
 is "the image is as it was" "$before" "$(sha256sum <"$rw")"
 is "without it" kept "$(run_image "$rw" -- sh -c 'cat /root/kept; cat /root/first 2>/dev/null')"
+cp --sparse=always "$rw" "$tmp/base.img"
+cp "$tmp/over" "$tmp/over2"
+is "commit" 0 "$("$SENTRY" commit "$tmp/base.img" --overlay "$tmp/over2" >"$tmp/err" 2>&1; echo $?)" || cat "$tmp/err"
+is "no overlay any more" no "$([ -e "$tmp/over2" ] && echo yes || echo no)"
+is "committed" "first second" "$(echo $(run_image "$tmp/base.img" -- sh -c 'cat /root/first /root/second; ls /root/kept 2>/dev/null'))"
+is "clean" 0 "$(e2fsck -fn "$tmp/base.img" >/dev/null 2>&1; echo $?)"
+is "an overlay of another image" 125 "$("$SENTRY" commit "$tmp/base.img" --overlay "$tmp/over" 2>/dev/null; echo $?)"
 is "both at once" 125 "$(run_image --rw --overlay "$tmp/over" "$rw" -- true 2>/dev/null; echo $?)"
 is "tmpfs" "1024 no" "$(run_image --tmpfs /m/n:size=1m "$rw" -- sh -c 'dd if=/dev/zero of=/m/n/x bs=1k count=2000 2>/dev/null
 	echo $(($(stat -c %s /m/n/x) / 1024)) $([ -e /root/first ] && echo yes || echo no)')"

@@ -274,6 +274,79 @@ int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow 
 	return 0;
 }
 
+/* --- commit --- */
+
+/* Blocks [block, end) of the overlay, without holes in the map. */
+static int run_home(struct ext4_cow *cow, uint64_t block, uint64_t end, uint8_t *buf, size_t buf_size)
+{
+	uint64_t off = block << COW_BITS, stop = MIN(end << COW_BITS, cow->size);
+
+	while (off < stop) {
+		size_t part = MIN(stop - off, buf_size);
+		int err = host_pread_full(cow->fd, buf, part, off);
+
+		if (!err)
+			err = host_pwrite_full(cow->base_fd, buf, part, off);
+		if (err)
+			return err;
+		off += part;
+	}
+	return 0;
+}
+
+/*
+ * The block with the superblock goes last: until then the overlay still belongs to the image, and hides what of it is half
+ * written.
+ */
+static int blocks_home(struct ext4_cow *cow)
+{
+	uint64_t nr = cow->header_off >> COW_BITS;
+	size_t buf_size = 1 << 20;
+	uint8_t *buf = malloc(buf_size);
+	int err = buf ? 0 : -LINUX_ENOMEM;
+
+	for (uint64_t block = 1, end; block < nr && !err; block = end + 1) {
+		for (end = block; end < nr && is_there(cow, end); end++)
+			;
+		if (end > block)
+			err = run_home(cow, block, end, buf, buf_size);
+	}
+	if (!err)
+		err = host_fsync(cow->base_fd);
+	if (!err && is_there(cow, 0))
+		err = run_home(cow, 0, 1, buf, buf_size);
+	if (!err)
+		err = host_fsync(cow->base_fd);
+	free(buf);
+	return err;
+}
+
+int ext4_cow_commit(const char *path, const char *overlay, struct strbuf *why)
+{
+	int fd = host_openat(HOST_AT_FDCWD, path, LINUX_O_RDWR | LINUX_O_NOCTTY, 0), err;
+	struct ext4_cow *cow;
+	int64_t size;
+
+	if (fd < 0) {
+		strbuf_addf(why, "can't open %s for writing: %s", path, strerror(-fd));
+		return fd;
+	}
+	err = host_flock(fd, LINUX_LOCK_EX | LINUX_LOCK_NB);
+	if (err == -LINUX_EAGAIN) {
+		strbuf_addf(why, "%s is in use by another sentry", path);
+		host_close(fd);
+		return -LINUX_EBUSY;
+	}
+	size = host_lseek(fd, 0, LINUX_SEEK_END);
+	err = size < 0 ? (int)size : ext4_cow_open(fd, size, overlay, &cow, why);
+	if (!err) {
+		err = blocks_home(cow);
+		ext4_cow_close(cow);
+	}
+	host_close(fd);
+	return err;
+}
+
 void ext4_cow_close(struct ext4_cow *cow)
 {
 	if (cow->fd >= 0)

@@ -39,6 +39,11 @@ enum ext4_open_flags {
 struct super_block *ext4_open_image_rw(const char *path, unsigned flags, struct strbuf *why);
 /* The same with the changes in the file @overlay, which is made when it is missing: the image stays as it is. */
 struct super_block *ext4_open_image_overlay(const char *path, const char *overlay, unsigned flags, struct strbuf *why);
+/*
+ * What is in @overlay goes to the image, which nobody may have open; the overlay is of no use then.  Interrupted, it can be done
+ * again.
+ */
+int ext4_overlay_commit(const char *path, const char *overlay, struct strbuf *why);
 /* The end of a sentry: everything goes to the image, which is clean then and refuses further writes.  No task runs. */
 void ext4_shutdown(struct super_block *sb);
 /* The same as ext4_open_image for an open descriptor (taken, on failure too).  @name is used in messages and as the mount's source. */

@@ -98,6 +98,8 @@ int ext4_image_flush(struct ext4_image *img);
 /* Opens or makes the overlay @name of the image of @size bytes behind @base_fd (borrowed for its life). */
 int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow **ret, struct strbuf *why);
 void ext4_cow_close(struct ext4_cow *cow);
+/* The blocks of an overlay whose file system is clean go to the image. */
+int ext4_cow_commit(const char *path, const char *overlay, struct strbuf *why);
 int ext4_cow_read(struct ext4_cow *cow, void *buf, size_t len, uint64_t off);
 int ext4_cow_read_frames(struct ext4_cow *cow, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
 int ext4_cow_write(struct ext4_cow *cow, const void *buf, size_t len, uint64_t off);

@@ -389,6 +389,24 @@ struct super_block *ext4_open_image_overlay(const char *path, const char *overla
 	return open_path(path, overlay, flags | EXT4_OPEN_RW, why);
 }
 
+int ext4_overlay_commit(const char *path, const char *overlay, struct strbuf *why)
+{
+	struct super_block *sb;
+	struct host_stat st;
+	int err = host_fstatat(HOST_AT_FDCWD, overlay, 0, &st);
+
+	if (err) {
+		strbuf_addf(why, "can't open %s: %s", overlay, strerror(-err));
+		return err;
+	}
+	/* Opened and closed: recovered where it was not closed. */
+	sb = ext4_open_image_overlay(path, overlay, 0, why);
+	if (IS_ERR(sb))
+		return PTR_ERR(sb);
+	sb_put(sb);
+	return ext4_cow_commit(path, overlay, why);
+}
+
 void ext4_shutdown(struct super_block *sb)
 {
 	if (EXT4_SB(sb)->rw)
