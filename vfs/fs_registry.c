@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "vfs/cgroup/cgroup.h"
 #include "vfs/dev/dev.h"
 #include "vfs/devpts/pty.h"
 #include "vfs/ext4/ext4.h"
@@ -12,7 +13,7 @@
 #include "vfs/tmpfs/tmpfs.h"
 
 const struct fs_type *const fs_types[] = {
-	&sysfs_type, &tmpfs_type, &proc_type, &devtmpfs_type, &devpts_type, &ext4_type, NULL,
+	&sysfs_type, &tmpfs_type, &proc_type, &devtmpfs_type, &devpts_type, &cgroup2_type, &ext4_type, NULL,
 };
 
 const struct fs_type *fs_type_find(const char *name)

@@ -21,6 +21,7 @@
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/cgroup/cgroup.h"
 #include "vfs/user_ns.h"
 
 /* How long PID 1's end waits for the others to be gone. */
@@ -72,6 +73,7 @@ void task_release_locked(struct task *t)
 		tgroup_release_locked(tg);
 	t->unlinked = true;
 	pids_uncharge_locked();
+	cgroup_release_locked(tg);
 	if (t->user)
 		atomic_fetch_sub(&t->user->nr_tasks, 1);
 }
@@ -499,6 +501,8 @@ void do_exit(int status)
 			zap_others(pid_ns_of(t->tg->pid));
 	}
 	trace_task_exit(task_tid(t), task_wait_status(t), group_dead);
+	if (group_dead)
+		cgroup_exit(t->tg);
 	exit_notify(t, group_dead);
 	if (group_dead && t->tg == init_tgroup)
 		kernel_init_exited();

@@ -19,6 +19,7 @@
 #include "sentry/kernel/user.h"
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/cgroup/cgroup.h"
 
 static uint64_t nr_forks;
 
@@ -274,13 +275,22 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	bool thread = req->flags & LINUX_CLONE_THREAD;
 	struct tgroup *tg = child->tg;
 	struct pid *pid;
+	int err;
 
 	mutex_assert_held(&pids_lock);
 	mutex_assert_held(&tg->siglock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
+	err = cgroup_fork_locked(tg, current->tg, !thread);
+	if (err) {
+		pids_uncharge_locked();
+		return err;
+	}
 	pid = pid_alloc_ns_locked(child->nsproxy->pid_for_children, req->set_tid);
 	if (IS_ERR(pid)) {
+		cgroup_release_locked(tg);
+		if (!thread)
+			cgroup_cancel_locked(tg);
 		pids_uncharge_locked();
 		return (int)PTR_ERR(pid);
 	}
@@ -343,6 +353,8 @@ static void clone_unlink(struct task *child)
 	tg->nr_live--;
 	mutex_unlock(&tg->siglock);
 	child->exit_state = EXIT_DEAD;
+	if (child == tg->leader)
+		cgroup_cancel_locked(tg);
 	task_release_locked(child);
 	mutex_unlock(&pids_lock);
 	clone_abort(child);

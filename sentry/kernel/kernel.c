@@ -13,6 +13,7 @@
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/cgroup/cgroup.h"
 
 /* --- PID 1 --- */
 
@@ -70,8 +71,13 @@ static int init_task_link(struct task *t, struct task *parent)
 	MUTEX_GUARD(&pids_lock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
+	if (cgroup_fork_locked(tg, NULL, true)) {
+		pids_uncharge_locked();
+		return -LINUX_EAGAIN;
+	}
 	pid = pid_alloc_locked(0);
 	if (IS_ERR(pid)) {
+		cgroup_release_locked(tg);
 		pids_uncharge_locked();
 		return (int)PTR_ERR(pid);
 	}

@@ -9,6 +9,7 @@
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/timers.h"
 #include "sentry/kernel/user.h"
+#include "vfs/cgroup/cgroup.h"
 #include "vfs/user_ns.h"
 
 _Thread_local struct task *current;
@@ -49,6 +50,7 @@ void tgroup_put(struct tgroup *tg)
 	pid_put(tg->pid);
 	pid_put(tg->pgrp);
 	pid_put(tg->session);
+	cgroup_put(tg->cgroup);
 	waitq_fini(&tg->wait_chldexit);
 	waitq_fini(&tg->exec_wait);
 	waitq_fini(&tg->signalfd_wait);

@@ -36,6 +36,7 @@
 #include "vfs/vfs.h"
 
 struct seccomp_filter;
+struct cgroup;
 struct nsproxy;
 struct sem_undo_list;
 struct tty;
@@ -156,6 +157,9 @@ struct tgroup {
 	struct rusage_acct cacct;	/* siglock; of children that were waited for, and theirs */
 
 	int oom_score_adj;		/* atomic access */
+
+	struct cgroup *cgroup;		/* cgroup_lock (vfs/cgroup); a reference; NULL before the process is linked */
+	bool cgroup_left;		/* cgroup_lock; ended: no member any more */
 };
 
 /* A thread. */

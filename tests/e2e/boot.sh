@@ -10,7 +10,8 @@ command -v mke2fs >/dev/null || PATH=$PATH:/usr/sbin:/sbin
 need python3
 
 # Root without a password, and OpenRC's usual services.
-mkdir -p "$tmp/over/etc" "$SENTRY_BUILD/tests/images"
+mkdir -p "$tmp/over/etc/runlevels/sysinit" "$SENTRY_BUILD/tests/images"
+ln -s /etc/init.d/cgroups "$tmp/over/etc/runlevels/sysinit/cgroups"
 printf 'root:::0:::::\nbin:!::0:::::\ndaemon:!::0:::::\nnobody:!::0:::::\n' >"$tmp/over/etc/shadow"
 chmod 640 "$tmp/over/etc/shadow"
 image=$SENTRY_BUILD/tests/images/alpine-boot.img

@@ -10,6 +10,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/mm/uaccess.h"
+#include "vfs/cgroup/cgroup.h"
 #include "vfs/proc/proc.h"
 
 /* --- text made of the address space --- */
@@ -259,9 +260,11 @@ static int show_id_unset(struct proc_inode *pi __unused, struct strbuf *sb)
 	return 0;
 }
 
-static int show_cgroup(struct proc_inode *pi __unused, struct strbuf *sb)
+static int show_cgroup(struct proc_inode *pi, struct strbuf *sb)
 {
-	strbuf_adds(sb, "0::/\n");
+	strbuf_adds(sb, "0::");
+	cgroup_show_path(pi->tg, sb);
+	strbuf_addc(sb, '\n');
 	return 0;
 }
 
