@@ -58,7 +58,9 @@ is "both at once" 125 "$(run_image --rw --overlay "$tmp/over" "$rw" -- true 2>/d
 is "tmpfs" "1024 no" "$(run_image --tmpfs /m/n:size=1m "$rw" -- sh -c 'dd if=/dev/zero of=/m/n/x bs=1k count=2000 2>/dev/null
 	echo $(($(stat -c %s /m/n/x) / 1024)) $([ -e /root/first ] && echo yes || echo no)')"
 
-# The contract programs.
+# The contract programs, by the same user in both.
+as="-w /root -e TMPDIR=/root"
+[ "$(id -u)" = 0 ] || as="-u $(id -u):$(id -g) -w /var/tmp -e TMPDIR=/var/tmp"
 "$SENTRY" run --help | grep -q -- '--rw' || problem "help"
 for program in "$SENTRY_BUILD"/tests/contract/file-*; do
 	name=${program##*/}
@@ -66,7 +68,8 @@ for program in "$SENTRY_BUILD"/tests/contract/file-*; do
 	[ -x "$program" ] || continue
 	mkdir -p "$tmp/native"
 	(cd "$tmp/native" && "$program" </dev/null >"$tmp/native.out" 2>/dev/null; echo "status $?" >>"$tmp/native.out")
-	run_image --rw=nobarrier -v "$SENTRY_BUILD/tests/contract:/contract:ro" -w /root -e TMPDIR=/root "$rw" -- "/contract/$name" \
+	# shellcheck disable=SC2086
+	run_image --rw=nobarrier -v "$SENTRY_BUILD/tests/contract:/contract:ro" $as "$rw" -- "/contract/$name" \
 		</dev/null >"$tmp/guest.out" 2>"$tmp/guest.err"
 	echo "status $?" >>"$tmp/guest.out"
 	rm -rf "$tmp/native"
