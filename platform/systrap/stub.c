@@ -245,7 +245,7 @@ static int slot_get(struct systrap_stub *stub)
 		if (err)
 			return err;
 	}
-	return (int)stub->nr_slots++;
+	return (int)atomic_fetch_add(&stub->nr_slots, 1);
 }
 
 static struct systrap_page *slot_page(const struct systrap_stub *stub, unsigned slot)
@@ -423,7 +423,7 @@ static struct systrap_stub *stub_new(const struct stub_start *start)
 	list_init(&stub->watch);
 	stub->pidfd = -1;
 	stub->mapper_cpu = -1;
-	stub->nr_slots = 1;
+	atomic_init(&stub->nr_slots, 1);
 	stub->nr_backings = start->nr_backings;
 	stub->ack_fd = -1;
 	err = stub_ack_fd(&stub->ack_fd);
@@ -498,7 +498,7 @@ static void maker_step_locked(void)
 
 static void *maker_main(void *unused __unused)
 {
-	pairing_release_thread();
+	/* Began before anything was pinned, so on whatever core is free. */
 	mutex_lock(&stubs_lock);
 	while (!stubs.maker_stop) {
 		if (maker_has_work())

@@ -66,7 +66,7 @@ struct systrap_stub {
 	uaddr_t vvar;		/* where the vDSO data pages are: SYSTRAP_VVAR, a guest address, or 0 when they are lost */
 	/* Slots 1, 2, ... are blocks; slot 0 holds the orders. */
 	unsigned *units, nr_units; /* numbers in the file; nr_units also read by watch.c, under watch_lock to change */
-	unsigned nr_slots;	   /* those that were ever used, and slot 0 */
+	atomic_uint nr_slots;	   /* those that were ever used, and slot 0; watch.c reads it */
 	unsigned *free_slots, nr_free;
 	struct stub_thread parked[STUB_MAX_PARKED];
 	unsigned nr_parked;

@@ -42,7 +42,7 @@ static void stub_wake_waiters_locked(struct systrap_stub *stub)
 		struct systrap_page *page = (void *)((char *)systrap_stub_block(stub, slot) + SYSTRAP_PAGE_OFF);
 
 		/* A page that was never used is not to be brought in: the file is sparse. */
-		if (slot >= READ_ONCE(stub->nr_slots))
+		if (slot >= atomic_load(&stub->nr_slots))
 			break;
 		host_shared_futex_wake(&page->stops);
 	}
@@ -184,7 +184,7 @@ static void *watch_main(void *unused __unused)
 	bool repeat = false;
 	uint64_t pid;
 
-	pairing_release_thread();
+	/* Began before anything was pinned, so on whatever core is free. */
 	while (!atomic_load(&watch.stop)) {
 		int n = host_epoll_wait(watch.epoll_fd, repeat ? REPEAT_MS : -1, &pid);
 
