@@ -83,6 +83,42 @@ struct platform_stop {
 	int signo;		     /* SIGILL, SIGFPE, SIGTRAP, SIGBUS, SIGSEGV (general protection) */
 	int si_code;
 	uint64_t trapno, err;	     /* x86 exception number and page fault error bits, best knowledge */
+	/* STOP_SYSCALL */
+	bool patch;		     /* the site is worth platform_ops.patch */
+};
+
+/*
+ * Addresses of the guest's where the platform may map something of its own, read-only, while no vma is there.  Programs are
+ * linked above, and the kernel chooses others.
+ */
+#define PLATFORM_LOW_START 0x60000UL
+#define PLATFORM_LOW_END 0x70000UL
+
+/* A page of private program text that the guest can't write, as the platform has it mapped, and a syscall instruction in it. */
+struct platform_text {
+	uaddr_t site;
+	const void *page; /* its bytes */
+	unsigned prot;
+	int backing;
+	uint64_t off;
+	bool low_free;	  /* no vma at PLATFORM_LOW_START... */
+};
+
+/* System calls that a platform may answer by itself: those that return a value which the sentry has told it. */
+enum platform_answer {
+	ANSWER_NONE, /* no call */
+	ANSWER_YIELD,
+	ANSWER_PID,
+	ANSWER_TID,
+	ANSWER_PPID,
+	ANSWER_UID,
+	ANSWER_EUID,
+	ANSWER_GID,
+	ANSWER_EGID,
+	ANSWER_PGRP,
+	ANSWER_PGID, /* getpgid(0) */
+	ANSWER_SID,  /* getsid(0) */
+	NR_PLATFORM_ANSWERS,
 };
 
 struct platform_ops;
@@ -106,6 +142,7 @@ struct platform_ctx {
 struct platform_params {
 	int memory_fd;	      /* the memfd of guest memory: backing 0; borrowed for the life of the platform */
 	bool debug;
+	bool no_patch;	      /* program text stays as it is */
 };
 
 #define PLATFORM_MEMORY 0 /* the backing id of guest memory */
@@ -161,6 +198,22 @@ struct platform_ops {
 	 * execution vehicle is gone.
 	 */
 	int (*sync)(struct platform_aspace *as, bool frames);
+
+	/*
+	 * Optional, all or none: calls made from hot places may be made cheaper by mapping changed text, which is never seen through
+	 * the page table.  patch: by the owner between two runs, with mm's pt_lock held.
+	 * unpatch: the bytes of the range are about to change behind the platform's back (ptrace, /proc/pid/mem), or its text must
+	 * be genuine; pt_lock held.  With @len SIZE_MAX: everywhere, and for ever.
+	 * low_taken: a vma is about to be at PLATFORM_LOW_START...
+	 */
+	void (*patch)(struct platform_ctx *ctx, const struct platform_text *text);
+	void (*unpatch)(struct platform_aspace *as, uaddr_t addr, size_t len);
+	void (*low_taken)(struct platform_aspace *as);
+	/*
+	 * Optional.  From the next run on the platform may answer the calls whose bits (enum platform_answer) are in @mask with
+	 * @values[answer].  Owner only.
+	 */
+	void (*set_answers)(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
 
 	/*
 	 * Places the host's vDSO data pages so that they end at @addr, where the caller puts a copy of the vDSO's text;

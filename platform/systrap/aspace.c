@@ -63,8 +63,8 @@ static unsigned add_vvar_moves(struct systrap_order *op, unsigned nr, uaddr_t fr
 	return nr;
 }
 
-/* The most calls that reset_make makes: two moves of the vDSO data, two ranges. */
-#define RESET_MAX (2 + 2 * VDSO_MAX_PIECES)
+/* The most calls that reset_make makes: two moves of the vDSO data, two ranges of the guest's and one of patches. */
+#define RESET_MAX (3 + 2 * VDSO_MAX_PIECES)
 
 /*
  * The calls that turn a stub in whatever state into an empty one, with the vDSO data where @vvar says (0: at home).  Their
@@ -75,6 +75,8 @@ static unsigned reset_make(const struct systrap_stub *stub, uaddr_t vvar, struct
 	uaddr_t now = stub->vvar, to = vvar ? vvar : SYSTRAP_VVAR;
 	unsigned nr = 0;
 
+	if (systrap_patch_enabled)
+		op[nr++] = op_unmap(PATCH_TRAMPS, PATCH_NEAR_SLOTS + PATCH_SLOTS_SIZE);
 	if (now && now != SYSTRAP_VVAR && now != to) {
 		nr = add_vvar_moves(op, nr, now, SYSTRAP_VVAR);
 		now = SYSTRAP_VVAR;
@@ -283,35 +285,63 @@ static int aspace_queue(struct platform_aspace *pas, const struct systrap_order 
 	return 0;
 }
 
-int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
+/* A change of what is patched in the range goes with the call that makes it. */
+static int aspace_queue_over_patches(struct platform_aspace *pas, const struct systrap_order *op)
 {
-	struct systrap_order op = {
+	struct patch_set *set = &systrap_aspace(pas)->patch;
+	bool any = patch_drop_begin(set);
+	int err = aspace_queue(pas, op);
+
+	if (any)
+		patch_drop_end(set, op->arg[0], op->arg[1]);
+	return err;
+}
+
+static int map_make(struct systrap_order *op, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
+{
+	*op = (struct systrap_order){
 		.nr = SYS_mmap,
 		.arg = { addr, len, (uint64_t)host_prot(prot), MAP_SHARED | MAP_FIXED, SYSTRAP_FD_MEMORY, off },
 		.blame = SYSTRAP_BLAME_ORDER,
 	};
-
-	if (!range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
-		return -LINUX_EINVAL;
-	if (!prot)
-		return systrap_unmap(as, addr, len);
 	if (backing != PLATFORM_MEMORY) {
 		if (prot & PLATFORM_WRITE)
 			return -LINUX_EACCES;
 		if (!systrap_pool_backing_exists(backing))
 			return -LINUX_EBADF;
-		op.arg[4] = (uint64_t)(SYSTRAP_FD_BACKING + backing - 1);
+		op->arg[4] = (uint64_t)(SYSTRAP_FD_BACKING + backing - 1);
 	}
-	if (!(prot & PLATFORM_LAZY) && len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
-		op.arg[3] |= MAP_POPULATE;
-	return aspace_queue(as, &op);
+	if (len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
+		op->arg[3] |= MAP_POPULATE;
+	return 0;
+}
+
+int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
+{
+	struct systrap_order op;
+	int err;
+
+	if (!range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
+		return -LINUX_EINVAL;
+	if (!prot)
+		return systrap_unmap(as, addr, len);
+	err = map_make(&op, addr, len, prot, backing, off);
+	return err ? err : aspace_queue_over_patches(as, &op);
+}
+
+int systrap_map_own(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
+{
+	struct systrap_order op;
+	int err = map_make(&op, addr, len, prot, backing, off);
+
+	return err ? err : aspace_queue(as, &op);
 }
 
 int systrap_unmap(struct platform_aspace *as, uaddr_t addr, size_t len)
 {
 	struct systrap_order op = op_unmap(addr, addr + len);
 
-	return range_is_valid(addr, len) ? aspace_queue(as, &op) : -LINUX_EINVAL;
+	return range_is_valid(addr, len) ? aspace_queue_over_patches(as, &op) : -LINUX_EINVAL;
 }
 
 int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot)
@@ -325,15 +355,22 @@ int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 
 	if (!range_is_valid(addr, len))
 		return -LINUX_EINVAL;
-	return prot ? aspace_queue(as, &op) : systrap_unmap(as, addr, len);
+	if (!prot)
+		return systrap_unmap(as, addr, len);
+	patch_restore(&systrap_aspace(as)->patch, addr, len);
+	return aspace_queue(as, &op);
 }
 
 int systrap_aspace_reset(struct platform_aspace *pas)
 {
 	struct systrap_aspace *as = systrap_aspace(pas);
+	bool any = patch_drop_begin(&as->patch);
 
-	MUTEX_GUARD(&as->lock);
+	mutex_lock(&as->lock);
 	queue_collapse(as);
+	mutex_unlock(&as->lock);
+	if (any)
+		patch_drop_end(&as->patch, 0, GUEST_TASK_SIZE);
 	return 0;
 }
 
@@ -461,6 +498,7 @@ struct platform_aspace *systrap_aspace_new(void)
 	as->as.ops = &systrap_platform;
 	mutex_init(&as->lock);
 	list_init(&as->ctxs);
+	systrap_patch_aspace_init(as);
 	return &as->as;
 }
 
@@ -469,6 +507,7 @@ void systrap_aspace_free(struct platform_aspace *pas)
 	struct systrap_aspace *as = systrap_aspace(pas);
 
 	BUG_ON(!list_empty(&as->ctxs) || as->stub);
+	patch_set_fini(&as->patch);
 	mutex_fini(&as->lock);
 	free(as);
 }

@@ -14,9 +14,7 @@
 #include "platform/xstate.h"
 #include "sentry/abi/errno.h"
 
-#define USER_CS 0x33
 #define USER32_CS 0x23
-#define USER_SS 0x2b
 #define USER_HALF_END 0x7ffffffff000UL
 #define EFLAGS_NEUTRAL 0x202 /* IF and the bit that is always set */
 
@@ -139,8 +137,8 @@ void systrap_frame_new(struct systrap_ctx *ctx)
 	frame->uc.uc_stack.ss_sp = ctx->block_addr;
 	frame->uc.uc_stack.ss_size = SYSTRAP_STACK_SIZE;
 	frame->uc.uc_mcontext.fpstate = ctx->block_addr + fpstate;
-	frame->uc.uc_mcontext.cs = USER_CS;
-	frame->uc.uc_mcontext.ss = USER_SS;
+	frame->uc.uc_mcontext.cs = SYSTRAP_USER_CS;
+	frame->uc.uc_mcontext.ss = SYSTRAP_USER_SS;
 	frame->uc.uc_mcontext.flags = EFLAGS_NEUTRAL;
 	xstate_store(ctx->block + fpstate, ctx->xstate ? ctx->xstate : xstate_layout.init);
 	free(ctx->xstate);
@@ -154,6 +152,7 @@ void systrap_frame_new(struct systrap_ctx *ctx)
 	ctx->ctx.regs_dirty = true;
 	/* The thread may have been another context's. */
 	ctx->fs_base = ctx->gs_base = ~0ULL;
+	systrap_patch_new_thread(ctx);
 }
 
 /* --- registers --- */
@@ -181,7 +180,7 @@ bool systrap_frame_get_regs(struct systrap_ctx *ctx)
 		ctx->gs_base = READ_ONCE(ctx->page->gs_base);
 	}
 	regs->fs_base = ctx->fs_base;
-	regs->gs_base = ctx->gs_base;
+	regs->gs_base = ctx->gs_base == systrap_patch_gs(ctx, 0) ? 0 : ctx->gs_base;
 	ctx->ctx.regs_dirty = false;
 	return true;
 }
@@ -194,7 +193,8 @@ static uint64_t sane_base(uint64_t base)
 
 static void put_bases(struct systrap_ctx *ctx)
 {
-	uint64_t fs_base = sane_base(ctx->ctx.regs.fs_base), gs_base = sane_base(ctx->ctx.regs.gs_base);
+	uint64_t fs_base = sane_base(ctx->ctx.regs.fs_base);
+	uint64_t gs_base = systrap_patch_gs(ctx, sane_base(ctx->ctx.regs.gs_base));
 
 	if (fs_base != ctx->fs_base || gs_base != ctx->gs_base) {
 		ctx->page->fs_base = ctx->fs_base = fs_base;
@@ -212,13 +212,18 @@ void systrap_frame_put_regs(struct systrap_ctx *ctx)
 	if (!ctx->ctx.regs_dirty)
 		return;
 	put_bases(ctx);
+	systrap_patch_put_regs(ctx);
+	if (ctx->by_patch) {
+		ctx->ctx.regs_dirty = false;
+		return;
+	}
 	sc->r15 = regs->r15, sc->r14 = regs->r14, sc->r13 = regs->r13, sc->r12 = regs->r12;
 	sc->bp = regs->rbp, sc->bx = regs->rbx, sc->r11 = regs->r11, sc->r10 = regs->r10;
 	sc->r9 = regs->r9, sc->r8 = regs->r8, sc->ax = regs->rax, sc->cx = regs->rcx;
 	sc->dx = regs->rdx, sc->si = regs->rsi, sc->di = regs->rdi, sc->sp = regs->rsp;
-	sc->ip = regs->rip, sc->flags = regs->eflags;
-	sc->cs = regs->cs == USER32_CS ? USER32_CS : USER_CS;
-	sc->ss = USER_SS;
+	sc->ip = ctx->rip, sc->flags = regs->eflags;
+	sc->cs = regs->cs == USER32_CS ? USER32_CS : SYSTRAP_USER_CS;
+	sc->ss = SYSTRAP_USER_SS;
 	ctx->ctx.regs_dirty = false;
 }
 

@@ -67,7 +67,7 @@
 #define SYSTRAP_SLEEP_RET_OFF 0x300	 /* the mapper's futex */
 #define SYSTRAP_DIE_RET_OFF 0x340	 /* exit_group, when start-up fails */
 #define SYSTRAP_CONFINE_RET_OFF 0x380	 /* seccomp, by a new guest thread */
-#define SYSTRAP_HANDLER_OFF 0x400
+#define SYSTRAP_HANDLER_OFF 0x3c0
 #define SYSTRAP_STOP_OFF 0x440		 /* the hand-over: rbx is the page, all else is saved and may be overwritten */
 #define SYSTRAP_WAKE_RET_OFF 0x480	 /* futex */
 #define SYSTRAP_WAIT_RET_OFF 0x4e0	 /* futex */

@@ -381,16 +381,32 @@ int patch_site(struct patch_set *set, uaddr_t site, const uint8_t *page, unsigne
 
 /* --- ends --- */
 
+/* Without a patch there is nothing to do; mm's pt_lock, which callers hold, keeps it so meanwhile. */
+static bool set_is_empty(const struct patch_set *set)
+{
+	return !__atomic_load_n(&set->nr_pages, __ATOMIC_RELAXED);
+}
+
 void patch_restore(struct patch_set *set, uaddr_t addr, size_t len)
 {
+	if (set_is_empty(set))
+		return;
 	MUTEX_GUARD(&set->lock);
 	pages_end_locked(set, addr, len, PAGE_RESTORE);
 }
 
-void patch_dropped(struct patch_set *set, uaddr_t addr, size_t len)
+bool patch_drop_begin(struct patch_set *set)
 {
-	MUTEX_GUARD(&set->lock);
+	if (set_is_empty(set))
+		return false;
+	mutex_lock(&set->lock);
+	return true;
+}
+
+void patch_drop_end(struct patch_set *set, uaddr_t addr, size_t len)
+{
 	pages_end_locked(set, addr, len, PAGE_DROPPED);
+	mutex_unlock(&set->lock);
 }
 
 static void low_taken_locked(struct patch_set *set)
@@ -432,9 +448,11 @@ void patch_set_init(struct patch_set *set, const struct patch_host *host, void *
 	mutex_init(&set->lock);
 }
 
-static void set_lost_locked(struct patch_set *set)
+void patch_set_lost_locked(struct patch_set *set)
 {
 	struct patch_page *page;
+
+	mutex_assert_held(&set->lock);
 
 	for (unsigned i = 0; i < PATCH_PAGE_BUCKETS; i++) {
 		while ((page = set->pages[i])) {
@@ -455,17 +473,34 @@ static void set_lost_locked(struct patch_set *set)
 		free(set->sites[--set->nr_sites]);
 }
 
-void patch_set_lost(struct patch_set *set)
-{
-	MUTEX_GUARD(&set->lock);
-	set_lost_locked(set);
-}
-
 void patch_set_fini(struct patch_set *set)
 {
-	set_lost_locked(set);
+	mutex_lock(&set->lock);
+	patch_set_lost_locked(set);
+	mutex_unlock(&set->lock);
 	free(set->sites);
 	mutex_fini(&set->lock);
+}
+
+/* --- mappings that went --- */
+
+static bool slots_fault(struct patch_set *set, const struct patch_slots *slots, uaddr_t addr)
+{
+	unsigned copy = addr - slots->base < PATCH_SLOTS_SIZE ? slots->page[(addr - slots->base) >> PAGE_SHIFT].copy : 0;
+
+	return copy && !set_map(set, PAGE_DOWN(addr), copy);
+}
+
+bool patch_fault(struct patch_set *set, uaddr_t addr)
+{
+	uaddr_t off = addr - PATCH_TRAMPS;
+
+	if (!__atomic_load_n(&set->nr_sites, __ATOMIC_RELAXED))
+		return false;
+	MUTEX_GUARD(&set->lock);
+	if (off < PATCH_TRAMPS_SIZE)
+		return off >> PAGE_SHIFT < set->nr_tramps && !set_map(set, PAGE_DOWN(addr), set->tramps[off >> PAGE_SHIFT]);
+	return slots_fault(set, &set->near, addr) || (!set->low_off && slots_fault(set, &set->abs, addr));
 }
 
 /* --- addresses --- */
@@ -512,8 +547,8 @@ uaddr_t patch_enter_rip(struct patch_set *set, uaddr_t rip)
 {
 	const struct patch_site *s;
 
-	/* Read without the lock: who patches a page that this thread is about to enter does it before or after. */
-	if (!__atomic_load_n(&set->nr_pages, __ATOMIC_RELAXED))
+	/* A page that is being patched meanwhile stops the thread, and brings it here again. */
+	if (set_is_empty(set))
 		return rip;
 	MUTEX_GUARD(&set->lock);
 	s = page_site(page_find(set, rip), rip);

@@ -20,7 +20,7 @@
  * addresses inside it to those the guest knows.
  *
  * Which pages.  Private text that can't be written; mm sees to that and says when it ends: any mapping operation of a patched
- * page comes by here, and what changes the bytes underneath calls patch_restore.  Pages of a file that somebody writes to while
+ * page comes by here, and what changes the bytes underneath asks for a restore.  Pages of a file that somebody writes to while
  * they are mapped private keep the old bytes, as mmap(2) allows.
  *
  * Locks: set->lock, below mm's pt_lock and above the platform's queues.  Functions take it themselves.
@@ -108,8 +108,8 @@ void patch_init(int backing, uaddr_t entry);
 
 /* @host and @arg are borrowed. */
 void patch_set_init(struct patch_set *set, const struct patch_host *host, void *arg);
-/* The stub is gone, or no thread of the address space runs any more: nothing of the set is mapped now. */
-void patch_set_lost(struct patch_set *set);
+/* The address space gets another stub: nothing of the set is mapped there.  set->lock held, and no thread runs. */
+void patch_set_lost_locked(struct patch_set *set);
 void patch_set_fini(struct patch_set *set);
 
 /*
@@ -119,12 +119,22 @@ void patch_set_fini(struct patch_set *set);
 int patch_site(struct patch_set *set, uaddr_t site, const uint8_t *page, unsigned prot, int backing, uint64_t off);
 /* Puts the guest's own pages back in the range. */
 void patch_restore(struct patch_set *set, uaddr_t addr, size_t len);
-/* The range was unmapped or mapped anew: what was patched there is gone. */
-void patch_dropped(struct patch_set *set, uaddr_t addr, size_t len);
+/*
+ * Around an operation that unmaps the range or maps it anew: what is patched there is gone with it.  Begin returns whether there is
+ * anything, and then holds set->lock until end.
+ */
+bool patch_drop_begin(struct patch_set *set);
+void patch_drop_end(struct patch_set *set, uaddr_t addr, size_t len);
 /* The guest is about to use the addresses of the absolute slots. */
 void patch_low_taken(struct patch_set *set);
 /* Restores all and never patches again: a tracer, a %gs of the guest's own. */
 void patch_set_off(struct patch_set *set);
+
+/*
+ * A fault at @addr: true when it is where the set has slots or trampolines, which are mapped again.  The host may have dropped
+ * them with other mappings.
+ */
+bool patch_fault(struct patch_set *set, uaddr_t addr);
 
 /*
  * An address inside a trampoline, or behind the start of a patched jump, and what it means.

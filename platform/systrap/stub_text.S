@@ -3,7 +3,7 @@
  * The code of a stub process; layout.h tells what it is for.  The bytes are data here: stub.c puts them behind an ELF header
  * in a memfd, mapped at SYSTRAP_TEXT.
  */
-#include "platform/systrap/layout.h"
+#include "platform/systrap/patch_area.h"
 
 #define SYS_mmap 9
 #define SYS_munmap 11
@@ -174,6 +174,9 @@ handler:
 	movq	%rsp, %rbx
 	orq	$(SYSTRAP_BLOCK_SIZE - 1), %rbx
 	subq	$(SYSTRAP_PAGE_SIZE - 1), %rbx
+	cmpl	$SYSTRAP_INTERRUPT_SIGNAL, %edi
+	je	patch_interrupt
+handler_publish:
 	movq	%rsp, SYSTRAP_PAGE_FRAME(%rbx)
 	movl	$SYSTRAP_KIND_SIGNAL, SYSTRAP_PAGE_KIND(%rbx)
 	testl	$SYSTRAP_FLAG_FSGSBASE, SYSTRAP_PAGE_FLAGS(%rbx)
@@ -226,6 +229,7 @@ resume:
 	cmpl	$SYSTRAP_KIND_PATCH, SYSTRAP_PAGE_KIND(%rbx)
 	je	patch_resume
 	movq	SYSTRAP_PAGE_FRAME(%rbx), %rsp
+sigreturn:
 	addq	$8, %rsp		/* as if the handler had returned */
 	movl	$SYS_rt_sigreturn, %eax
 	.org systrap_text + SYSTRAP_SIGRETURN_RET_OFF - 2, 0x90
@@ -270,11 +274,11 @@ bases:
 	jmp	2b
 
 	.org systrap_text + SYSTRAP_RESTORER_OFF, 0xcc
+restorer:
 	ud2
 
 	.org systrap_text + SYSTRAP_PATCH_OFF, 0xcc
-patch_resume:
-	ud2
+#include "platform/systrap/patch_text.S"
 	.org systrap_text + SYSTRAP_END_OFF, 0xcc
 	.size systrap_text, . - systrap_text
 

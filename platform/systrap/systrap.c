@@ -66,6 +66,10 @@ static enum enter ctx_enter(struct systrap_ctx *ctx)
 {
 	struct systrap_aspace *as = systrap_aspace(ctx->ctx.as);
 
+	if (unlikely(!ctx->stub))
+		systrap_patch_begin(as);
+	if (unlikely(systrap_patch_prepare(ctx)))
+		return ENTER_DEAD;
 	MUTEX_GUARD(&as->lock);
 	if (ctx->dead || (unlikely(!ctx->stub) && systrap_aspace_attach_locked(as, ctx)))
 		return ENTER_DEAD;
@@ -98,13 +102,36 @@ static void ctx_stop(struct systrap_ctx *ctx, struct platform_stop *stop)
 	atomic_store(&ctx->in_guest, false);
 	if (unlikely(atomic_load_explicit(&ctx->stub->dead, memory_order_relaxed))) {
 		ctx_die(ctx, stop);
+	} else if (READ_ONCE(ctx->page->kind) == SYSTRAP_KIND_PATCH && systrap_patch_enabled) {
+		systrap_patch_get_regs(ctx, stop);
 	} else if (unlikely(!systrap_frame_get_regs(ctx))) {
 		log_error("stub %d: a guest has spoilt its signal frame", ctx->stub->pid);
 		systrap_stub_fail(ctx->stub);
 		ctx_die(ctx, stop);
 	} else {
 		systrap_stop_decode(ctx, stop);
+		systrap_patch_stop(ctx, stop);
 	}
+}
+
+bool systrap_trap(struct systrap_ctx *ctx)
+{
+	struct systrap_page *page = ctx->page;
+	bool ok;
+
+	ctx->stops = atomic_load(&page->stops);
+	atomic_store(&page->turn, SYSTRAP_TURN_TRAP);
+	if (atomic_load(&page->stub_sleeps))
+		host_shared_futex_wake(&page->turn);
+	/* Should it not come, watch.c is to see it. */
+	systrap_watch_ctx_add(ctx);
+	wait_for_stop(ctx);
+	atomic_store_explicit(&ctx->nr_runs, atomic_load_explicit(&ctx->nr_runs, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	ok = !atomic_load(&ctx->stub->dead) && READ_ONCE(page->kind) == SYSTRAP_KIND_SIGNAL && systrap_frame_get_regs(ctx);
+	if (!ok)
+		systrap_stub_fail(ctx->stub);
+	return ok;
 }
 
 static void systrap_run(struct platform_ctx *pctx, struct platform_stop *stop)
@@ -168,7 +195,7 @@ static int systrap_get_xstate(struct platform_ctx *pctx, void *buf)
 	if (ctx->dead)
 		return -LINUX_ESRCH;
 	if (ctx->stub)
-		return systrap_frame_get_xstate(ctx, buf);
+		return systrap_patch_make_frame(ctx) ? -LINUX_EIO : systrap_frame_get_xstate(ctx, buf);
 	memcpy(buf, ctx->xstate ? ctx->xstate : xstate_layout.init, xstate_layout.size);
 	xstate_to_frame(buf, xstate_layout.size, xstate_layout.features);
 	return 0;
@@ -181,7 +208,7 @@ static int systrap_set_xstate(struct platform_ctx *pctx, const void *buf)
 	if (ctx->dead)
 		return -LINUX_ESRCH;
 	if (ctx->stub)
-		return systrap_frame_set_xstate(ctx, buf);
+		return systrap_patch_make_frame(ctx) ? -LINUX_EIO : systrap_frame_set_xstate(ctx, buf);
 	if (!ctx->xstate)
 		ctx->xstate = malloc(xstate_layout.size);
 	if (!ctx->xstate)
@@ -209,6 +236,7 @@ static void systrap_fini(void)
 	if (!initialised)
 		return;
 	pairing_fini();
+	systrap_patch_enabled = false;
 	platform_down();
 	initialised = false;
 }
@@ -277,6 +305,8 @@ static int systrap_init(const struct platform_params *params, const char **ret_w
 
 	if (!err)
 		pairing_init(); /* without it the host places the threads */
+	if (!err && !params->no_patch && systrap_patch_init())
+		log_warn("system calls are not patched: out of memory or descriptors");
 	return err;
 }
 
@@ -317,6 +347,10 @@ const struct platform_ops systrap_platform = {
 	.protect = systrap_protect,
 	.aspace_reset = systrap_aspace_reset,
 	.sync = systrap_sync,
+	.patch = systrap_patch,
+	.unpatch = systrap_unpatch,
+	.low_taken = systrap_low_taken,
+	.set_answers = systrap_patch_set_answers,
 	.map_vvar = systrap_map_vvar,
 	.ctx_new = systrap_ctx_new,
 	.ctx_free = systrap_ctx_free,

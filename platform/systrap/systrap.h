@@ -10,6 +10,7 @@
  *     stub.c     stub processes: made, pooled, recycled
  *     start.c    how a stub comes to be: its image, its first orders
  *     filter.c   the seccomp filters
+ *     patch_stop.c    patched sites: what stops there, and how it goes on; patch*.c what a patch is
  *     watch.c    stubs that die, and those that do not answer
  *     stub_text.S     their code
  *
@@ -25,6 +26,7 @@
  * given to another address space only when its memory was emptied and the host says that its guest threads are gone.
  *
  * Locks:
+ *     patch_set->lock  patched sites
  *     aspace->lock     queue, stub, contexts; held while orders are acknowledged
  *       stubs_lock     the idle stubs, the units
  *       watch_lock     the stubs and contexts that are watched
@@ -35,7 +37,8 @@
 #include "platform/pairing.h"
 #include "platform/platform.h"
 #include "platform/spawner.h"
-#include "platform/systrap/layout.h"
+#include "platform/systrap/patch.h"
+#include "platform/systrap/patch_area.h"
 #include "sentry/abi/signal.h"
 #include "sentry/base/list.h"
 #include "sentry/base/lock.h"
@@ -177,6 +180,7 @@ struct systrap_aspace {
 	bool vvar_lost;		   /* something was mapped over those of this stub */
 	unsigned nr_ops;
 	struct systrap_order op[ASPACE_MAX_OPS];
+	struct patch_set patch; /* its own */
 };
 
 static inline struct systrap_aspace *systrap_aspace(struct platform_aspace *as)
@@ -187,6 +191,8 @@ static inline struct systrap_aspace *systrap_aspace(struct platform_aspace *as)
 struct platform_aspace *systrap_aspace_new(void);
 void systrap_aspace_free(struct platform_aspace *as);
 int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
+/* The same for what the platform itself maps anywhere in the stub. */
+int systrap_map_own(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
 int systrap_unmap(struct platform_aspace *as, uaddr_t addr, size_t len);
 int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
 int systrap_aspace_reset(struct platform_aspace *as);
@@ -203,6 +209,8 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 
 /* -- systrap.c --------------------------------------------------------------------------------------------------------- */
+
+#define SYSTRAP_NR_HITS 64
 
 /* The owner's, unless marked. */
 struct systrap_ctx {
@@ -226,12 +234,26 @@ struct systrap_ctx {
 	int64_t watch_since;	    /* watch_lock: and when */
 	struct cpu_pair pair;	    /* while attached */
 	void *xstate;		    /* set before the first run; NULL: initial state */
+	/* patch_stop.c */
+	uaddr_t rip;		    /* where the guest goes on: regs.rip or an instruction that was moved */
+	bool by_patch;		    /* the last stop came without a signal: there is no frame */
+	bool answers_dirty;
+	unsigned answers;	    /* calls that may be answered, and with what */
+	uint64_t answer[PATCH_NR_ANSWERS];
+	struct guest_regs patch_regs; /* what the thread was let go with, when by_patch */
+	struct systrap_hits {
+		uaddr_t rip;
+		unsigned nr;
+	} hits[SYSTRAP_NR_HITS];    /* stops at syscall instructions that aren't patched */
 };
 
 static inline struct systrap_ctx *systrap_ctx(struct platform_ctx *ctx)
 {
 	return container_of(ctx, struct systrap_ctx, ctx);
 }
+
+/* Has the stopped thread make a signal frame.  False when it doesn't. */
+bool systrap_trap(struct systrap_ctx *ctx);
 
 /* -- frame.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -259,6 +281,38 @@ void *systrap_frame_raw_xstate(const struct systrap_ctx *ctx);
 /* -LINUX_EIO: spoilt. */
 int systrap_frame_get_xstate(struct systrap_ctx *ctx, void *buf);
 int systrap_frame_set_xstate(struct systrap_ctx *ctx, const void *buf);
+
+#define SYSTRAP_USER_CS 0x33
+#define SYSTRAP_USER_SS 0x2b
+
+/* -- patch_stop.c ------------------------------------------------------------------------------------------------------ */
+
+/* Constant after systrap_patch_init: %gs of each thread is its page, unless the guest has set it. */
+extern bool systrap_patch_enabled;
+int systrap_patch_init(void);
+void systrap_patch_aspace_init(struct systrap_aspace *as);
+/* Before a context gets a thread.  No locks. */
+void systrap_patch_begin(struct systrap_aspace *as);
+/* The thread is new to the context. */
+void systrap_patch_new_thread(struct systrap_ctx *ctx);
+
+/* Before @ctx goes on; without locks.  -LINUX_EIO: its thread does not what it is told. */
+int systrap_patch_prepare(struct systrap_ctx *ctx);
+void systrap_patch_put_regs(struct systrap_ctx *ctx);
+/* What the thread's %gs is to be, for the one that the guest believes in. */
+uint64_t systrap_patch_gs(const struct systrap_ctx *ctx, uint64_t gs_base);
+
+/* A stop by a trampoline (SYSTRAP_KIND_PATCH). */
+void systrap_patch_get_regs(struct systrap_ctx *ctx, struct platform_stop *stop);
+/* Corrects a decoded stop by a signal. */
+void systrap_patch_stop(struct systrap_ctx *ctx, struct platform_stop *stop);
+/* Makes sure that there is a frame.  0 or -LINUX_EIO. */
+int systrap_patch_make_frame(struct systrap_ctx *ctx);
+
+void systrap_patch(struct platform_ctx *ctx, const struct platform_text *text);
+void systrap_unpatch(struct platform_aspace *as, uaddr_t addr, size_t len);
+void systrap_low_taken(struct platform_aspace *as);
+void systrap_patch_set_answers(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
 
 /* -- stop.c ------------------------------------------------------------------------------------------------------------- */
 

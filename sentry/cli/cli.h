@@ -91,9 +91,9 @@ struct run_options {
 	unsigned pids;		     /* 0: none */
 	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */
 	int64_t timeout_ns;	     /* 0: none */
-	bool read_only, strace;
 	const char *console, *cmdline; /* boot only */
 	int64_t grace_ns;	     /* boot only */
+	bool read_only, strace, no_patch;
 	enum net_mode net;
 	struct policy *policy;	     /* malloc; NULL: as it is without options */
 	bool rw, rw_nobarrier;	     /* the image itself is written */

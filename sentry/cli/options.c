@@ -35,6 +35,7 @@ enum {
 	OPT_DENY,
 	OPT_HOST_LOOPBACK,
 	OPT_PCAP,
+	OPT_NO_PATCH,
 	OPT_STRACE,
 	OPT_TRACE,
 	OPT_VOLUME,
@@ -54,6 +55,7 @@ static const struct option long_options[] = {
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "net", required_argument, NULL, OPT_NET },
+	{ "no-patch", no_argument, NULL, OPT_NO_PATCH },
 	{ "pcap", required_argument, NULL, OPT_PCAP },
 	{ "pids", required_argument, NULL, OPT_PIDS },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
@@ -329,6 +331,9 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 		if (!*optarg || strlen(optarg) > 64)
 			return command_usage_error(o->cmd, "a host name has 1 to 64 bytes");
 		o->hostname = optarg;
+		return 0;
+	case OPT_NO_PATCH:
+		o->no_patch = true;
 		return 0;
 	case OPT_PLATFORM:
 		o->platform = optarg;

@@ -99,7 +99,9 @@ int setup_core(struct run_options *o)
 
 int setup_platform(const struct run_options *o)
 {
-	struct platform_params params = { .memory_fd = frames_memory_fd(), .debug = o->verbosity >= 2 };
+	struct platform_params params = {
+		.memory_fd = frames_memory_fd(), .debug = o->verbosity >= 2, .no_patch = o->no_patch,
+	};
 	const char *why = NULL;
 	int err;
 

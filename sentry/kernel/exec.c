@@ -245,6 +245,7 @@ static void exec_switch_mm(struct task *t, struct mm *mm, struct platform_ctx *c
 	tg->acct.maxrss = MAX(tg->acct.maxrss, (uint64_t)t->mm->rss_peak);
 	old = t->ctx;
 	t->ctx = ctx;
+	t->answers.ctx = NULL;
 	mutex_unlock(&tg->siglock);
 	if (old)
 		platform->ctx_free(old);

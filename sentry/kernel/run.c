@@ -91,6 +91,9 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 		task_apply_affinity(t);
 	if (unlikely(t->singlestep))
 		task_step_begin(t);
+	if (unlikely(t->ptrace))
+		mm_patch_off(t->mm);
+	task_update_answers(t);
 	atomic_store(&t->in_guest, true);
 	/* signal_wake_up sets the flag, then looks at in_guest. */
 	if (unlikely(atomic_load(&t->sleeper.interrupted))) {
@@ -305,6 +308,8 @@ static void task_handle_stop(struct task *t, const struct platform_stop *stop)
 		t->same_fault.ip = 0;
 	switch (stop->kind) {
 	case STOP_SYSCALL:
+		if (unlikely(stop->patch) && !t->ptrace)
+			mm_patch(t->mm, t->ctx);
 		task_syscall_stop(t);
 		break;
 	case STOP_FAULT:

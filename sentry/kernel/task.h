@@ -206,6 +206,11 @@ struct task {
 		uaddr_t addr, ip;
 		unsigned count;
 	} same_fault;			/* faults without progress */
+	struct {
+		struct platform_ctx *ctx;
+		unsigned mask;
+		uint64_t value[NR_PLATFORM_ANSWERS];
+	} answers;			/* what the platform was last told; answers.c */
 
 	/* Signals; siglock, but blocked may be read by its own thread without */
 	linux_sigset_t blocked, real_blocked /* sigtimedwait */, saved_sigmask;
@@ -298,6 +303,9 @@ static inline int task_tid(struct task *t)
 		return atomic_load_explicit(&t->tid, memory_order_relaxed);
 	return pid_nr(READ_ONCE(t->pid));
 }
+/* answers.c: tells the platform which calls it may answer; before each entry of the guest. */
+void task_update_answers(struct task *t);
+
 static inline int task_tgid(const struct task *t)
 {
 	return pid_nr(t->tg->pid);

@@ -58,6 +58,7 @@ struct mm {
 	uint64_t total_vm, peak_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	bool dumpable;
+	atomic_bool patch_off; /* mm_patch_off was called */
 	atomic_bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called */
 
 	/* Limits, kept current by the kernel layer (setrlimit); bytes, UINT64_MAX = none.  Read without lock. */
@@ -147,6 +148,13 @@ struct mm_fault {
  * table and, for a guest fault, in the platform), or -LINUX_EFAULT with signo and si_code filled.
  */
 int mm_fault(struct mm *mm, struct mm_fault *f);
+
+/* --- program text that a platform changes for itself --- */
+
+/* The call that @ctx of the calling thread has stopped for came from a place worth it: lets the platform patch it, if it may. */
+void mm_patch(struct mm *mm, struct platform_ctx *ctx);
+/* Text is to be genuine from now on: a tracer looks at it. */
+void mm_patch_off(struct mm *mm);
 
 /* --- for /proc and others --- */
 /* Appends /proc/pid/maps (or, with @smaps, smaps). */

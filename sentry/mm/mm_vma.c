@@ -128,8 +128,16 @@ void vma_gc_run(struct vma_gc *gc)
 	}
 }
 
+/* Addresses that the platform may use while they are free. */
+static void take_low(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	if (unlikely(start < PLATFORM_LOW_END && end > PLATFORM_LOW_START) && mm->as && platform->low_taken)
+		platform->low_taken(mm->as);
+}
+
 void mm_vma_link(struct mm *mm, struct vma *v, struct vma *after)
 {
+	take_low(mm, v->start, v->end);
 	i_mmap_lock(v);
 	vma_insert(&mm->vmas, v);
 	i_mmap_add_locked(v, after);
@@ -150,6 +158,7 @@ void mm_vma_unlink(struct mm *mm, struct vma *v, struct vma_gc *gc)
 
 void mm_vma_adjust(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end)
 {
+	take_low(mm, start, end);
 	account(mm, v->flags, -(int64_t)vma_pages(v));
 	i_mmap_lock(v);
 	v->pgoff += (int64_t)(start - v->start) >> PAGE_SHIFT;

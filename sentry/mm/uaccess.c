@@ -94,6 +94,8 @@ static size_t user_copy(struct mm *mm, enum copy_kind kind, void *buf, uaddr_t a
 			if (!page)
 				break;
 		}
+		if (unlikely(force && kind != COPY_FROM) && platform->unpatch && mm->as)
+			platform->unpatch(mm->as, addr + done, n);
 		copy_piece(kind, page, buf ? (char *)buf + done : NULL, n);
 		done += n;
 		locked += n;

@@ -229,7 +229,9 @@ Test(patch, bounds)
 	cr_assert_lt(n, 2 * PATCH_MAX_SITES);
 	check_functions(text, 64);
 	/* A new stub: all over again. */
-	patch_set_lost(&set);
+	mutex_lock(&set.lock);
+	patch_set_lost_locked(&set);
+	mutex_unlock(&set.lock);
 	cr_assert_eq(set.nr_pages, 0);
 	place(text);
 	cr_assert_eq(patch_function(text, 0), PATCH_OK);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The part of a guest thread's page that is for patched sites, and the calls that are answered without the sentry.  Included
+ * by assembly, too.
+ *
+ * Answers are values that the sentry publishes when they change.  The guest can write here; it fools nobody but itself.
+ */
+#ifndef SENTRY_PLATFORM_SYSTRAP_PATCH_AREA_H
+#define SENTRY_PLATFORM_SYSTRAP_PATCH_AREA_H
+
+#include "platform/systrap/layout.h"
+
+#define PATCH_AREA_CONT (SYSTRAP_PAGE_PATCH + 0)
+#define PATCH_AREA_INTERRUPT (SYSTRAP_PAGE_PATCH + 8)
+#define PATCH_AREA_ANSWERS (SYSTRAP_PAGE_PATCH + 12)
+#define PATCH_AREA_ANSWER (SYSTRAP_PAGE_PATCH + 16)
+#define PATCH_AREA_COUNT (SYSTRAP_PAGE_PATCH + 24)
+#define PATCH_AREA_VALUES (SYSTRAP_PAGE_PATCH + 32)
+
+/* Indices of values and bits of answers; as enum platform_answer.  0 stands for a call that has no answer. */
+#define PATCH_ANSWER_YIELD 1
+#define PATCH_ANSWER_PID 2
+#define PATCH_ANSWER_TID 3
+#define PATCH_ANSWER_PPID 4
+#define PATCH_ANSWER_UID 5
+#define PATCH_ANSWER_EUID 6
+#define PATCH_ANSWER_GID 7
+#define PATCH_ANSWER_EGID 8
+#define PATCH_ANSWER_PGRP 9
+#define PATCH_ANSWER_OF_SELF 10 /* from here on only with a first argument of 0 */
+#define PATCH_ANSWER_PGID 10
+#define PATCH_ANSWER_SID 11
+#define PATCH_NR_ANSWERS 12
+
+#define PATCH_NR_CALLS 187 /* up to the last call that may have an answer */
+
+/* From the frame as the handler finds it: the return address, struct ucontext up to rip. */
+#define SYSTRAP_FRAME_RIP 176
+
+#ifndef __ASSEMBLER__
+
+struct patch_area {
+	uint64_t cont;	       /* of the call under way: its trampoline's moved instructions */
+	atomic_uint interrupt; /* the sentry's signal came where it could not be taken */
+	atomic_uint answers;   /* bit n: value[n] may be given */
+	uint64_t answer;       /* being given */
+	uint64_t count;	       /* answers given */
+	uint64_t value[PATCH_NR_ANSWERS];
+};
+static_assert(SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, cont) == PATCH_AREA_CONT &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, interrupt) == PATCH_AREA_INTERRUPT &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, answers) == PATCH_AREA_ANSWERS &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, answer) == PATCH_AREA_ANSWER &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, count) == PATCH_AREA_COUNT &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, value) == PATCH_AREA_VALUES,
+	      "struct patch_area");
+static_assert(sizeof(struct patch_area) <= SYSTRAP_PAGE_SIZE - SYSTRAP_PAGE_PATCH, "fits its part of the page");
+
+/* In the text; patch_text.S tells what lies between them. */
+extern const uint8_t systrap_patch_entry[], systrap_patch_stack[], systrap_patch_flags[], systrap_patch_cont[],
+	systrap_patch_jump[], systrap_patch_of_self[], systrap_patch_slow[], systrap_patch_leave[], systrap_patch_left[];
+
+#endif
+#endif
