@@ -71,7 +71,8 @@ static void auxv_fill(struct auxv *x, const struct stack_args *a, uaddr_t platfo
 	auxv_add(x, LINUX_AT_EGID, cred->egid);
 	auxv_add(x, LINUX_AT_SECURE, a->req->secure);
 	auxv_add(x, LINUX_AT_RANDOM, at_random);
-	auxv_add(x, LINUX_AT_HWCAP2, host_getauxval(LINUX_AT_HWCAP2) & LINUX_HWCAP2_FSGSBASE);
+	/* A platform that patches text uses %gs, and has to see the guest set it: by arch_prctl(2), not by an instruction. */
+	auxv_add(x, LINUX_AT_HWCAP2, platform->patch ? 0 : host_getauxval(LINUX_AT_HWCAP2) & LINUX_HWCAP2_FSGSBASE);
 	auxv_add(x, LINUX_AT_EXECFN, execfn);
 	auxv_add(x, LINUX_AT_PLATFORM, platform_str);
 	/* No AT_RSEQ_*: rseq(2) is not there, and without them the C library does not try. */
