@@ -414,7 +414,7 @@ static void power_cuts(const char *mkfs, unsigned share)
 	fx_init();
 	snprintf(img, sizeof(img), "%s/img", fx_tmpdir());
 	snprintf(cut, sizeof(cut), "%s/cut", fx_tmpdir());
-	fx_run("mke2fs -q -F %s %s 24M >/dev/null 2>&1", mkfs, img);
+	fx_run("mke2fs -q -F -E root_owner %s %s 24M >/dev/null 2>&1", mkfs, img);
 	paths_init();
 	disk_read();
 	ext4_image_trace = trace;

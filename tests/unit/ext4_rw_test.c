@@ -29,7 +29,7 @@ static void names_set(void)
 
 static void mkfs(const char *opts, const char *size)
 {
-	fx_run("rm -f %s; mke2fs -q -F %s %s %s >/dev/null 2>&1", img, opts, img, size);
+	fx_run("rm -f %s; mke2fs -q -F -E root_owner %s %s %s >/dev/null 2>&1", img, opts, img, size);
 }
 
 static void image_mount(void)
@@ -175,7 +175,7 @@ Test(ext4_rw, linear_becomes_hashed)
 {
 	names_set();
 	fx_run("mkdir -p %s/d; cd %s/d; seq -f 'file-with-some-name-%%.0f' 3000 | xargs touch", src, src);
-	fx_run("mke2fs -q -F -t ext4 -b 4096 -N 30000 -d %s %s 200M >/dev/null 2>&1", src, img);
+	fx_run("mke2fs -q -F -E root_owner -t ext4 -b 4096 -N 30000 -d %s %s 200M >/dev/null 2>&1", src, img);
 	image_mount();
 	make_names("/d", 0, 100, "%u-a-new-one-that-needs-room-in-the-directory-and-so-makes-it-grow-by-some-blocks-more");
 	cr_assert_eq(count_names("/d"), 3100);
