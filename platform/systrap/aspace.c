@@ -311,7 +311,7 @@ static int map_make(struct systrap_order *op, uaddr_t addr, size_t len, unsigned
 			return -LINUX_EBADF;
 		op->arg[4] = (uint64_t)(SYSTRAP_FD_BACKING + backing - 1);
 	}
-	if (len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
+	if (!(prot & PLATFORM_LAZY) && len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
 		op->arg[3] |= MAP_POPULATE;
 	return 0;
 }

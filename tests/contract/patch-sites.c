@@ -67,14 +67,14 @@ static unsigned long registers(long nr)
 	__asm__ volatile("lea -256(%%rsp),%%rsp; mov $0x5eed,%%rbx; mov %%rbx,-8(%%rsp); mov %%rbx,-120(%%rsp)\n"
 			 "mov $2,%%r8; mov $3,%%r9; mov $4,%%r10; mov $5,%%r12; mov $6,%%r13; mov $7,%%r14; mov $8,%%r15\n"
 			 "movq %%rbx,%%xmm3; mov %1,%%rax; mov $-1,%%rdi; mov $9,%%rsi; mov $10,%%rdx; xor %%r11,%%r11; stc\n"
-			 "syscall\n1: pushfq; popq %%rax; jc 2f; or $1,%0\n"
-			 "2: lea 1b(%%rip),%%rbx; cmp %%rbx,%%rcx; je 2f; or $2,%0\n"
-			 "2: xor %%r11,%%rax; test $1,%%al; jz 2f; or $4,%0\n"
-			 "2: cmpq $0x5eed,-120(%%rsp); je 2f; or $8,%0\n"
+			 "syscall\n1: pushfq; popq %%rax; jc 2f; orl $1,%0\n"
+			 "2: lea 1b(%%rip),%%rbx; cmp %%rbx,%%rcx; je 2f; orl $2,%0\n"
+			 "2: xor %%r11,%%rax; test $1,%%al; jz 2f; orl $4,%0\n"
+			 "2: cmpq $0x5eed,-120(%%rsp); je 2f; orl $8,%0\n"
 			 "2: cmp $2,%%r8; jne 3f; cmp $3,%%r9; jne 3f; cmp $4,%%r10; jne 3f; cmp $5,%%r12; jne 3f\n"
 			 "cmp $6,%%r13; jne 3f; cmp $7,%%r14; jne 3f; cmp $8,%%r15; jne 3f; cmp $9,%%rsi; jne 3f\n"
 			 "cmp $10,%%rdx; jne 3f; cmp $-1,%%rdi; je 2f\n3: or $16,%0\n"
-			 "2: movq %%xmm3,%%rbx; cmp $0x5eed,%%rbx; je 2f; or $32,%0\n2: lea 256(%%rsp),%%rsp\n"
+			 "2: movq %%xmm3,%%rbx; cmp $0x5eed,%%rbx; je 2f; orl $32,%0\n2: lea 256(%%rsp),%%rsp\n"
 			 : "+m"(bad)
 			 : "m"(nr)
 			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
