@@ -378,6 +378,58 @@ Test(ext4_rw, scattered_files)
 	}
 }
 
+/* What ext3 left behind: it is read as it is, and gets extents when it changes, directories and symlinks too. */
+Test(ext4_rw, block_maps)
+{
+	struct file *f;
+	char b[8];
+
+	names_set();
+	for (unsigned bs = 1024; bs <= 4096; bs *= 4) {
+		fx_run("rm -rf %s %s; mkdir -p %s/d; cd %s; seq 1 400000 >large; seq 1 3000 >small; seq 1 300000 >gone; "
+		       "ln -s $(printf 'x%%.0s' $(seq 100)) d/long; ln -s short d/short; seq -f 'd/n%%.0f' 200 | xargs touch; "
+		       "truncate -s 70M sparse; echo end >>sparse; cp -a d e", src, img, src, src);
+		fx_run("mke2fs -q -F -E root_owner -t ext4 -O ^extent,^64bit -b %u -d %s %s 64M >/dev/null 2>&1 && "
+		       "tune2fs -O extent %s >/dev/null", bs, src, img, img);
+		image_mount();
+		fx_compare_trees("/", src, FX_NO_TIMES | FX_NO_LOST_FOUND);
+		f = filp_open("/large", LINUX_O_RDWR, 0);
+		cr_assert_eq(kernel_write(f, "written", 7, 1500000), 7);
+		fput(f);
+		f = filp_open("/small", LINUX_O_RDWR, 0);
+		cr_assert_eq(file_truncate(f, 5000), 0);
+		fput(f);
+		f = filp_open("/sparse", LINUX_O_RDWR, 0);
+		cr_assert_eq(kernel_write(f, "middle", 6, 35 << 20), 6);
+		fput(f);
+		cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, "/gone"), 0);
+		make_names("/d", 0, 300, "a-name-that-is-new-%u");
+		fx_run("cd %s; rm -r gone e; printf written | dd of=large bs=1 seek=1500000 conv=notrunc 2>/dev/null; "
+		       "truncate -s 5000 small; printf middle | dd of=sparse bs=1M seek=35 conv=notrunc 2>/dev/null; "
+		       "seq -f 'd/a-name-that-is-new-%%.0f' 0 299 | xargs touch; "
+		       "chmod 644 d/a-name*", src);
+		for (unsigned i = 1; i <= 200; i++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "/e/n%u", i);
+			cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, name), 0);
+		}
+		cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, "/e/long"), 0);
+		cr_assert_eq(do_unlinkat(LINUX_AT_FDCWD, "/e/short"), 0);
+		cr_assert_eq(do_rmdirat(LINUX_AT_FDCWD, "/e"), 0);
+		fx_compare_trees("/", src, FX_NO_TIMES | FX_NO_LOST_FOUND);
+		image_unmount("block maps");
+		image_mount();
+		fx_compare_trees("/", src, FX_NO_TIMES | FX_NO_LOST_FOUND);
+		f = filp_open("/large", LINUX_O_RDWR, 0);
+		cr_assert_eq(kernel_read(f, b, 7, 1500000), 7);
+		cr_assert(!memcmp(b, "written", 7));
+		fput(f);
+		image_unmount("block maps, again");
+		fx_run("debugfs -R 'stat /sparse' %s 2>/dev/null | grep -q 'Flags: 0x80000'", img);
+	}
+}
+
 /* Behind 2 TiB and up to the last block there is. */
 Test(ext4_rw, large_sparse_file)
 {

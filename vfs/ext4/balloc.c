@@ -265,6 +265,14 @@ static int group_alloc(struct ext4_sb_info *es, uint32_t group, uint32_t start, 
 	return nr;
 }
 
+bool ext4_may_use_reserve(struct ext4_sb_info *es)
+{
+	const struct ext2_super_block *s = es->fs->super;
+
+	return s->s_def_resuid == current_cred->fsuid || (s->s_def_resgid && cred_in_group(current_cred, s->s_def_resgid)) ||
+	       capable(CAP_SYS_RESOURCE);
+}
+
 int64_t ext4_blocks_left(struct ext4_sb_info *es, bool privileged)
 {
 	struct ext4_rw *rw = es->rw;
@@ -281,7 +289,7 @@ int ext4_alloc_blocks(struct ext4_sb_info *es, uint64_t goal, uint32_t want, uin
 	int n = 0;
 
 	if (!rw->reserve_ok) {
-		int64_t left = ext4_blocks_left(es, capable(CAP_SYS_RESOURCE));
+		int64_t left = ext4_blocks_left(es, ext4_may_use_reserve(es));
 
 		if (left < 1)
 			return -LINUX_ENOSPC;

@@ -169,6 +169,7 @@ struct ext4_inode_info {
 	bool is_dirty;		     /* rw->dirty_lock */
 	struct list_head orphan_link;
 	bool on_orphans;
+	struct rwlock wb_lock;	    /* where blocks are: ext4_rw.h */
 	bool stillborn;		    /* never came to be, or is only read: its end changes nothing */
 	atomic_uint sync_tid;	    /* transaction that fsync waits for; 0: none */
 	atomic_uint nr_open;	    /* of a directory: positions are handed out */

@@ -6,7 +6,7 @@
  *     commit.c        the jbd2 log: commit, checkpoint, replay at open
  *     balloc.c        blocks; ialloc.c: inodes and the orphan list
  *     inode_write.c   inodes to the inode table, their end
- *     extent_write.c  changing extent trees
+ *     extent_write.c  changing extent trees; extent_range.c: ranges of a file's blocks; migrate.c: what has a block map
  *     dir_write.c     names in directories; htree.c: their hash trees; namei.c: the operations on them
  *     write.c         file data: delayed allocation, truncate, fsync; fallocate.c
  *     xattr_write.c   extended attributes
@@ -33,7 +33,10 @@
  * is written back.  Blocks are freed only after the pages over them were dropped and every mapping of them was undone,
  * with i_rwsem held for writing or the inode unreachable: so no write-back and no guest mapping ever reaches a freed block.
  *
- * Lock order: inode->i_rwsem, iget_locks, commit_lock, lock, ext4_inode_info.lock, cache_lock and dirty_lock (leaves).
+ * A hole that is punched does not change i_size, so that a fault may make a page dirty meanwhile: ext4_inode_info.wb_lock
+ * is held by write-back from looking blocks up until they are written, and by who frees or moves them.
+ *
+ * Lock order: inode->i_rwsem, iget_locks, ext4_inode_info.wb_lock, commit_lock, lock, ext4_inode_info.lock, cache_lock and dirty_lock (leaves).
  * `lock` is the one lock over allocator, formats and the running transaction.  Under it no page frame is allocated and no
  * inode reference is put: both may come back into the file system.
  */
@@ -214,6 +217,8 @@ void ext4_quarantine_undo(struct ext4_sb_info *es, size_t from);
 struct ext4_group_desc *ext4_gd(struct ext4_sb_info *es, uint32_t group, bool write);
 void ext4_gd_done(struct ext4_sb_info *es, uint32_t group, struct ext4_group_desc *gd);
 int ext4_balloc_init(struct ext4_sb_info *es);
+/* Whether the caller may have the blocks kept for root: by s_def_resuid, s_def_resgid or privilege. */
+bool ext4_may_use_reserve(struct ext4_sb_info *es);
 /* Blocks that a caller without privilege may still have. */
 int64_t ext4_blocks_left(struct ext4_sb_info *es, bool privileged);
 
@@ -246,7 +251,7 @@ void ext4_evict(struct ext4_inode_info *ei);
 int ext4_orphan_end(struct ext4_sb_info *es, struct ext4_inode_info *ei);
 int ext4_inode_place(struct ext4_sb_info *es, uint32_t ino, uint64_t *ret_blk, uint32_t *ret_off);
 
-/* --- extent_write.c --- */
+/* --- extent_range.c --- */
 
 enum ext4_ext_state { EXT4_EXT_HOLE, EXT4_EXT_WRITTEN, EXT4_EXT_UNWRITTEN };
 
@@ -263,6 +268,20 @@ int ext4_ext_get(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t l
 int ext4_ext_cut(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t *lblk, uint64_t end);
 #define EXT4_CUT_CREDITS 64
 void ext4_ext_init(struct ext4_inode_info *ei);
+/*
+ * The blocks from @from on are at @to from now on, which is a hole up to there when they move away from the start; blocks in
+ * between were cut before when they move towards it.  One operation, -LINUX_EOPNOTSUPP for more extents than fit into one.
+ */
+int ext4_ext_shift(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t from, uint64_t to);
+/* Blocks that ext4_ext_shift may change. */
+#define EXT4_SHIFT_CREDITS 256
+/* The tree is made anew of @segs. */
+int ext4_ext_convert(struct ext4_sb_info *es, struct ext4_inode_info *ei, const struct ext4_seg_list *segs);
+/* Says that the inode changes, and gives it an extent tree when it has a block map, as ext3 made it.  In an operation. */
+int ext4_migrate(struct ext4_sb_info *es, struct ext4_inode_info *ei);
+/* Whether i_block is about blocks at all: not of a device, or of a symlink whose target it is. */
+bool ext4_has_blocks(struct ext4_inode_info *ei);
+bool ext4_is_fast_symlink(struct ext4_inode_info *ei);
 /* Where new blocks of the file should be. */
 uint64_t ext4_goal(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t lblk);
 

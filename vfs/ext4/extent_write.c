@@ -2,48 +2,22 @@
 /*
  * Changing extent trees.
  *
- * There is one primitive: what a range of blocks is from now on (ext4_ext_set).  It is done leaf by leaf: the leaf's extents
+ * There is one primitive: what a range of blocks is from now on (tree_set).  It is done leaf by leaf: the leaf's extents
  * are rewritten as an array, split into two leaves when there are too many, taken out of the tree when none is left.
  * Every index entry names the first block of what is below it, as e2fsck and Linux want it.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "vfs/ext4/ext4_rw.h"
+#include "vfs/ext4/extent_tree.h"
 
-#define MAX_DEPTH 5
 #define ROOT_MAX ((sizeof(((struct ext2_inode_large *)0)->i_block) - sizeof(struct ext3_extent_header)) / sizeof(struct ext3_extent))
 #define WRITTEN_MAX EXT_INIT_MAX_LEN
 #define UNWRITTEN_MAX EXT_UNINIT_MAX_LEN
-#define CUT_MAX 24 /* extents freed in one operation: each may be in a group of its own */
-
-struct level {
-	struct ext3_extent_header *eh;
-	uint64_t blk; /* 0: the root, in the inode */
-	int at;	      /* the index entry that was followed */
-};
-
-struct tree {
-	struct ext4_sb_info *es;
-	struct ext4_inode_info *ei;
-	int depth;
-	struct level l[MAX_DEPTH + 2];
-	uint64_t lo, hi; /* what the leaf speaks for */
-};
-
-struct ext {
-	uint64_t lblk, len, pblk;
-	bool unwritten;
-};
 
 static struct ext3_extent_idx *idx_of(const struct level *l)
 {
 	return (struct ext3_extent_idx *)(l->eh + 1);
-}
-
-static struct ext3_extent *ext_of(const struct level *l)
-{
-	return (struct ext3_extent *)(l->eh + 1);
 }
 
 static uint64_t idx_pblk(const struct ext3_extent_idx *ix)
@@ -51,7 +25,7 @@ static uint64_t idx_pblk(const struct ext3_extent_idx *ix)
 	return ix->ei_leaf | (uint64_t)ix->ei_leaf_hi << 32;
 }
 
-static struct ext ext_decode(const struct ext3_extent *x)
+struct ext ext_decode(const struct ext3_extent *x)
 {
 	bool unwritten = x->ee_len > EXT_INIT_MAX_LEN;
 
@@ -67,12 +41,7 @@ static void ext_encode(struct ext3_extent *x, const struct ext *e)
 	x->ee_start_hi = e->pblk >> 32;
 }
 
-static struct level *leaf_of(struct tree *t)
-{
-	return &t->l[t->depth];
-}
-
-static int corrupted(struct tree *t)
+int tree_corrupted(struct tree *t)
 {
 	return ext4_error(t->es, EFSCORRUPTED, "bad extent tree in inode %llu", (unsigned long long)t->ei->vfs.ino);
 }
@@ -89,16 +58,14 @@ void ext4_ext_init(struct ext4_inode_info *ei)
 
 /* --- walking --- */
 
-static int tree_open(struct tree *t, struct ext4_sb_info *es, struct ext4_inode_info *ei)
+int tree_open(struct tree *t, struct ext4_sb_info *es, struct ext4_inode_info *ei)
 {
-	if (!(ei->flags & EXT4_EXTENTS_FL)) {
-		log_once(LOG_LEVEL_WARN, "%s: files with block maps, as of ext3, are not written; e2fsck -E bmap2extent converts them",
-			 es->name);
-		return -LINUX_EOPNOTSUPP;
-	}
+	if (!(ei->flags & EXT4_EXTENTS_FL))
+		return -LINUX_EOPNOTSUPP; /* ext4_migrate was not here */
 	t->es = es;
 	t->ei = ei;
 	t->depth = 0;
+	t->keep = false;
 	t->l[0] = (struct level){ (void *)ext4_raw_rw(ei)->i_block, 0, 0 };
 	return ext4_extent_check(ei, t->l[0].eh, sizeof(ext4_raw(ei)->i_block), -1);
 }
@@ -109,7 +76,7 @@ static int level_read(struct tree *t, uint64_t blk, int depth, struct level *ret
 	int err;
 
 	if (!ext4_blocks_valid(t->es, blk, 1))
-		return corrupted(t);
+		return tree_corrupted(t);
 	b = ext4_mread(t->es, blk);
 	if (IS_ERR(b))
 		return PTR_ERR(b);
@@ -121,7 +88,7 @@ static int level_read(struct tree *t, uint64_t blk, int depth, struct level *ret
 }
 
 /* Goes down to the leaf that speaks for @lblk, or whose first block is the next one. */
-static int tree_find(struct tree *t, uint64_t lblk)
+int tree_find(struct tree *t, uint64_t lblk)
 {
 	int depth = t->l[0].eh->eh_depth;
 
@@ -129,14 +96,14 @@ static int tree_find(struct tree *t, uint64_t lblk)
 	t->lo = 0;
 	t->hi = EXT4_MAX_LBLK;
 	if (depth > MAX_DEPTH)
-		return corrupted(t);
+		return tree_corrupted(t);
 	for (; t->depth < depth; t->depth++) {
 		struct level *l = &t->l[t->depth];
 		struct ext3_extent_idx *ix = idx_of(l);
 		int lo = 0, hi = l->eh->eh_entries, err;
 
 		if (!hi)
-			return corrupted(t);
+			return tree_corrupted(t);
 		while (lo + 1 < hi) {
 			int mid = (lo + hi) / 2;
 
@@ -151,7 +118,7 @@ static int tree_find(struct tree *t, uint64_t lblk)
 		if (lo + 1 < l->eh->eh_entries)
 			t->hi = ix[lo + 1].ei_block;
 		if (lblk < t->lo || lblk >= t->hi)
-			return corrupted(t);
+			return tree_corrupted(t);
 		err = level_read(t, idx_pblk(&ix[lo]), depth - t->depth - 1, l + 1);
 		if (err)
 			return err;
@@ -177,7 +144,7 @@ static void level_done(struct tree *t, struct level *l)
 
 /* --- nodes that come and go --- */
 
-static int node_max(const struct ext4_sb_info *es)
+int tree_node_max(const struct ext4_sb_info *es)
 {
 	return (es->blocksize - sizeof(struct ext3_extent_header) - sizeof(uint32_t)) / sizeof(struct ext3_extent);
 }
@@ -196,7 +163,7 @@ static int node_new(struct tree *t, int depth, struct level *ret)
 		return PTR_ERR(b);
 	*ret = (struct level){ (void *)b, blk, 0 };
 	ret->eh->eh_magic = EXT3_EXT_MAGIC;
-	ret->eh->eh_max = node_max(t->es);
+	ret->eh->eh_max = tree_node_max(t->es);
 	ret->eh->eh_depth = depth;
 	t->ei->vfs.blocks += t->es->blocksize / 512;
 	return 0;
@@ -403,7 +370,7 @@ static int part_free(struct tree *t, const struct ext *e, uint64_t lo, uint64_t 
 {
 	struct ext p = ext_part(e, lo, hi);
 
-	if (new->pblk && new->pblk + (lo - new->lblk) == p.pblk)
+	if (t->keep || (new->pblk && new->pblk + (lo - new->lblk) == p.pblk))
 		return 0;
 	/* What directories and symlinks hold is metadata, which the log may have. */
 	for (uint64_t i = 0; i < p.len && !LINUX_S_ISREG(t->ei->vfs.mode); i++) {
@@ -429,7 +396,7 @@ static int leaf_merge(struct tree *t, const struct ext *new, struct ext_list *ou
 		uint64_t end = e.lblk + e.len;
 
 		if (!e.len || e.lblk < next || end > t->hi || !ext4_blocks_valid(t->es, e.pblk, e.len))
-			return corrupted(t);
+			return tree_corrupted(t);
 		next = end;
 		if (e.lblk < lo)
 			ext_push(out, ext_part(&e, e.lblk, MIN(end, lo)));
@@ -481,7 +448,7 @@ static int leaf_store(struct tree *t, const struct ext_list *l, bool append)
 		err = keys_fix(t, t->depth, l->v[0].lblk);
 	if (err || left == l->nr)
 		return err;
-	if (l->nr - left > (unsigned)node_max(t->es))
+	if (l->nr - left > (unsigned)tree_node_max(t->es))
 		return -EFSCORRUPTED;
 	err = node_new(t, 0, &node);
 	if (err)
@@ -532,9 +499,9 @@ static int leaf_apply(struct tree *t, const struct ext *new)
 	return err;
 }
 
-/* --- what others use --- */
+/* --- the primitive --- */
 
-static int ext_set_locked(struct tree *t, uint64_t lblk, uint64_t len, uint64_t pblk, enum ext4_ext_state state)
+int tree_set(struct tree *t, uint64_t lblk, uint64_t len, uint64_t pblk, enum ext4_ext_state state)
 {
 	int err = 0;
 
@@ -555,112 +522,4 @@ static int ext_set_locked(struct tree *t, uint64_t lblk, uint64_t len, uint64_t 
 		err = tree_shrink(t);
 	t->ei->nr_segs = 0;
 	return err;
-}
-
-int ext4_ext_set(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t lblk, uint64_t len, uint64_t pblk,
-		 enum ext4_ext_state state)
-{
-	struct tree t;
-	int err = ext4_inode_touch(es, ei);
-	MUTEX_GUARD(&ei->lock);
-
-	if (!err)
-		err = tree_open(&t, es, ei);
-	return err ? err : ext_set_locked(&t, lblk, len, pblk, state);
-}
-
-int ext4_ext_get(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t lblk, uint64_t *ret_len, uint64_t *ret_pblk,
-		 enum ext4_ext_state *ret_state)
-{
-	struct tree t;
-	struct ext3_extent *x;
-	int err = tree_open(&t, es, ei), lo = 0, hi;
-
-	if (!err)
-		err = tree_find(&t, lblk);
-	if (err)
-		return err;
-	x = ext_of(leaf_of(&t));
-	hi = leaf_of(&t)->eh->eh_entries;
-	/* The first extent that ends behind lblk. */
-	while (lo < hi) {
-		int mid = (lo + hi) / 2;
-		struct ext e = ext_decode(&x[mid]);
-
-		if (e.lblk + e.len <= lblk)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	*ret_pblk = 0;
-	*ret_len = t.hi - lblk;
-	*ret_state = EXT4_EXT_HOLE;
-	if (lo < leaf_of(&t)->eh->eh_entries) {
-		struct ext e = ext_decode(&x[lo]);
-
-		if (e.lblk > lblk) {
-			*ret_len = e.lblk - lblk;
-			return 0;
-		}
-		if (!ext4_blocks_valid(es, e.pblk, e.len))
-			return corrupted(&t);
-		*ret_len = e.lblk + e.len - lblk;
-		*ret_pblk = e.pblk + (lblk - e.lblk);
-		*ret_state = e.unwritten ? EXT4_EXT_UNWRITTEN : EXT4_EXT_WRITTEN;
-	}
-	return 0;
-}
-
-/* Where the part of the leaf ends, from @lblk on, that one operation may free. */
-static uint64_t cut_end(struct tree *t, uint64_t lblk, uint64_t end)
-{
-	struct ext3_extent *x = ext_of(leaf_of(t));
-	unsigned seen = 0;
-
-	for (int i = 0; i < leaf_of(t)->eh->eh_entries; i++) {
-		struct ext e = ext_decode(&x[i]);
-
-		if (e.lblk + e.len <= lblk)
-			continue;
-		if (seen++ == CUT_MAX)
-			return MIN(end, e.lblk);
-	}
-	return MIN(end, t->hi);
-}
-
-int ext4_ext_cut(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t *lblk, uint64_t end)
-{
-	struct tree t;
-	uint64_t stop;
-	int err = ext4_inode_touch(es, ei);
-	MUTEX_GUARD(&ei->lock);
-
-	if (!err)
-		err = tree_open(&t, es, ei);
-	if (!err)
-		err = tree_find(&t, *lblk);
-	if (err)
-		return err;
-	stop = cut_end(&t, *lblk, end);
-	err = ext_set_locked(&t, *lblk, stop - *lblk, 0, EXT4_EXT_HOLE);
-	*lblk = stop;
-	return err;
-}
-
-uint64_t ext4_goal(struct ext4_sb_info *es, struct ext4_inode_info *ei, uint64_t lblk)
-{
-	uint32_t group = (ei->vfs.ino - 1) / es->fs->super->s_inodes_per_group;
-	struct tree t;
-
-	if (lblk != UINT64_MAX && !tree_open(&t, es, ei) && !tree_find(&t, lblk)) {
-		struct level *leaf = leaf_of(&t);
-
-		for (int i = leaf->eh->eh_entries; i--;) {
-			struct ext e = ext_decode(&ext_of(leaf)[i]);
-
-			if (e.lblk <= lblk)
-				return e.pblk + (lblk - e.lblk);
-		}
-	}
-	return MAX(ext2fs_group_first_block2(es->fs, group), (uint64_t)es->first_block + 1);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fallocate(2): preallocation, holes, ranges of zeros.  Ranges are not taken out of or put into a file (FALLOC_FL_COLLAPSE_RANGE,
- * FALLOC_FL_INSERT_RANGE).
+ * fallocate(2): preallocation, holes, ranges of zeros, ranges that are taken out of a file or put into it.
  */
 #include <string.h>
 
@@ -63,6 +62,27 @@ static int allocate(struct inode *inode, uint64_t off, uint64_t end)
 	return err;
 }
 
+/* Frees the blocks [at, last). */
+static int cut(struct inode *inode, uint64_t at, uint64_t last)
+{
+	struct ext4_sb_info *es = EXT4_SB(inode->sb);
+	struct ext4_inode_info *ei = EXT4_I(inode);
+	int err = 0;
+
+	rwlock_write(&ei->wb_lock);
+	while (at < last && !err) {
+		err = ext4_begin(es, EXT4_CUT_CREDITS, EXT4_USE_RESERVE);
+		if (err)
+			break;
+		err = ext4_ext_cut(es, ei, &at, last);
+		if (!err)
+			err = ext4_inode_store(es, ei);
+		err = ext4_end(es, err);
+	}
+	rwlock_unlock(&ei->wb_lock);
+	return err;
+}
+
 /*
  * Bytes [off, end) become a hole, but for parts of blocks, which are zeroed.  Pages go before the blocks and, because reading
  * does not wait for us, once more behind them.
@@ -76,16 +96,66 @@ static int punch(struct inode *inode, uint64_t off, uint64_t end)
 	/* Behind the end of the file there may be preallocated blocks too: the block with the end is then whole. */
 	if (end >= inode->size)
 		last = MAX(last, ALIGN_UP(MIN(end, inode->size), (uint64_t)es->blocksize) >> es->blkbits);
-	while (at < last && !err) {
-		err = ext4_begin(es, EXT4_CUT_CREDITS, EXT4_USE_RESERVE);
-		if (err)
-			break;
-		err = ext4_ext_cut(es, EXT4_I(inode), &at, last);
-		if (!err)
-			err = ext4_inode_store(es, EXT4_I(inode));
+	if (!err)
+		err = cut(inode, at, last);
+	return err ? err : mapping_punch(&inode->mapping, off, end);
+}
+
+/* --- a range less, a range more --- */
+
+/* The blocks from @from on go to @to, and the size changes with them. */
+static int shift(struct inode *inode, uint64_t from, uint64_t to)
+{
+	struct ext4_sb_info *es = EXT4_SB(inode->sb);
+	struct ext4_inode_info *ei = EXT4_I(inode);
+	uint64_t size = inode->size + (to << es->blkbits) - (from << es->blkbits);
+	int err;
+
+	rwlock_write(&ei->wb_lock);
+	err = ext4_begin(es, EXT4_SHIFT_CREDITS, EXT4_USE_RESERVE);
+	if (!err) {
+		err = ext4_ext_shift(es, ei, from, to);
+		if (!err) {
+			ei->disksize = size;
+			err = ext4_inode_store(es, ei);
+		}
 		err = ext4_end(es, err);
 	}
-	return err ? err : mapping_punch(&inode->mapping, off, end);
+	if (!err) {
+		MUTEX_GUARD(&inode->i_lock);
+		WRITE_ONCE(inode->size, size);
+	}
+	rwlock_unlock(&ei->wb_lock);
+	return err;
+}
+
+/* ext4_collapse_range, ext4_insert_range. */
+static int move_range(struct inode *inode, bool insert, uint64_t off, uint64_t len)
+{
+	struct ext4_sb_info *es = EXT4_SB(inode->sb);
+	uint64_t at = off >> es->blkbits, n = len >> es->blkbits, all = INT64_MAX & PAGE_MASK;
+	struct mapping *m = &inode->mapping;
+	int tries = 0, err;
+
+	if ((off | len) & (es->blocksize - 1))
+		return -LINUX_EINVAL;
+	if (insert && len > inode->sb->max_bytes - inode->size)
+		return -LINUX_EFBIG;
+	if (insert ? off >= inode->size : off + len >= inode->size)
+		return -LINUX_EINVAL;
+	/* Where a page is does not say any more what is in it. */
+	err = mapping_writeback(m, PAGE_DOWN(off), UINT64_MAX);
+	if (!err)
+		err = mapping_punch(m, PAGE_DOWN(off), all);
+	if (!err && !insert)
+		err = cut(inode, at, at + n);
+	if (err)
+		return err;
+	do
+		err = insert ? shift(inode, at, at + n) : shift(inode, at + n, at);
+	while (ext4_retry(es, err, &tries));
+	mapping_punch(m, PAGE_DOWN(off), all);
+	return err;
 }
 
 static int size_extend(struct inode *inode, uint64_t size)
@@ -99,8 +169,8 @@ static int fallocate_locked(struct inode *inode, int mode, uint64_t off, uint64_
 {
 	int err = 0;
 
-	if (!(EXT4_I(inode)->flags & EXT4_EXTENTS_FL))
-		return -LINUX_EOPNOTSUPP;
+	if (mode & (LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE))
+		return move_range(inode, mode & LINUX_FALLOC_FL_INSERT_RANGE, off, end - off);
 	if (mode & LINUX_FALLOC_FL_PUNCH_HOLE) {
 		/* Behind the end there is nothing but what was preallocated, which stays, as in Linux. */
 		end = MIN(end, inode->size);
@@ -122,7 +192,8 @@ int ext4_fallocate(struct file *f, int mode, uint64_t off, uint64_t len)
 	struct inode *inode = f->inode;
 	int err;
 
-	if (mode & ~(LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE))
+	if (mode & ~(LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE |
+		     LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE))
 		return -LINUX_EOPNOTSUPP;
 	rwlock_write(&inode->i_rwsem);
 	err = inode_remove_privs(&f->path);

@@ -116,7 +116,7 @@ static int fsync_read_only(struct file *f, uint64_t start, uint64_t end, bool da
 }
 
 /* A fast symlink is in the inode: short, and without a block but that of its attributes. */
-static bool is_fast_symlink(struct ext4_inode_info *ei)
+bool ext4_is_fast_symlink(struct ext4_inode_info *ei)
 {
 	return ei->vfs.size < sizeof(ext4_raw(ei)->i_block) && !(ei->flags & (EXT4_EXTENTS_FL | EXT4_INLINE_DATA_FL)) &&
 	       (ei->vfs.blocks == 0 || ext4_raw(ei)->i_file_acl);
@@ -136,7 +136,7 @@ static int ext4_readlink(struct inode *inode, struct strbuf *ret)
 	if (!len || len >= sizeof(buf))
 		return ext4_error(EXT4_SB(inode->sb), EFSCORRUPTED, "bad length of symlink %llu",
 				  (unsigned long long)inode->ino);
-	if (is_fast_symlink(ei)) {
+	if (ext4_is_fast_symlink(ei)) {
 		memcpy(buf, ext4_raw(ei)->i_block, len);
 	} else if (ei->flags & EXT4_INLINE_DATA_FL) {
 		err = ext4_inline_tail(ei, &tail, &tail_len);

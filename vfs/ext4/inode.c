@@ -159,6 +159,7 @@ struct ext4_inode_info *ext4_inode_alloc(struct ext4_sb_info *es, uint32_t ino, 
 	list_init(&ei->dirty_link);
 	list_init(&ei->orphan_link);
 	mutex_init(&ei->lock);
+	rwlock_init(&ei->wb_lock);
 	return ei;
 }
 
@@ -279,6 +280,7 @@ void ext4_free_inode(struct inode *inode)
 	ext4_dir_forget(ei);
 	inode_fini(inode);
 	mutex_fini(&ei->lock);
+	rwlock_fini(&ei->wb_lock);
 	free(ei->segs);
 	free(ei);
 }

@@ -199,7 +199,8 @@ static int inode_free(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 
 	if (inode->mapping.ops)
 		mapping_truncate(&inode->mapping, 0);
-	inode->size = 0;
+	if (!LINUX_S_ISLNK(inode->mode)) /* there it tells what i_block is */
+		inode->size = 0;
 	err = ei->vfs.blocks ? ext4_truncate_blocks(ei, 0) : 0;
 	if (err)
 		return err;

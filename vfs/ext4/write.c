@@ -41,11 +41,9 @@ int ext4_dirty(struct mapping *m, uint64_t pgoff)
 
 	if (atomic_load_explicit(&rw->aborted, memory_order_relaxed))
 		return -LINUX_EROFS;
-	if (!(ei->flags & EXT4_EXTENTS_FL))
-		return -LINUX_EOPNOTSUPP;
 	do {
 		atomic_fetch_add(&rw->reserved, page_blocks(es));
-		if (ext4_blocks_left(es, capable(CAP_SYS_RESOURCE)) >= 0 || page_is_mapped(ei, pgoff))
+		if (ext4_blocks_left(es, ext4_may_use_reserve(es)) >= 0 || page_is_mapped(ei, pgoff))
 			return 0;
 		atomic_fetch_sub(&rw->reserved, page_blocks(es));
 	} while (ext4_retry(es, -LINUX_ENOSPC, &tries));
@@ -201,8 +199,11 @@ int ext4_writepages(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t 
 	int err = 0;
 
 	w.end = MIN(size, w.start + ((uint64_t)nr << PAGE_SHIFT));
-	if (w.start < w.end)
+	if (w.start < w.end) {
+		rwlock_read(&w.ei->wb_lock);
 		err = wb_run(&w);
+		rwlock_unlock(&w.ei->wb_lock);
+	}
 	ext4_dropped(m, pgoff, nr);
 	return err;
 }
@@ -249,8 +250,8 @@ int ext4_truncate_blocks(struct ext4_inode_info *ei, uint64_t size)
 	struct ext4_sb_info *es = EXT4_SB(ei->vfs.sb);
 	uint64_t at = ALIGN_UP(size, (uint64_t)es->blocksize) >> es->blkbits;
 
-	if (!(ei->flags & EXT4_EXTENTS_FL))
-		return ei->vfs.blocks && !ext4_raw(ei)->i_file_acl ? -LINUX_EOPNOTSUPP : 0;
+	if (!ext4_has_blocks(ei))
+		return 0;
 	while (at < EXT4_MAX_LBLK) {
 		int err = ext4_begin(es, EXT4_CUT_CREDITS, EXT4_USE_RESERVE);
 
@@ -381,8 +382,6 @@ int ext4_setattr(struct inode *inode, const struct iattr *attr)
 					  .atime = inode->atime, .mtime = inode->mtime, .ctime = inode->ctime };
 	int err = 0;
 
-	if (LINUX_S_ISREG(inode->mode) && !(ei->flags & EXT4_EXTENTS_FL) && attr->valid & ATTR_SIZE)
-		return -LINUX_EOPNOTSUPP;
 	if (attr->valid & ATTR_SIZE && attr->size < inode->size)
 		err = shrink(inode, attr->size);
 	else if (attr->valid & ATTR_SIZE && attr->size > inode->size)
