@@ -7,7 +7,6 @@
  * have any call made; so the sentry gets to see it when the stub is ready, and has shut itself in.
  */
 #define _GNU_SOURCE 1
-#include <elf.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,27 +14,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "platform/host/host.h"
 #include "platform/ptrace/ptrace.h"
+#include "platform/stub_exec.h"
 #include "platform/vdso.h"
 #include "sentry/abi/errno.h"
 
 #define STUB_START_TIMEOUT_NS 10000000000
-#define HIGH_FD 64 /* our duplicates are above the numbers that a child fills */
-#define CHILD_STACK_SIZE (64 * 1024)
 
 /* From the second on, there is always one more than was asked for: a guest that forks does not wait for a host's exec. */
 #define SPARE_FROM 2
 
-#define USER_HALF_END 0x7ffffffff000
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
-#endif
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW 4
 #endif
@@ -50,53 +42,6 @@ static struct {
 	unsigned nr_made;
 	bool no_spare; /* the end is near */
 } make = { .image_fd = -1, .memory_fd = -1, .lifeline = -1 };
-
-/* --- the image --- */
-
-static int image_new(const char **ret_why)
-{
-	static const Elf64_Ehdr ehdr = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_version = EV_CURRENT,
-		.e_entry = STUB_TEXT + STUB_ENTRY_OFF,
-		.e_phoff = sizeof(Elf64_Ehdr),
-		.e_ehsize = sizeof(Elf64_Ehdr),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 2,
-	};
-	static const Elf64_Phdr phdr[2] = {
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = STUB_TEXT, .p_paddr = STUB_TEXT,
-		  .p_filesz = STUB_TEXT_SIZE, .p_memsz = STUB_TEXT_SIZE, .p_align = STUB_TEXT_SIZE },
-		{ .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W },
-	};
-	uint8_t image[STUB_TEXT_SIZE];
-	int fd, err;
-
-	static_assert(sizeof(ehdr) + sizeof(phdr) <= STUB_ENTRY_OFF, "the headers fit in front of the entry");
-	memset(image, 0xcc, sizeof(image));
-	memcpy(image, stub_text, sizeof(stub_text));
-	memcpy(image, &ehdr, sizeof(ehdr));
-	memcpy(image + sizeof(ehdr), phdr, sizeof(phdr));
-
-	fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING | MFD_EXEC);
-	if (fd == -LINUX_EINVAL) /* before Linux 6.3 every memfd was executable */
-		fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING);
-	if (fd < 0) {
-		*ret_why = "the host refuses an executable memfd; on the host, as root: sysctl vm.memfd_noexec=0";
-		return fd;
-	}
-	err = host_write_full(fd, image, sizeof(image));
-	if (!err)
-		err = host_memfd_seal(fd, 0xf); /* SEAL, SHRINK, GROW, WRITE */
-	if (err) {
-		*ret_why = "the stub image could not be written to a memfd";
-		host_close(fd);
-		return err;
-	}
-	return fd;
-}
 
 /* --- the list of start-up calls --- */
 
@@ -192,7 +137,7 @@ static void page_fill(struct stub_page *page)
 	page_add_unmap(page, 0, STUB_TEXT);
 	page_add_unmap(page, STUB_TEXT + STUB_TEXT_SIZE, STUB_PAGE);
 	page_add_unmap(page, STUB_PAGE + STUB_PAGE_SIZE, STUB_VVAR);
-	page_add_unmap(page, STUB_VVAR + vvar_size, USER_HALF_END);
+	page_add_unmap(page, STUB_VVAR + vvar_size, STUB_USER_HALF_END);
 
 	page_add_op(page, SYS_close, STUB_FD_PAGE, 0, 0, 0);
 	page_add_op(page, SYS_rt_sigprocmask, SIG_SETMASK, START_DATA(sigmask), 0, sizeof(data->sigmask));
@@ -212,22 +157,11 @@ struct child_args {
 	int err;
 };
 
-/*
- * Signals that a user or the terminal may send to processes, and that would kill a parked thread: ignored, which exec keeps.
- * A traced thread shows them to its tracer all the same, and that drops them.
- */
-static const uint8_t ignored_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,	SIGUSR1, SIGUSR2,   SIGPIPE,
-					   SIGALRM, SIGTERM, SIGTSTP, SIGTTIN,	SIGTTOU, SIGXCPU,   SIGXFSZ,
-					   SIGIO,   SIGPROF, SIGPWR,  SIGSTKFLT, SIGVTALRM };
-#define FIRST_FREE_RT_SIGNAL 34 /* libc keeps two for itself */
-#define LAST_RT_SIGNAL 64
-
 /* Between vfork and exec: shares the spawner's memory, has its own descriptors and signal actions. */
 static int child_main(void *arg)
 {
-	static const struct host_rlimit no_core = { 0, 0 };
+	static char name[] = "sentry-stub";
 	struct child_args *a = arg;
-	char *argv[] = { "sentry-stub", NULL }, *envp[] = { NULL };
 	int exec_fd = STUB_FD_BACKING + (int)make.nr_backings;
 
 	/* Should someone have stopped it, it must go on to see the end of the lifeline. */
@@ -240,18 +174,7 @@ static int child_main(void *arg)
 		if (host_dup2(make.backing_fd[i], STUB_FD_BACKING + (int)i) < 0)
 			host_exit_group(1);
 	host_close_range((unsigned)exec_fd + 1, ~0U);
-
-	for (unsigned i = 0; i < ARRAY_SIZE(ignored_signals); i++)
-		host_sigaction(ignored_signals[i], SIG_IGN, 0);
-	for (int sig = FIRST_FREE_RT_SIGNAL; sig <= LAST_RT_SIGNAL; sig++)
-		host_sigaction(sig, SIG_IGN, 0);
-	host_setsid(); /* away from the terminal's signals */
-	host_setrlimit(4 /* RLIMIT_CORE */, &no_core);
-	/* A fixed layout keeps the stack away from the image; where it is forbidden, the odd collision is retried. */
-	host_personality(ADDR_NO_RANDOMIZE);
-	a->err = host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (!a->err)
-		a->err = host_execveat(exec_fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */);
+	a->err = stub_exec(exec_fd, name);
 	host_exit_group(1);
 }
 
@@ -304,7 +227,7 @@ static void check_vvar(const struct stub_page *page)
 /* Its parent is the sentry: to reap it, and to be told when it dies. */
 static int made_exec(struct made *m)
 {
-	int high = host_dup(m->page_fd, HIGH_FD);
+	int high = host_dup(m->page_fd, STUB_HIGH_FD);
 	struct child_args args = { .page_fd = high };
 	uint64_t mask;
 	int pid;
@@ -312,7 +235,7 @@ static int made_exec(struct made *m)
 	if (high < 0)
 		return high;
 	mask = host_signals_block();
-	pid = host_vfork(child_main, &args, (char *)make.child_stack + CHILD_STACK_SIZE, CLONE_PARENT);
+	pid = host_vfork(child_main, &args, (char *)make.child_stack + STUB_CHILD_STACK_SIZE, CLONE_PARENT);
 	host_signals_restore(mask);
 	host_close(high);
 	if (pid < 0)
@@ -413,7 +336,7 @@ static void make_add_backing(struct spawner_msg *req, struct spawner_msg *reply)
 
 	drop_spare(reply);
 	memcpy(&r, reply->data, sizeof(r));
-	high = req->nr_fds == 1 && make.nr_backings < STUB_MAX_BACKINGS ? host_dup(req->fd[0], HIGH_FD) : -LINUX_ENOSPC;
+	high = req->nr_fds == 1 && make.nr_backings < STUB_MAX_BACKINGS ? host_dup(req->fd[0], STUB_HIGH_FD) : -LINUX_ENOSPC;
 	if (high >= 0)
 		make.backing_fd[make.nr_backings++] = high;
 	r.err = MIN(high, 0);
@@ -464,20 +387,21 @@ const struct spawner_ops stub_make_ops = {
 int stub_make_init(int memory_fd, int lifeline, const char **ret_why)
 {
 	const struct vdso_layout *vdso = vdso_layout();
+	const struct stub_image program = { stub_text, sizeof(stub_text), STUB_TEXT_SIZE, STUB_TEXT, STUB_ENTRY_OFF };
 	int image, err;
 
-	image = image_new(ret_why);
+	image = stub_image_new(&program, ret_why);
 	if (image < 0)
 		return image;
 	*ret_why = "out of descriptors or memory";
-	err = make.image_fd = host_dup(image, HIGH_FD);
+	err = make.image_fd = host_dup(image, STUB_HIGH_FD);
 	host_close(image);
 	if (err >= 0)
-		err = make.memory_fd = host_dup(memory_fd, HIGH_FD);
+		err = make.memory_fd = host_dup(memory_fd, STUB_HIGH_FD);
 	if (err >= 0)
-		err = make.lifeline = host_dup(lifeline, HIGH_FD);
+		err = make.lifeline = host_dup(lifeline, STUB_HIGH_FD);
 	if (err >= 0)
-		err = host_mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+		err = host_mmap(NULL, STUB_CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
 				&make.child_stack);
 	make.have_vvar = vdso->pub.vvar_size && vdso->pub.vvar_size <= STUB_VVAR_MAX;
 	make.vvar_checked = false;
@@ -497,6 +421,6 @@ void stub_make_fini(void)
 	close_fd(&make.memory_fd);
 	close_fd(&make.lifeline);
 	if (make.child_stack)
-		host_munmap(make.child_stack, CHILD_STACK_SIZE);
+		host_munmap(make.child_stack, STUB_CHILD_STACK_SIZE);
 	make.child_stack = NULL;
 }

@@ -4,30 +4,24 @@
  * turn an ordinary new process into a stub, the filter is the last but one of them, and the last says that it is done.
  */
 #define _GNU_SOURCE 1
-#include <elf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "platform/host/host.h"
+#include "platform/stub_exec.h"
 #include "platform/systrap/systrap.h"
 #include "platform/vdso.h"
 #include "sentry/abi/errno.h"
 
 #define START_TIMEOUT_MS 10000
-#define CHILD_STACK_SIZE (64 * 1024)
-#define USER_HALF_END 0x7ffffffff000
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
-#endif
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW 4
 #endif
@@ -36,47 +30,11 @@
 
 int systrap_start_image(const char **ret_why)
 {
-	static const Elf64_Ehdr ehdr = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_version = EV_CURRENT,
-		.e_entry = SYSTRAP_TEXT + SYSTRAP_ENTRY_OFF,
-		.e_phoff = sizeof(Elf64_Ehdr),
-		.e_ehsize = sizeof(Elf64_Ehdr),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 2,
+	const struct stub_image image = {
+		systrap_text, sizeof(systrap_text), SYSTRAP_TEXT_SIZE, SYSTRAP_TEXT, SYSTRAP_ENTRY_OFF,
 	};
-	static const Elf64_Phdr phdr[2] = {
-		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = SYSTRAP_TEXT, .p_paddr = SYSTRAP_TEXT,
-		  .p_filesz = SYSTRAP_TEXT_SIZE, .p_memsz = SYSTRAP_TEXT_SIZE, .p_align = PAGE_SIZE },
-		{ .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W },
-	};
-	uint8_t image[SYSTRAP_TEXT_SIZE];
-	int fd, err;
 
-	static_assert(sizeof(ehdr) + sizeof(phdr) <= SYSTRAP_ENTRY_OFF, "the headers fit in front of the entry");
-	static_assert(sizeof(systrap_text) == sizeof(image), "the text is all of the image");
-	memcpy(image, systrap_text, sizeof(systrap_text));
-	memcpy(image, &ehdr, sizeof(ehdr));
-	memcpy(image + sizeof(ehdr), phdr, sizeof(phdr));
-
-	fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING | MFD_EXEC);
-	if (fd == -LINUX_EINVAL) /* before Linux 6.3 every memfd was executable */
-		fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING);
-	if (fd < 0) {
-		*ret_why = "the host refuses an executable memfd; on the host, as root: sysctl vm.memfd_noexec=0";
-		return fd;
-	}
-	err = host_write_full(fd, image, sizeof(image));
-	if (!err)
-		err = host_memfd_seal(fd, 0xf); /* SEAL, SHRINK, GROW, WRITE */
-	if (err) {
-		*ret_why = "the stub image could not be written to a memfd";
-		host_close(fd);
-		return err;
-	}
-	return fd;
+	return stub_image_new(&image, ret_why);
 }
 
 /* --- the first orders --- */
@@ -130,7 +88,7 @@ static void order_memory(struct systrap_stub *stub, size_t vvar_size)
 	order_unmap(stub, 0, SYSTRAP_TEXT);
 	order_unmap(stub, SYSTRAP_TEXT + SYSTRAP_TEXT_SIZE, SYSTRAP_ORDERS);
 	order_unmap(stub, SYSTRAP_ORDERS + SYSTRAP_ORDERS_SIZE, SYSTRAP_VVAR);
-	order_unmap(stub, SYSTRAP_VVAR + vvar_size, USER_HALF_END);
+	order_unmap(stub, SYSTRAP_VVAR + vvar_size, STUB_USER_HALF_END);
 	order = order_add(stub, SYS_mmap, SYSTRAP_BLOCKS + SYSTRAP_MAPPER_PAGE, SYSTRAP_UNIT_SIZE - SYSTRAP_MAPPER_PAGE,
 			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
 	order->arg[4] = SYSTRAP_FD_BLOCKS;
@@ -181,16 +139,6 @@ struct child_args {
 	int err;
 };
 
-/*
- * Signals that a user or the terminal may send to processes: ignored, which exec keeps.  Guest threads block none; what the
- * hardware sends them is handled.
- */
-static const uint8_t ignored_signals[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,	SIGUSR1, SIGUSR2,   SIGPIPE,
-					   SIGALRM, SIGTERM, SIGTSTP, SIGTTIN,	SIGTTOU, SIGXCPU,   SIGXFSZ,
-					   SIGIO,   SIGPROF, SIGPWR,  SIGSTKFLT, SIGVTALRM };
-#define FIRST_FREE_RT_SIGNAL 34 /* libc keeps two for itself */
-#define LAST_RT_SIGNAL 64
-
 static int child_files(const struct child_args *a)
 {
 	const struct stub_start *start = a->start;
@@ -209,9 +157,8 @@ static int child_files(const struct child_args *a)
 /* Between vfork and exec: shares the spawner's memory, has its own descriptors and signal actions. */
 static int child_main(void *arg)
 {
-	static const struct host_rlimit no_core = { 0, 0 };
 	struct child_args *a = arg;
-	char unit[7], *argv[] = { unit, NULL }, *envp[] = { NULL };
+	char unit[7];
 	int exec_fd;
 
 	/* First.  Its parent is the sentry's main thread. */
@@ -224,17 +171,7 @@ static int child_main(void *arg)
 	for (unsigned i = 0; i < sizeof(unit) - 1; i++)
 		unit[i] = (char)('a' + (a->unit >> (4 * (5 - i)) & 15));
 	unit[6] = '\0';
-	for (unsigned i = 0; i < ARRAY_SIZE(ignored_signals); i++)
-		host_sigaction(ignored_signals[i], SIG_IGN, 0);
-	for (int sig = FIRST_FREE_RT_SIGNAL; sig <= LAST_RT_SIGNAL; sig++)
-		host_sigaction(sig, SIG_IGN, 0);
-	host_setsid(); /* away from the terminal's signals */
-	host_setrlimit(4 /* RLIMIT_CORE */, &no_core);
-	/* A fixed layout keeps the stack away from the image; where it is forbidden, the odd collision is retried. */
-	host_personality(ADDR_NO_RANDOMIZE);
-	a->err = host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (!a->err)
-		a->err = host_execveat(exec_fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */);
+	a->err = stub_exec(exec_fd, unit);
 	host_exit_group(1);
 }
 
@@ -283,7 +220,7 @@ static void spawn_stub(struct spawner_msg *req, unsigned unit, struct spawner_ms
 		return;
 	}
 	mask = host_signals_block();
-	r->pid = host_vfork(child_main, &args, (char *)spawned->child_stack + CHILD_STACK_SIZE, CLONE_PARENT);
+	r->pid = host_vfork(child_main, &args, (char *)spawned->child_stack + STUB_CHILD_STACK_SIZE, CLONE_PARENT);
 	host_signals_restore(mask);
 	host_close(args.ack_fd);
 	r->err = MIN(r->pid, 0);
@@ -384,7 +321,7 @@ int systrap_start_init(struct stub_start *start)
 	int err;
 
 	start->vvar_size = vdso->pub.vvar_size <= SYSTRAP_VVAR_MAX ? vdso->pub.vvar_size : 0;
-	err = host_mmap(NULL, CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+	err = host_mmap(NULL, STUB_CHILD_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
 			&start->child_stack);
 	if (err)
 		return err;
@@ -407,6 +344,6 @@ void systrap_start_fini(struct stub_start *start)
 	close_fd(&start->memory_fd);
 	close_fd(&start->blocks_fd);
 	if (start->child_stack)
-		host_munmap(start->child_stack, CHILD_STACK_SIZE);
+		host_munmap(start->child_stack, STUB_CHILD_STACK_SIZE);
 	start->child_stack = NULL;
 }

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "platform/host/host.h"
+#include "platform/stub_exec.h"
 #include "platform/systrap/systrap.h"
 #include "platform/vdso.h"
 #include "sentry/abi/errno.h"

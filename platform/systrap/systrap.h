@@ -122,7 +122,6 @@ bool systrap_stub_is_alone(struct systrap_stub *stub);
 /* -- start.c ----------------------------------------------------------------------------------------------------------- */
 
 #define STUB_MAX_BACKINGS 8
-#define STUB_HIGH_FD 64 /* the sentry's duplicates are above the numbers that a child fills */
 
 /* What every stub starts with; set by systrap_pool_init. */
 struct stub_start {
