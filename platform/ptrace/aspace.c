@@ -2,11 +2,10 @@
 /*
  * Address spaces: which mapping calls wait for the stub, who makes them, and which thread of it runs a context.
  *
- * The queue holds calls as the stub makes them.  It is bounded and needs no memory when a call is added: since a mapping is a
- * cache entry, a queue that overflows collapses to "unmap everything", and so does one whose calls fail.
+ * The queue is a cache of mappings to be (platform/mapping.h): one that overflows collapses to "unmap everything", and so
+ * does one whose calls fail.
  *
- * The vDSO's data pages are the exception, there is one instance of them per stub.  as->vvar is where they belong when
- * all queued calls are made, stub->vvar is where they are; when the guest maps over them they are lost, and the stub is
+ * Of the vDSO's data pages there is one instance per stub.  as->vvar is where they belong when all queued calls are made, stub->vvar is where they are; when the guest maps over them they are lost, and the stub is
  * not used again.
  */
 #define _GNU_SOURCE 1
@@ -23,13 +22,6 @@
 
 #define ATTACH_TRIES 3
 
-/*
- * Ranges up to these are mapped with their pages: filling in a page table entry costs a fraction of the fault it saves.  Larger
- * ones are probably not used whole.  For reading, one fault brings in 16 pages anyway (fault_around_bytes).
- */
-#define POPULATE_MAX_READ (16 * PAGE_SIZE)
-#define POPULATE_MAX_WRITE (512 * PAGE_SIZE)
-
 /* An address space that mapped more than this is emptied when it is left, not when its stub is used again. */
 #define LAZY_CLEAN_MAX (128UL << 20)
 
@@ -40,76 +32,30 @@ static size_t vvar_size(void)
 
 /* --- the calls --- */
 
-static int host_prot(unsigned prot)
+#define RESET_MAX (1 + MAPPING_RESET_MAX)
+
+/* The calls that turn a stub in whatever state into an empty one, with the shared page read-only.  At most RESET_MAX. */
+static unsigned reset_make(const struct stub *stub, uaddr_t vvar, struct mapping_call *call)
 {
-	/* Never write or execute without read: stop.c relies on it. */
-	return PROT_READ | (prot & PLATFORM_WRITE ? PROT_WRITE : 0) | (prot & PLATFORM_EXEC ? PROT_EXEC : 0);
-}
-
-static struct stub_op op_unmap(uaddr_t from, uaddr_t to)
-{
-	return (struct stub_op){ .nr = SYS_munmap, .arg = { from, to - from } };
-}
-
-/* Appends the moves of the vDSO data from one place to another; returns the new number. */
-static unsigned add_vvar_moves(struct stub_op *op, unsigned nr, uaddr_t from, uaddr_t to)
-{
-	const struct vdso_layout *vdso = vdso_layout();
-
-	for (unsigned i = 0; i < vdso->nr_pieces; i++) {
-		const struct vdso_piece *p = &vdso->piece[i];
-		uint64_t off = vdso->pub.vvar_size - p->below;
-
-		op[nr++] = (struct stub_op){ .nr = SYS_mremap,
-					     .arg = { from + off, p->size, p->size, MREMAP_MAYMOVE | MREMAP_FIXED,
-						      to + off } };
-	}
-	return nr;
-}
-
-/* The most calls that reset_make makes: the page, two moves of the vDSO data, two ranges. */
-#define RESET_MAX (3 + 2 * VDSO_MAX_PIECES)
-
-/*
- * The calls that turn a stub in whatever state into an empty one, with the vDSO data where @vvar says (0: at home), and the
- * shared page read-only.  Their number.  The data goes home first when it has to go elsewhere: pieces must not overlap.
- */
-static unsigned reset_make(const struct stub *stub, uaddr_t vvar, struct stub_op *op)
-{
-	uaddr_t now = stub->vvar, to = vvar ? vvar : STUB_VVAR;
 	unsigned nr = 0;
 
 	if (!stub->sealed)
-		op[nr++] = (struct stub_op){ .nr = SYS_mprotect, .arg = { STUB_PAGE, STUB_PAGE_SIZE, PROT_READ } };
-	if (now && now != STUB_VVAR && now != to) {
-		nr = add_vvar_moves(op, nr, now, STUB_VVAR);
-		now = STUB_VVAR;
-	}
-	if (!now || now == STUB_VVAR) {
-		op[nr++] = op_unmap(0, GUEST_TASK_SIZE);
-	} else {
-		op[nr++] = op_unmap(0, now);
-		if (now + vvar_size() < GUEST_TASK_SIZE)
-			op[nr++] = op_unmap(now + vvar_size(), GUEST_TASK_SIZE);
-	}
-	if (now && now != to)
-		nr = add_vvar_moves(op, nr, now, to);
-	return nr;
+		call[nr++] = mapping_protect(STUB_PAGE, STUB_PAGE_SIZE, PLATFORM_READ);
+	return nr + mapping_reset(call + nr, stub->vvar, vvar, STUB_VVAR);
 }
 
 /* Replaces the queue by a reset. */
 static void queue_collapse(struct ptrace_aspace *as)
 {
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	if (!as->stub)
 		return;
 	if (as->vvar_lost)
 		as->stub->vvar = 0; /* goes with the rest */
-	as->nr_ops = reset_make(as->stub, as->vvar, as->op);
+	as->queue.nr = reset_make(as->stub, as->vvar, as->queue.call);
 }
 
 /* --- making them --- */
-
 
 /*
  * A protect that meets a hole, because mappings were dropped, is as well served by unmapping.  When the host has no more
@@ -121,17 +67,17 @@ static int aspace_make_calls(struct ptrace_aspace *as, pid_t tid)
 	bool collapsed = false;
 	int64_t result;
 
-	while (i < as->nr_ops) {
-		struct stub_op *failed;
+	while (i < as->queue.nr) {
+		struct mapping_call *failed;
 
-		if (tracee_call(as->stub, tid, as->op + i, as->nr_ops - i, &done, &result))
+		if (tracee_call(as->stub, tid, as->queue.call + i, as->queue.nr - i, &done, &result))
 			return stub_fail(as->stub);
 		i += done;
-		if (i == as->nr_ops)
+		if (i == as->queue.nr)
 			break;
-		failed = &as->op[i];
+		failed = &as->queue.call[i];
 		if (failed->nr == SYS_mprotect) {
-			*failed = op_unmap(failed->arg[0], failed->arg[0] + failed->arg[1]);
+			*failed = mapping_unmap(failed->arg[0], failed->arg[0] + failed->arg[1]);
 		} else if (!collapsed) {
 			queue_collapse(as);
 			collapsed = true;
@@ -151,10 +97,10 @@ int aspace_drain_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 
 	if (as->stub->dead)
 		err = -LINUX_ESRCH;
-	else if (as->nr_ops)
+	else if (as->queue.nr)
 		err = aspace_make_calls(as, ctx->tid);
 	ctx->regs_valid = false;
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	as->drains++;
 	if (as->nr_waiters)
 		pthread_cond_broadcast(&as->changed);
@@ -205,33 +151,12 @@ static void queue_flush_locked(struct ptrace_aspace *as)
 
 /* --- the queue --- */
 
-static bool op_is_map(const struct stub_op *op)
-{
-	return op->nr == SYS_mmap;
-}
-
-/* Makes one call of two when @op continues the last one in address (and offset). */
-static bool queue_merge(struct ptrace_aspace *as, const struct stub_op *op)
-{
-	struct stub_op *last = as->nr_ops ? &as->op[as->nr_ops - 1] : NULL;
-
-	if (!last || last->nr != op->nr || op->nr == SYS_mremap || last->arg[0] + last->arg[1] != op->arg[0])
-		return false;
-	if (op->nr != SYS_munmap && last->arg[2] != op->arg[2])
-		return false;
-	if (op_is_map(op) && (last->arg[3] != op->arg[3] || last->arg[4] != op->arg[4] ||
-			      last->arg[5] + last->arg[1] != op->arg[5]))
-		return false;
-	last->arg[1] += op->arg[1];
-	return true;
-}
-
 /* Room for @nr more, at the price of what is queued. */
 static void queue_reserve_locked(struct ptrace_aspace *as, unsigned nr)
 {
 	struct ptrace_ctx *own;
 
-	if (as->nr_ops + nr <= ASPACE_MAX_OPS)
+	if (mapping_queue_has_room(&as->queue, nr))
 		return;
 	own = as->stub ? ptrace_ctx_own_locked(as) : NULL;
 	if (own)
@@ -240,62 +165,55 @@ static void queue_reserve_locked(struct ptrace_aspace *as, unsigned nr)
 		queue_collapse(as);
 }
 
-static bool range_is_valid(uaddr_t addr, size_t len)
-{
-	return !PAGE_OFFSET(addr | len) && len && addr < GUEST_TASK_SIZE && len <= GUEST_TASK_SIZE - addr;
-}
-
 /* Stubs have the backings that were there when they were made. */
-static bool op_is_possible(const struct ptrace_aspace *as, const struct stub_op *op)
+static bool call_is_possible(const struct ptrace_aspace *as, const struct mapping_call *call)
 {
-	return !as->stub || !op_is_map(op) || op->arg[4] < STUB_FD_BACKING + as->stub->nr_backings;
+	return !as->stub || call->nr != SYS_mmap || call->arg[4] < STUB_FD_BACKING + as->stub->nr_backings;
 }
 
-static void queue_add_locked(struct ptrace_aspace *as, const struct stub_op *op)
+static void queue_add_locked(struct ptrace_aspace *as, const struct mapping_call *call)
 {
-	if (queue_merge(as, op))
+	if (mapping_queue_merge(&as->queue, call))
 		return;
 	queue_reserve_locked(as, 1);
-	as->op[as->nr_ops++] = *op;
+	mapping_queue_add(&as->queue, call);
 }
 
 /* The guest maps over the vDSO data or changes it.  The host does not let it be split: it goes as a whole. */
 static void vvar_lose_locked(struct ptrace_aspace *as)
 {
-	struct stub_op op = op_unmap(as->vvar, as->vvar + vvar_size());
+	struct mapping_call call = mapping_unmap(as->vvar, as->vvar + vvar_size());
 
 	as->vvar = 0;
 	if (!as->stub)
 		return;
 	as->vvar_lost = true;
-	queue_add_locked(as, &op);
+	queue_add_locked(as, &call);
 }
 
-static int aspace_queue(struct platform_aspace *pas, const struct stub_op *op)
+static int aspace_queue(struct platform_aspace *pas, const struct mapping_call *call)
 {
 	struct ptrace_aspace *as = ptrace_aspace(pas);
-	uaddr_t addr = op->arg[0], end = addr + op->arg[1];
+	uaddr_t addr = call->arg[0], end = addr + call->arg[1];
 
 	MUTEX_GUARD(&as->lock);
-	if (!op_is_possible(as, op))
+	if (!call_is_possible(as, call))
 		return -LINUX_EBADF;
-	if (op_is_map(op))
-		as->mapped += op->arg[1];
+	if (call->nr == SYS_mmap)
+		as->mapped += call->arg[1];
 	if (as->vvar && addr < as->vvar + vvar_size() && end > as->vvar)
 		vvar_lose_locked(as);
-	queue_add_locked(as, op);
+	queue_add_locked(as, call);
 	queue_flush_locked(as);
 	return 0;
 }
 
 int ptrace_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
 {
-	struct stub_op op = {
-		.nr = SYS_mmap,
-		.arg = { addr, len, (uint64_t)host_prot(prot), MAP_SHARED | MAP_FIXED, STUB_FD_MEMORY, off },
-	};
+	struct mapping_call call;
+	int fd = STUB_FD_MEMORY;
 
-	if (!range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
+	if (!mapping_range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
 		return -LINUX_EINVAL;
 	if (!prot)
 		return ptrace_unmap(as, addr, len);
@@ -304,27 +222,26 @@ int ptrace_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned pr
 			return -LINUX_EACCES;
 		if (!stubs_backing_exists(backing))
 			return -LINUX_EBADF;
-		op.arg[4] = (uint64_t)(STUB_FD_BACKING + backing - 1);
+		fd = STUB_FD_BACKING + backing - 1;
 	}
-	if (!(prot & PLATFORM_LAZY) && len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
-		op.arg[3] |= MAP_POPULATE;
-	return aspace_queue(as, &op);
+	call = mapping_map(addr, len, prot, fd, off);
+	return aspace_queue(as, &call);
 }
 
 int ptrace_unmap(struct platform_aspace *as, uaddr_t addr, size_t len)
 {
-	struct stub_op op = op_unmap(addr, addr + len);
+	struct mapping_call call = mapping_unmap(addr, addr + len);
 
-	return range_is_valid(addr, len) ? aspace_queue(as, &op) : -LINUX_EINVAL;
+	return mapping_range_is_valid(addr, len) ? aspace_queue(as, &call) : -LINUX_EINVAL;
 }
 
 int ptrace_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot)
 {
-	struct stub_op op = { .nr = SYS_mprotect, .arg = { addr, len, (uint64_t)host_prot(prot) } };
+	struct mapping_call call = mapping_protect(addr, len, prot);
 
-	if (!range_is_valid(addr, len))
+	if (!mapping_range_is_valid(addr, len))
 		return -LINUX_EINVAL;
-	return prot ? aspace_queue(as, &op) : ptrace_unmap(as, addr, len);
+	return prot ? aspace_queue(as, &call) : ptrace_unmap(as, addr, len);
 }
 
 int ptrace_aspace_reset(struct platform_aspace *pas)
@@ -344,7 +261,7 @@ int ptrace_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 
 	if (!stubs_have_vvar())
 		return -LINUX_EOPNOTSUPP;
-	if (addr < size || !range_is_valid(addr - size, size))
+	if (addr < size || !mapping_range_is_valid(addr - size, size))
 		return -LINUX_EINVAL;
 	addr -= size;
 	MUTEX_GUARD(&as->lock);
@@ -353,14 +270,14 @@ int ptrace_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 	if (as->vvar == addr)
 		return 0;
 	if (!as->stub) {
-		as->nr_ops = 0; /* they would come after the move; nothing is mapped yet, so none of them is needed */
+		as->queue.nr = 0; /* they would come after the move; nothing is mapped yet, so none of them is needed */
 		as->vvar = addr;
 		return 0;
 	}
 	queue_reserve_locked(as, 2 * VDSO_MAX_PIECES);
 	if (as->vvar)
-		as->nr_ops = add_vvar_moves(as->op, as->nr_ops, as->vvar, STUB_VVAR);
-	as->nr_ops = add_vvar_moves(as->op, as->nr_ops, STUB_VVAR, addr);
+		as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar, STUB_VVAR);
+	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, STUB_VVAR, addr);
 	as->vvar = addr;
 	queue_flush_locked(as);
 	return 0;
@@ -370,11 +287,11 @@ int ptrace_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 
 static int stub_call_clone(struct stub *stub, pid_t by)
 {
-	static const struct stub_op op = { .nr = SYS_clone, .arg = { STUB_CLONE_FLAGS } };
+	static const struct mapping_call call = { SYS_clone, { STUB_CLONE_FLAGS } };
 	unsigned done;
 	int64_t tid;
 
-	if (tracee_call(stub, by, &op, 1, &done, &tid))
+	if (tracee_call(stub, by, &call, 1, &done, &tid))
 		return stub_fail(stub);
 	if (!done)
 		return (int)tid;
@@ -433,20 +350,12 @@ static int stub_attach(struct stub *stub, struct ptrace_ctx *ctx)
 	return 0;
 }
 
-/*
- * A stub is new to the aspace: before anything that is queued, what its last user left is taken away.  A full queue makes
- * room by being forgotten, as nothing of it is mapped yet.
- */
+/* A stub is new to the aspace: before anything that is queued, what its last user left is taken away. */
 static void queue_begin(struct ptrace_aspace *as)
 {
-	struct stub_op op[RESET_MAX];
-	unsigned nr = reset_make(as->stub, as->vvar, op);
+	struct mapping_call call[RESET_MAX];
 
-	if (as->nr_ops + nr > ASPACE_MAX_OPS)
-		as->nr_ops = 0;
-	memmove(as->op + nr, as->op, as->nr_ops * sizeof(*op));
-	memcpy(as->op, op, nr * sizeof(*op));
-	as->nr_ops += nr;
+	mapping_queue_prepend(&as->queue, call, reset_make(as->stub, as->vvar, call));
 }
 
 int aspace_attach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
@@ -515,7 +424,7 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	if (!last)
 		return;
 	as->stub = NULL;
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	as->mapped = 0;
 	as->vvar_lost = false;
 	stub_put(stub);

@@ -163,7 +163,7 @@ static int ctx_enter(struct ptrace_ctx *ctx)
 		return -LINUX_ESRCH;
 	if (unlikely(!ctx->tid))
 		err = aspace_attach_locked(as, ctx);
-	if (!err && as->nr_ops)
+	if (!err && as->queue.nr)
 		err = aspace_drain_locked(as, ctx);
 	if (err)
 		return err;
@@ -184,7 +184,7 @@ static void ctx_leave(struct ptrace_ctx *ctx)
 		stub_fail(as->stub);
 	if (likely(!as->nr_waiters))
 		return;
-	if (as->nr_in_guest && as->nr_ops && !ctx->dead)
+	if (as->nr_in_guest && as->queue.nr && !ctx->dead)
 		aspace_drain_locked(as, ctx);
 	pthread_cond_broadcast(&as->changed);
 }

@@ -32,6 +32,7 @@
 #ifndef SENTRY_PLATFORM_PTRACE_PTRACE_H
 #define SENTRY_PLATFORM_PTRACE_PTRACE_H
 
+#include "platform/mapping.h"
 #include "platform/pairing.h"
 #include "platform/platform.h"
 #include "platform/ptrace/stub.h"
@@ -118,10 +119,10 @@ int tracee_set_gprs(pid_t tid, const struct guest_regs *regs);
 int tracee_get_xstate(pid_t tid, void *buf, size_t *inout_size);
 int tracee_set_xstate(pid_t tid, const void *buf, size_t size);
 /*
- * Has the stopped thread make the calls of @op in order, up to the first that fails (and may not).  *ret_done: how many
+ * Has the stopped thread make the calls of @call in order, up to the first that fails (and may not).  *ret_done: how many
  * succeeded; *ret_result: the last call's result.  Its registers are the stub's afterwards.
  */
-int tracee_call(struct stub *stub, pid_t tid, const struct stub_op *op, unsigned nr, unsigned *ret_done,
+int tracee_call(struct stub *stub, pid_t tid, const struct mapping_call *call, unsigned nr, unsigned *ret_done,
 		int64_t *ret_result);
 /* Lets a stopped thread go to sleep on the lifeline, untraced. */
 int tracee_park(pid_t tid);
@@ -132,8 +133,7 @@ void tracee_reap(pid_t tid);
 
 /* -- aspace.c ---------------------------------------------------------------------------------------------------------- */
 
-#define ASPACE_MAX_OPS 64
-static_assert(ASPACE_MAX_OPS <= STUB_NR_OPS, "a batch fits the page");
+static_assert(MAPPING_QUEUE_MAX <= STUB_NR_OPS, "a batch fits the page");
 
 struct ptrace_ctx;
 
@@ -151,8 +151,7 @@ struct ptrace_aspace {
 	uaddr_t vvar;		/* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		/* something was mapped over those of this stub */
 	size_t mapped;		/* bytes that map was asked for since the stub came */
-	unsigned nr_ops;
-	struct stub_op op[ASPACE_MAX_OPS];
+	struct mapping_queue queue;
 };
 
 static inline struct ptrace_aspace *ptrace_aspace(struct platform_aspace *as)

@@ -113,14 +113,18 @@ static int tracee_run_loop(pid_t tid, struct guest_regs *ret_regs)
 	return 0;
 }
 
-int tracee_call(struct stub *stub, pid_t tid, const struct stub_op *op, unsigned nr, unsigned *ret_done,
+int tracee_call(struct stub *stub, pid_t tid, const struct mapping_call *call, unsigned nr, unsigned *ret_done,
 		int64_t *ret_result)
 {
+	struct stub_op *op = stub->page->op;
 	struct guest_regs regs = stub_regs;
 	int err;
 
 	BUG_ON(nr > STUB_NR_OPS);
-	memcpy(stub->page->op, op, nr * sizeof(*op));
+	for (unsigned i = 0; i < nr; i++) {
+		op[i] = (struct stub_op){ .nr = call[i].nr };
+		memcpy(op[i].arg, call[i].arg, sizeof(op[i].arg));
+	}
 	regs.rip = STUB_TEXT + STUB_LOOP_OFF;
 	regs.rbx = STUB_PAGE + STUB_PAGE_OPS;
 	regs.rbp = nr;
@@ -129,7 +133,7 @@ int tracee_call(struct stub *stub, pid_t tid, const struct stub_op *op, unsigned
 	if (!err)
 		err = tracee_run_loop(tid, &regs);
 	/* The next guest in this stub could read it, and learn about the layout of this one. */
-	memset(stub->page->op, 0, nr * sizeof(*op));
+	memset(op, 0, nr * sizeof(*op));
 	if (err)
 		return err;
 	*ret_done = nr - (unsigned)regs.rbp;

@@ -2,11 +2,10 @@
 /*
  * Address spaces: which mapping calls wait for the mapper, when it gets them, and which thread of the stub runs a context.
  *
- * The queue holds orders as the mapper takes them.  It is bounded and needs no memory when a call is added: since a mapping is a
- * cache entry, a queue that overflows collapses to "unmap everything", and so does one whose orders fail.
+ * The queue is a cache of mappings to be (platform/mapping.h): one that overflows collapses to "unmap everything", and so
+ * does one whose orders fail.
  *
- * The vDSO's data pages are the exception, there is one instance of them per stub.  as->vvar is where they belong when
- * all queued calls are made, stub->vvar is where they are; when the guest maps over them they are lost, and the stub is
+ * Of the vDSO's data pages there is one instance per stub.  as->vvar is where they belong when all queued calls are made, stub->vvar is where they are; when the guest maps over them they are lost, and the stub is
  * not used again.
  */
 #define _GNU_SOURCE 1
@@ -22,13 +21,6 @@
 
 #define ATTACH_TRIES 3
 
-/*
- * Ranges up to these are mapped with their pages: filling in a page table entry costs a fraction of the fault it saves.  Larger
- * ones are probably not used whole.  For reading, one fault brings in 16 pages anyway (fault_around_bytes).
- */
-#define POPULATE_MAX_READ (16 * PAGE_SIZE)
-#define POPULATE_MAX_WRITE (512 * PAGE_SIZE)
-
 static size_t vvar_size(void)
 {
 	return vdso_layout()->pub.vvar_size;
@@ -36,72 +28,27 @@ static size_t vvar_size(void)
 
 /* --- the calls --- */
 
-static int host_prot(unsigned prot)
+#define RESET_MAX (1 + MAPPING_RESET_MAX)
+
+/* The calls that turn a stub in whatever state into an empty one, patches too.  At most RESET_MAX. */
+static unsigned reset_make(const struct systrap_stub *stub, uaddr_t vvar, struct mapping_call *call)
 {
-	return PROT_READ | (prot & PLATFORM_WRITE ? PROT_WRITE : 0) | (prot & PLATFORM_EXEC ? PROT_EXEC : 0);
-}
-
-static struct systrap_order op_unmap(uaddr_t from, uaddr_t to)
-{
-	return (struct systrap_order){ .nr = SYS_munmap, .arg = { from, to - from }, .blame = SYSTRAP_BLAME_ORDER };
-}
-
-/* Appends the moves of the vDSO data from one place to another; returns the new number. */
-static unsigned add_vvar_moves(struct systrap_order *op, unsigned nr, uaddr_t from, uaddr_t to)
-{
-	const struct vdso_layout *vdso = vdso_layout();
-
-	for (unsigned i = 0; i < vdso->nr_pieces; i++) {
-		const struct vdso_piece *p = &vdso->piece[i];
-		uint64_t off = vdso->pub.vvar_size - p->below;
-
-		op[nr++] = (struct systrap_order){ .nr = SYS_mremap,
-						   .arg = { from + off, p->size, p->size,
-							    MREMAP_MAYMOVE | MREMAP_FIXED, to + off },
-						   .blame = SYSTRAP_BLAME_ORDER };
-	}
-	return nr;
-}
-
-/* The most calls that reset_make makes: two moves of the vDSO data, two ranges of the guest's and one of patches. */
-#define RESET_MAX (3 + 2 * VDSO_MAX_PIECES)
-
-/*
- * The calls that turn a stub in whatever state into an empty one, with the vDSO data where @vvar says (0: at home).  Their
- * number.  The data goes home first when it has to go elsewhere: pieces must not overlap.
- */
-static unsigned reset_make(const struct systrap_stub *stub, uaddr_t vvar, struct systrap_order *op)
-{
-	uaddr_t now = stub->vvar, to = vvar ? vvar : SYSTRAP_VVAR;
 	unsigned nr = 0;
 
 	if (systrap_patch_enabled)
-		op[nr++] = op_unmap(PATCH_TRAMPS, PATCH_NEAR_SLOTS + PATCH_SLOTS_SIZE);
-	if (now && now != SYSTRAP_VVAR && now != to) {
-		nr = add_vvar_moves(op, nr, now, SYSTRAP_VVAR);
-		now = SYSTRAP_VVAR;
-	}
-	if (!now || now == SYSTRAP_VVAR) {
-		op[nr++] = op_unmap(0, GUEST_TASK_SIZE);
-	} else {
-		op[nr++] = op_unmap(0, now);
-		if (now + vvar_size() < GUEST_TASK_SIZE)
-			op[nr++] = op_unmap(now + vvar_size(), GUEST_TASK_SIZE);
-	}
-	if (now && now != to)
-		nr = add_vvar_moves(op, nr, now, to);
-	return nr;
+		call[nr++] = mapping_unmap(PATCH_TRAMPS, PATCH_NEAR_SLOTS + PATCH_SLOTS_SIZE);
+	return nr + mapping_reset(call + nr, stub->vvar, vvar, SYSTRAP_VVAR);
 }
 
 /* Replaces the queue by a reset. */
 static void queue_collapse(struct systrap_aspace *as)
 {
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	if (!as->stub)
 		return;
 	if (as->vvar_lost)
 		as->stub->vvar = 0; /* goes with the rest */
-	as->nr_ops = reset_make(as->stub, as->vvar, as->op);
+	as->queue.nr = reset_make(as->stub, as->vvar, as->queue.call);
 }
 
 /* --- giving them to the mapper --- */
@@ -111,15 +58,25 @@ static atomic_uint *mapper_failed(const struct systrap_stub *stub)
 	return (void *)((char *)stub->orders + SYSTRAP_MAPPER_PAGE + SYSTRAP_MAPPER_FAILED);
 }
 
+static int call_give(struct systrap_stub *stub, const struct mapping_call *call)
+{
+	struct systrap_order order = { .nr = call->nr, .blame = SYSTRAP_BLAME_ORDER };
+
+	memcpy(order.arg, call->arg, sizeof(order.arg));
+	if (call->nr == SYS_mprotect)
+		order.flags = SYSTRAP_ORDER_PROTECT;
+	return systrap_stub_order(stub, &order);
+}
+
 /* Hands the queue over; the mapper is not woken yet. */
 static int queue_give(struct systrap_aspace *as)
 {
 	struct systrap_stub *stub = as->stub;
 
-	for (unsigned i = 0; i < as->nr_ops; i++)
-		if (systrap_stub_order(stub, &as->op[i]))
+	for (unsigned i = 0; i < as->queue.nr; i++)
+		if (call_give(stub, &as->queue.call[i]))
 			return -LINUX_ESRCH;
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	stub->vvar = as->vvar_lost ? 0 : as->vvar ? as->vvar : systrap_pool_have_vvar() ? SYSTRAP_VVAR : 0;
 	return 0;
 }
@@ -176,14 +133,14 @@ int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *c
 		return -LINUX_ESRCH;
 	queue_check_failed(as);
 	ctx->stops = atomic_load(&page->stops);
-	if (as->nr_ops && stub->nr_attached == 1) {
+	if (as->queue.nr && stub->nr_attached == 1) {
 		systrap_stub_mapper_near(stub);
 		if (queue_give(as) || systrap_stub_order(stub, &run))
 			return -LINUX_ESRCH;
 		systrap_stub_order_wake(stub);
 		return 0;
 	}
-	if ((as->nr_ops || (stub->nr_attached > 1 && stub_is_busy(stub))) && queue_flush(as))
+	if ((as->queue.nr || (stub->nr_attached > 1 && stub_is_busy(stub))) && queue_flush(as))
 		return -LINUX_ESRCH;
 	atomic_store(&page->turn, SYSTRAP_TURN_RUN);
 	if (atomic_load(&page->stub_sleeps))
@@ -196,7 +153,7 @@ int systrap_sync(struct platform_aspace *pas, bool frames)
 	struct systrap_aspace *as = systrap_aspace(pas);
 
 	MUTEX_GUARD(&as->lock);
-	if (!as->stub || (!as->nr_ops && !stub_is_busy(as->stub)))
+	if (!as->stub || (!as->queue.nr && !stub_is_busy(as->stub)))
 		return 0;
 	if (!frames && as->stub->nr_attached < 2)
 		return 0;
@@ -205,160 +162,130 @@ int systrap_sync(struct platform_aspace *pas, bool frames)
 
 /* --- the queue --- */
 
-/* Makes one call of two when @op continues the last one in address (and offset). */
-static bool queue_merge(struct systrap_aspace *as, const struct systrap_order *op)
-{
-	struct systrap_order *last = as->nr_ops ? &as->op[as->nr_ops - 1] : NULL;
-
-	if (!last || last->nr != op->nr || op->nr == SYS_mremap || last->arg[0] + last->arg[1] != op->arg[0])
-		return false;
-	if (op->nr != SYS_munmap && last->arg[2] != op->arg[2])
-		return false;
-	if (op->nr == SYS_mmap && (last->arg[3] != op->arg[3] || last->arg[4] != op->arg[4] ||
-				   last->arg[5] + last->arg[1] != op->arg[5]))
-		return false;
-	last->arg[1] += op->arg[1];
-	return true;
-}
-
 /* Room for @nr more: what is queued goes to the mapper, or, before there is one, is forgotten. */
 static void queue_reserve_locked(struct systrap_aspace *as, unsigned nr)
 {
-	if (as->nr_ops + nr <= ASPACE_MAX_OPS)
+	if (mapping_queue_has_room(&as->queue, nr))
 		return;
 	if (!as->stub) {
-		as->nr_ops = 0;
+		as->queue.nr = 0;
 		return;
 	}
 	queue_check_failed(as);
-	if (as->nr_ops + nr <= ASPACE_MAX_OPS)
+	if (mapping_queue_has_room(&as->queue, nr))
 		return;
 	systrap_stub_mapper_near(as->stub);
 	if (queue_give(as))
-		as->nr_ops = 0; /* dead, which run finds out */
+		as->queue.nr = 0; /* dead, which run finds out */
 	else
 		systrap_stub_order_wake(as->stub);
 }
 
-static bool range_is_valid(uaddr_t addr, size_t len)
-{
-	return !PAGE_OFFSET(addr | len) && len && addr < GUEST_TASK_SIZE && len <= GUEST_TASK_SIZE - addr;
-}
-
 /* Stubs have the backings that were there when they were made. */
-static bool op_is_possible(const struct systrap_aspace *as, const struct systrap_order *op)
+static bool call_is_possible(const struct systrap_aspace *as, const struct mapping_call *call)
 {
-	return !as->stub || op->nr != SYS_mmap || op->arg[4] < SYSTRAP_FD_BACKING + as->stub->nr_backings;
+	return !as->stub || call->nr != SYS_mmap || call->arg[4] < SYSTRAP_FD_BACKING + as->stub->nr_backings;
 }
 
-static void queue_add_locked(struct systrap_aspace *as, const struct systrap_order *op)
+static void queue_add_locked(struct systrap_aspace *as, const struct mapping_call *call)
 {
-	if (queue_merge(as, op))
+	if (mapping_queue_merge(&as->queue, call))
 		return;
 	queue_reserve_locked(as, 1);
-	as->op[as->nr_ops++] = *op;
+	mapping_queue_add(&as->queue, call);
 }
 
 /* The guest maps over the vDSO data or changes it.  The host does not let it be split: it goes as a whole. */
 static void vvar_lose_locked(struct systrap_aspace *as)
 {
-	struct systrap_order op = op_unmap(as->vvar, as->vvar + vvar_size());
+	struct mapping_call call = mapping_unmap(as->vvar, as->vvar + vvar_size());
 
 	as->vvar = 0;
 	if (!as->stub)
 		return;
 	as->vvar_lost = true;
-	queue_add_locked(as, &op);
+	queue_add_locked(as, &call);
 }
 
-static int aspace_queue(struct platform_aspace *pas, const struct systrap_order *op)
+static int aspace_queue(struct platform_aspace *pas, const struct mapping_call *call)
 {
 	struct systrap_aspace *as = systrap_aspace(pas);
-	uaddr_t addr = op->arg[0], end = addr + op->arg[1];
+	uaddr_t addr = call->arg[0], end = addr + call->arg[1];
 
 	MUTEX_GUARD(&as->lock);
-	if (!op_is_possible(as, op))
+	if (!call_is_possible(as, call))
 		return -LINUX_EBADF;
 	if (as->vvar && addr < as->vvar + vvar_size() && end > as->vvar)
 		vvar_lose_locked(as);
-	queue_add_locked(as, op);
+	queue_add_locked(as, call);
 	return 0;
 }
 
 /* A change of what is patched in the range goes with the call that makes it. */
-static int aspace_queue_over_patches(struct platform_aspace *pas, const struct systrap_order *op)
+static int aspace_queue_over_patches(struct platform_aspace *pas, const struct mapping_call *call)
 {
 	struct patch_set *set = &systrap_aspace(pas)->patch;
 	bool any = patch_drop_begin(set);
-	int err = aspace_queue(pas, op);
+	int err = aspace_queue(pas, call);
 
 	if (any)
-		patch_drop_end(set, op->arg[0], op->arg[1]);
+		patch_drop_end(set, call->arg[0], call->arg[1]);
 	return err;
 }
 
-static int map_make(struct systrap_order *op, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
+/* The stub's descriptor; -errno when @backing can't be mapped so. */
+static int backing_fd(int backing, unsigned prot)
 {
-	*op = (struct systrap_order){
-		.nr = SYS_mmap,
-		.arg = { addr, len, (uint64_t)host_prot(prot), MAP_SHARED | MAP_FIXED, SYSTRAP_FD_MEMORY, off },
-		.blame = SYSTRAP_BLAME_ORDER,
-	};
-	if (backing != PLATFORM_MEMORY) {
-		if (prot & PLATFORM_WRITE)
-			return -LINUX_EACCES;
-		if (!systrap_pool_backing_exists(backing))
-			return -LINUX_EBADF;
-		op->arg[4] = (uint64_t)(SYSTRAP_FD_BACKING + backing - 1);
-	}
-	if (!(prot & PLATFORM_LAZY) && len <= (prot & PLATFORM_WRITE ? POPULATE_MAX_WRITE : POPULATE_MAX_READ))
-		op->arg[3] |= MAP_POPULATE;
-	return 0;
+	if (backing == PLATFORM_MEMORY)
+		return SYSTRAP_FD_MEMORY;
+	if (prot & PLATFORM_WRITE)
+		return -LINUX_EACCES;
+	return systrap_pool_backing_exists(backing) ? SYSTRAP_FD_BACKING + backing - 1 : -LINUX_EBADF;
 }
 
 int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
 {
-	struct systrap_order op;
-	int err;
+	struct mapping_call call;
+	int fd = backing_fd(backing, prot);
 
-	if (!range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
+	if (!mapping_range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
 		return -LINUX_EINVAL;
 	if (!prot)
 		return systrap_unmap(as, addr, len);
-	err = map_make(&op, addr, len, prot, backing, off);
-	return err ? err : aspace_queue_over_patches(as, &op);
+	if (fd < 0)
+		return fd;
+	call = mapping_map(addr, len, prot, fd, off);
+	return aspace_queue_over_patches(as, &call);
 }
 
 int systrap_map_own(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
 {
-	struct systrap_order op;
-	int err = map_make(&op, addr, len, prot, backing, off);
+	struct mapping_call call;
+	int fd = backing_fd(backing, prot);
 
-	return err ? err : aspace_queue(as, &op);
+	if (fd < 0)
+		return fd;
+	call = mapping_map(addr, len, prot, fd, off);
+	return aspace_queue(as, &call);
 }
 
 int systrap_unmap(struct platform_aspace *as, uaddr_t addr, size_t len)
 {
-	struct systrap_order op = op_unmap(addr, addr + len);
+	struct mapping_call call = mapping_unmap(addr, addr + len);
 
-	return range_is_valid(addr, len) ? aspace_queue_over_patches(as, &op) : -LINUX_EINVAL;
+	return mapping_range_is_valid(addr, len) ? aspace_queue_over_patches(as, &call) : -LINUX_EINVAL;
 }
 
 int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot)
 {
-	struct systrap_order op = {
-		.nr = SYS_mprotect,
-		.arg = { addr, len, (uint64_t)host_prot(prot) },
-		.flags = SYSTRAP_ORDER_PROTECT,
-		.blame = SYSTRAP_BLAME_ORDER,
-	};
+	struct mapping_call call = mapping_protect(addr, len, prot);
 
-	if (!range_is_valid(addr, len))
+	if (!mapping_range_is_valid(addr, len))
 		return -LINUX_EINVAL;
 	if (!prot)
 		return systrap_unmap(as, addr, len);
 	patch_restore(&systrap_aspace(as)->patch, addr, len);
-	return aspace_queue(as, &op);
+	return aspace_queue(as, &call);
 }
 
 int systrap_aspace_reset(struct platform_aspace *pas)
@@ -381,7 +308,7 @@ int systrap_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 
 	if (!systrap_pool_have_vvar())
 		return -LINUX_EOPNOTSUPP;
-	if (addr < size || !range_is_valid(addr - size, size))
+	if (addr < size || !mapping_range_is_valid(addr - size, size))
 		return -LINUX_EINVAL;
 	addr -= size;
 	MUTEX_GUARD(&as->lock);
@@ -390,39 +317,32 @@ int systrap_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 	if (as->vvar == addr)
 		return 0;
 	if (!as->stub) {
-		as->nr_ops = 0; /* they would come after the move; nothing is mapped yet, so none of them is needed */
+		as->queue.nr = 0; /* they would come after the move; nothing is mapped yet, so none of them is needed */
 		as->vvar = addr;
 		return 0;
 	}
 	queue_reserve_locked(as, 2 * VDSO_MAX_PIECES);
 	if (as->vvar)
-		as->nr_ops = add_vvar_moves(as->op, as->nr_ops, as->vvar, SYSTRAP_VVAR);
-	as->nr_ops = add_vvar_moves(as->op, as->nr_ops, SYSTRAP_VVAR, addr);
+		as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar, SYSTRAP_VVAR);
+	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, SYSTRAP_VVAR, addr);
 	as->vvar = addr;
 	return 0;
 }
 
 /* --- threads --- */
 
-/*
- * A stub is new to the aspace: before anything that is queued, what its last user left is taken away.  A full queue makes
- * room by being forgotten, as nothing of it is mapped yet.
- */
+/* A stub is new to the aspace: before anything that is queued, what its last user left is taken away. */
 static void queue_begin(struct systrap_aspace *as)
 {
-	struct systrap_order op[RESET_MAX];
+	struct mapping_call call[RESET_MAX];
 	unsigned nr = 0;
 
 	if (as->stub->used)
-		nr = reset_make(as->stub, as->vvar, op);
+		nr = reset_make(as->stub, as->vvar, call);
 	else if (as->vvar && as->stub->vvar)
-		nr = add_vvar_moves(op, 0, as->stub->vvar, as->vvar);
+		nr = mapping_vvar_moves(call, as->stub->vvar, as->vvar);
 	as->stub->used = true;
-	if (as->nr_ops + nr > ASPACE_MAX_OPS)
-		as->nr_ops = 0;
-	memmove(as->op + nr, as->op, as->nr_ops * sizeof(*op));
-	memcpy(as->op, op, nr * sizeof(*op));
-	as->nr_ops += nr;
+	mapping_queue_prepend(&as->queue, call, nr);
 }
 
 static void ctx_set_thread(struct systrap_ctx *ctx, struct systrap_stub *stub)
@@ -482,7 +402,7 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 	if (!atomic_load(&stub->dead))
 		queue_flush(as);
 	as->stub = NULL;
-	as->nr_ops = 0;
+	as->queue.nr = 0;
 	as->vvar_lost = false;
 	systrap_stub_put(stub);
 }

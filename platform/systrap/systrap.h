@@ -34,6 +34,7 @@
 #ifndef SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
 #define SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
 
+#include "platform/mapping.h"
 #include "platform/pairing.h"
 #include "platform/platform.h"
 #include "platform/spawner.h"
@@ -166,8 +167,7 @@ void systrap_watch_ctx_del(struct systrap_ctx *ctx);
 
 /* -- aspace.c ---------------------------------------------------------------------------------------------------------- */
 
-#define ASPACE_MAX_OPS 64
-static_assert(ASPACE_MAX_OPS <= SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
+static_assert(MAPPING_QUEUE_MAX <= SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
 
 /* Fields are guarded by lock unless marked. */
 struct systrap_aspace {
@@ -177,8 +177,7 @@ struct systrap_aspace {
 	struct systrap_stub *stub; /* while contexts are attached */
 	uaddr_t vvar;		   /* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		   /* something was mapped over those of this stub */
-	unsigned nr_ops;
-	struct systrap_order op[ASPACE_MAX_OPS];
+	struct mapping_queue queue;
 	struct patch_set patch; /* its own */
 };
 
