@@ -5,8 +5,8 @@
  * The queue is a cache of mappings to be (platform/mapping.h): one that overflows collapses to "unmap everything", and so
  * does one whose calls fail.
  *
- * Of the vDSO's data pages there is one instance per stub.  as->vvar is where they belong when all queued calls are made, stub->vvar is where they are; when the guest maps over them they are lost, and the stub is
- * not used again.
+ * Of the vDSO's data pages there is one instance per stub.  as->vvar is where they belong when all queued calls are made,
+ * stub->vvar is where they are; when the guest maps over them they are lost, and the stub is not used again.
  */
 #define _GNU_SOURCE 1
 #include <signal.h>

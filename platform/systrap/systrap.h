@@ -7,7 +7,10 @@
  *     aspace.c   the queue of mapping calls, the mapper's orders, and which thread of the stub runs a context
  *     frame.c    the signal frame: registers and extended state in place
  *     stop.c     what a signal means for the guest
- *     stub.c     stub processes: made, pooled, recycled
+ *     pool.c     stub processes: made ahead, recycled
+ *     stub.c     one of them: its orders, how it begins and ends
+ *     thread.c   its guest threads
+ *     blocks.c   the memory that it shares with the sentry
  *     start.c    how a stub comes to be: its image, its first orders
  *     filter.c   the seccomp filters
  *     patch_stop.c    patched sites: what stops there, and how it goes on; patch*.c what a patch is
@@ -28,7 +31,8 @@
  * Locks:
  *     patch_set->lock  patched sites
  *     aspace->lock     queue, stub, contexts; held while orders are acknowledged
- *       stubs_lock     the idle stubs, the units
+ *       stubs_lock     the idle stubs
+ *       units_lock     which units are used
  *       watch_lock     the stubs and contexts that are watched
  */
 #ifndef SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
@@ -79,7 +83,7 @@ struct systrap_stub {
 	unsigned nr_leaving, max_leaving;
 };
 
-/* -- stub.c ------------------------------------------------------------------------------------------------------------ */
+/* -- pool.c -------------------------------------------------------------------------------------------------------- */
 
 /* Borrows @memory_fd until systrap_pool_fini.  *ret_why only on failure; static storage. */
 int systrap_pool_init(int memory_fd, const char **ret_why);
@@ -92,17 +96,17 @@ bool systrap_pool_backing_exists(int id);
 struct systrap_stub *systrap_stub_get(void);
 /* Takes a stub without attached threads, whose memory is empty, and keeps or destroys it. */
 void systrap_stub_put(struct systrap_stub *stub);
+
+/* -- stub.c -------------------------------------------------------------------------------------------------------- */
+
+struct stub_start;
+
+/* A new one, or ERR_PTR.  The maker's: the calling thread's end is the stub's end. */
+struct systrap_stub *systrap_stub_new(const struct stub_start *start);
 /* Sees to it that no guest code runs in it any more.  Always -LINUX_ESRCH. */
 int systrap_stub_fail(struct systrap_stub *stub);
 /* Takes a stub in any state; kills and reaps it. */
 void systrap_stub_destroy(struct systrap_stub *stub);
-
-/* The block of a slot as the sentry has it. */
-void *systrap_stub_block(const struct systrap_stub *stub, unsigned slot);
-static inline uaddr_t systrap_stub_block_addr(unsigned slot)
-{
-	return SYSTRAP_BLOCKS + (uaddr_t)slot * SYSTRAP_BLOCK_SIZE;
-}
 
 /* Gives an order; it is carried out some time after the next systrap_stub_order_wake, or before.  May wait for room: -LINUX_ESRCH. */
 int systrap_stub_order(struct systrap_stub *stub, const struct systrap_order *order);
@@ -113,12 +117,33 @@ int systrap_stub_order_wait(struct systrap_stub *stub, unsigned *ret_blame);
 int systrap_stub_ack_read(struct systrap_stub *stub, unsigned *ret_blame);
 /* Brings the mapper to the core that will wait for it. */
 void systrap_stub_mapper_near(struct systrap_stub *stub);
+
+/* -- thread.c ------------------------------------------------------------------------------------------------------ */
+
 /* A thread that waits for its turn on a slot of its own, or -errno. */
 int systrap_stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_thread);
 /* The thread has stopped, so it says: keeps it for another context of the same aspace, or lets it end. */
 void systrap_stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
 /* Whether all threads but the mapper are gone.  Does not wait. */
 bool systrap_stub_is_alone(struct systrap_stub *stub);
+/* Slots for more threads; the first ones before there is a process. */
+int systrap_stub_unit_add(struct systrap_stub *stub);
+
+/* -- blocks.c ------------------------------------------------------------------------------------------------------ */
+
+/* The file's descriptor (borrowed), or -errno. */
+int systrap_blocks_init(void);
+void systrap_blocks_fini(void);
+/* The number of a free unit, whose memory is zero; or -LINUX_ENOMEM. */
+int systrap_unit_get(void);
+void systrap_unit_put(unsigned unit);
+void *systrap_unit_memory(unsigned unit);
+/* The block of a slot as the sentry has it. */
+void *systrap_stub_block(const struct systrap_stub *stub, unsigned slot);
+static inline uaddr_t systrap_stub_block_addr(unsigned slot)
+{
+	return SYSTRAP_BLOCKS + (uaddr_t)slot * SYSTRAP_BLOCK_SIZE;
+}
 
 /* -- start.c ----------------------------------------------------------------------------------------------------------- */
 
