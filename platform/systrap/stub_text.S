@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The code of a stub process; layout.h tells what it is for.  The bytes are data here: stub.c puts them behind an ELF header
+ * The code of a stub process; layout.h tells what it is for.  The bytes are data here: start.c puts them behind an ELF header
  * in a memfd, mapped at SYSTRAP_TEXT.
  */
 #include "platform/systrap/patch_area.h"

@@ -9,11 +9,15 @@ static int is_low(const char *p, size_t len)
 	return p != MAP_FAILED && (uintptr_t)p >= 0x40000000 && (uintptr_t)p + len <= 0x80000000;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char *heap = sbrk(0), *p[64];
 	int low = 0, filled = 0;
 
+	(void)argc;
+	/* A heap that begins just below, which one in some hundred does by chance, would find its room taken. */
+	if ((uintptr_t)heap > 0x3fe00000 && (uintptr_t)heap < 0x80000000)
+		execv("/proc/self/exe", argv);
 	for (int i = 0; i < 64; i++) {
 		p[i] = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, LOW, -1, 0);
 		low += is_low(p[i], 1 << 20);
