@@ -151,6 +151,8 @@ struct inode_ops {
 	/* Whether a cached dentry of this directory still holds (@inode NULL: a negative one): hostfs.  NULL: always. */
 	bool (*revalidate)(struct inode *dir, const char *name, struct inode *inode);
 
+	/* Anonymous inodes: frees i_private with it.  NULL: nothing. */
+	void (*free_anon)(struct inode *inode);
 	/* NULL: generic_getattr. */
 	int (*getattr)(struct inode *inode, struct kstat *ret);
 	/* Checked attributes are applied; i_rwsem held for writing.  NULL: simple_setattr (in-memory filesystems).  [-EPERM] */

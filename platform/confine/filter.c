@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 
 #include "platform/confine/confine.h"
 
@@ -105,6 +106,9 @@ static const struct rule rules[] = {
 	CALL(recvmmsg, ALWAYS),
 	CALL2(recvfrom, ALWAYS, EQ(4, 0), EQ(5, 0)),
 	CALL2(sendto, ALWAYS, EQ(4, 0), EQ(5, 0)),
+	/* The control socket, the only one that listens: who is there, before a byte is read. */
+	CALL(accept4, ALWAYS),
+	CALL2(getsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_PEERCRED)),
 	/* Terminals and streams. */
 	CALL1(ioctl, ALWAYS, EQ32(1, TCGETS)),
 	CALL1(ioctl, ALWAYS, EQ32(1, TCSETS)),

@@ -127,6 +127,20 @@ int host_unix_connect(const char *path);
 ssize_t host_send_fd(int sock, const void *buf, size_t len, int fd);
 ssize_t host_recv_fd(int sock, void *buf, size_t len, int *ret_fd);
 
+/* -- host_unix.c: local sockets with a name ------------------------------------------------------------------------- */
+
+/* A stream socket bound to @name in the directory @dirfd and listening, or connected to the one there: a descriptor. */
+int host_unix_listen_at(int dirfd, const char *name);
+int host_unix_connect_at(int dirfd, const char *name);
+/* Retries EINTR. */
+int host_accept(int fd);
+/* Who connected (for the one that did: who listens). */
+int host_peer_uid(int fd, uint32_t *ret_uid);
+#define HOST_FDS_MAX 4
+/* One sendmsg or recvmsg with descriptors, which come as close-on-exec.  Bytes or -errno; *ret_nr holds on errors too.  Retry EINTR. */
+ssize_t host_send_fds(int sock, const void *buf, size_t len, const int *fds, unsigned nr);
+ssize_t host_recv_fds(int sock, void *buf, size_t len, int ret_fds[HOST_FDS_MAX], unsigned *ret_nr);
+
 /* -- host_fs.c: names and attributes ------------------------------------------------------------------------------ */
 
 struct host_stat {

@@ -17,6 +17,7 @@
 #include "sentry/abi/signal.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
+#include "sentry/cli/rundir.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/trace/trace.h"
 #include "vfs/dev/dev.h"
@@ -209,7 +210,12 @@ static int boot_start(struct boot *b)
 		return cli_error("cannot run '%s' of '%s': %s", init, b->opts.image, cli_strerror(err));
 	signals_taken = boot_signal;
 	err = signals_start();
-	return err ? err : console_start();
+	if (!err)
+		err = console_start();
+	/* What init's shell would have set. */
+	if (!env_get(&b->env, "PATH"))
+		env_set(&b->env, BOOT_PATH);
+	return err ? err : guest_started(b->env.v);
 }
 
 static int boot_wait(const struct boot *b)
@@ -281,6 +287,7 @@ static struct restart *machines(void)
 			host_exit_group(cli_error("cannot make a process: %s", cli_strerror(child)));
 		status = supervise(child);
 	} while (atomic_load(&r->wanted));
+	rundir_note_status(status);
 	host_exit_group(status);
 }
 
@@ -301,6 +308,9 @@ static int boot_main(int argc, char **argv)
 		return err;
 	if (b.opts.grace_ns)
 		grace_ns = b.opts.grace_ns;
+	err = guest_claim(&b.opts, "boot");
+	if (err)
+		return err;
 	restart = machines();
 	console_quit = quit;
 	boot_words(&b);
@@ -348,6 +358,8 @@ const struct command cmd_boot = {
 		"                         socket that somebody listens on\n"
 		"      --kernel-cmdline S words for /proc/cmdline; as with Linux, init= names the init, and what the kernel does\n"
 		"                         not know is passed to it\n"
+		"      --name NAME        a name for 'sentry exec' and the like\n"
+		"  -d, --detach           go into the background, and print the name; 'sentry logs' has the console's output\n"
 		"      --stop-timeout T   after SIGTERM the guest's poweroff has T to end (30s); then everything is killed\n"
 		"  and of those of 'sentry run': -e, -v, -p, --net, --hostname, --memory, --pids, --timeout, --platform,\n"
 		"  --strace, --trace, --log, -q\n"

@@ -11,7 +11,10 @@
 #define PACKAGE_VERSION "(development)"
 #endif
 
-static const struct command *const commands[] = { &cmd_run, &cmd_do, &cmd_boot, &cmd_commit, &cmd_trace, &cmd_doctor };
+static const struct command *const commands[] = {
+	&cmd_run,  &cmd_do,   &cmd_boot, &cmd_exec, &cmd_ls,	 &cmd_ps,    &cmd_stats,
+	&cmd_kill, &cmd_stop, &cmd_logs, &cmd_rm,   &cmd_commit, &cmd_trace, &cmd_doctor,
+};
 
 static const char top_help[] =
 	"usage: sentry COMMAND [ARGUMENTS]\n"

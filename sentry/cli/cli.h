@@ -18,6 +18,10 @@
  *     trace_cmd.c sentry trace
  *     commit.c    sentry commit
  *     doctor.c    sentry doctor
+ *     rundir.c    the user's guests: names, states, stale ones (rundir.h)
+ *     register.c  a guest makes itself known, and goes into the background
+ *     control.c   the sentry answers (control.h); control_exec.c, exec; control_proto.c, messages
+ *     client.c    who asks; exec.c, sentry exec; guests.c, ls, ps, stats, kill, stop, logs, rm
  *
  * Functions here run in the main thread before the guest starts.  An int result is 0 or, after the error was reported in
  * one sentence on standard error, the exit status.
@@ -26,6 +30,7 @@
 #define SENTRY_CLI_CLI_H
 
 #include "netstack/slirp/policy.h"
+#include "sentry/base/strbuf.h"
 #include "sentry/base/types.h"
 #include "vfs/vfs.h"
 
@@ -50,7 +55,8 @@ struct command {
 	/* @argv[0] is the command's name.  Returns the exit status. */
 	int (*main)(int argc, char **argv);
 };
-extern const struct command cmd_run, cmd_do, cmd_boot, cmd_commit, cmd_trace, cmd_doctor;
+extern const struct command cmd_run, cmd_do, cmd_boot, cmd_exec, cmd_ls, cmd_ps, cmd_stats, cmd_kill, cmd_stop, cmd_logs, cmd_rm,
+	cmd_commit, cmd_trace, cmd_doctor;
 
 int cli_main(int argc, char **argv);
 /* Prints the help of @cmd on standard output. */
@@ -91,6 +97,8 @@ struct run_options {
 	unsigned pids;		     /* 0: none */
 	unsigned preserve_fds;	     /* from 3 on; UINT_MAX: all */
 	int64_t timeout_ns;	     /* 0: none */
+	const char *name;	     /* of the guest; NULL: one is made */
+	bool detach, rm;
 	const char *console, *cmdline; /* boot only */
 	int64_t grace_ns;	     /* boot only */
 	bool read_only, strace, no_patch;
@@ -131,8 +139,11 @@ struct guest_user {
 	unsigned nr_groups;
 	char *home; /* malloc; "/" when the guest's passwd does not know */
 };
-/* @spec: "uid[:gid]" or "name[:group]", NULL for root.  Reads /etc/passwd and /etc/group in current_fs. */
-int user_resolve(const char *spec, struct guest_user *ret);
+/*
+ * @spec: "uid[:gid]" or "name[:group]", NULL for root.  Reads /etc/passwd and /etc/group in current_fs.  0, or -errno with the reason in
+ * @why.
+ */
+int user_resolve(const char *spec, struct guest_user *ret, struct strbuf *why);
 /* The caller's own ids on the host. */
 int user_from_host(struct guest_user *ret);
 
@@ -174,6 +185,16 @@ void stdio_note_inherited(unsigned more);
 unsigned stdio_inherited(const int **ret_fds);
 /* Those, for the first task, in whose place the caller is; owned by @uid and @gid there. */
 int setup_stdio(uint32_t uid, uint32_t gid);
+
+/* --- register.c --- */
+
+/*
+ * Claims the guest's name and makes its control socket; with --detach, goes into the background first: returns in the child, whose
+ * streams are the log.  After stdio_note_inherited, before there is a second thread.  @kind: static, as guest_state.kind.
+ */
+int guest_claim(const struct run_options *o, const char *kind);
+/* The first program runs: who waits for that is told, and the control socket answers.  @env: what exec starts from, borrowed for ever. */
+int guest_started(char *const *env);
 
 /* --- trace_cmd.c --- */
 

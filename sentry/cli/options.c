@@ -12,6 +12,7 @@
 
 #include "platform/confine/confine.h"
 #include "sentry/cli/cli.h"
+#include "sentry/cli/rundir.h"
 
 enum {
 	OPT_ENV_FILE = 256,
@@ -30,6 +31,8 @@ enum {
 	OPT_OVERLAY,
 	OPT_TMPFS,
 	OPT_LOG,
+	OPT_NAME,
+	OPT_RM,
 	OPT_NET,
 	OPT_ALLOW,
 	OPT_DENY,
@@ -46,14 +49,17 @@ static const struct option long_options[] = {
 	{ "allow", required_argument, NULL, OPT_ALLOW },
 	{ "deny", required_argument, NULL, OPT_DENY },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "detach", no_argument, NULL, 'd' },
 	{ "env", required_argument, NULL, 'e' },
 	{ "env-file", required_argument, NULL, OPT_ENV_FILE },
 	{ "help", no_argument, NULL, 'h' },
 	{ "host-loopback", no_argument, NULL, OPT_HOST_LOOPBACK },
 	{ "hostname", required_argument, NULL, OPT_HOSTNAME },
 	{ "kernel-cmdline", required_argument, NULL, OPT_CMDLINE },
+	{ "interactive", no_argument, NULL, 'i' },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "name", required_argument, NULL, OPT_NAME },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-patch", no_argument, NULL, OPT_NO_PATCH },
 	{ "pcap", required_argument, NULL, OPT_PCAP },
@@ -65,12 +71,14 @@ static const struct option long_options[] = {
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "require", required_argument, NULL, OPT_REQUIRE },
 	{ "overlay", required_argument, NULL, OPT_OVERLAY },
+	{ "rm", no_argument, NULL, OPT_RM },
 	{ "tmpfs", required_argument, NULL, OPT_TMPFS },
 	{ "rw", optional_argument, NULL, OPT_RW },
 	{ "stop-timeout", required_argument, NULL, OPT_GRACE },
 	{ "strace", optional_argument, NULL, OPT_STRACE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "tty", no_argument, NULL, 't' },
 	{ "user", required_argument, NULL, 'u' },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "volume", required_argument, NULL, OPT_VOLUME },
@@ -317,6 +325,21 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case 'u':
 		o->user = optarg;
 		return 0;
+	case 'd':
+		o->detach = true;
+		return 0;
+	case 'i':
+	case 't':
+		/* The streams are passed on as they are, a terminal as a terminal. */
+		return 0;
+	case OPT_NAME:
+		if (!guest_name_valid(optarg))
+			return command_usage_error(o->cmd, "'--name %s': a name is letters, digits, '_', '.' and '-', at most 64", optarg);
+		o->name = optarg;
+		return 0;
+	case OPT_RM:
+		o->rm = true;
+		return 0;
 	case 'q':
 		o->verbosity = -1;
 		return 0;
@@ -395,7 +418,7 @@ static int options_take_all(const struct command *cmd, int argc, char **argv, st
 
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:e:hp:qu:v::w:", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:de:hip:qtu:v::w:", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			command_help(cmd);
 			*ret_done = true;

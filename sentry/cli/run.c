@@ -10,6 +10,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
+#include "sentry/cli/rundir.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/trace/trace.h"
 
@@ -42,6 +43,13 @@ static void run_default_env(struct run *r)
 	env_setf(&r->env, "HOSTNAME", r->hostname);
 	if (term && host_isatty(0))
 		env_setf(&r->env, "TERM", term);
+}
+
+static int run_user(struct run *r)
+{
+	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+
+	return user_resolve(r->opts.user, &r->user, &why) ? cli_error("%s", strbuf_str(&why)) : 0;
 }
 
 /* @path: NULL keeps "/". */
@@ -129,7 +137,10 @@ static int run_start(struct run *r)
 	if (!cred || !boot.files)
 		return cli_error("out of memory");
 	err = kernel_start(&boot);
-	return err ? start_error(r, err) : signals_start();
+	if (err)
+		return start_error(r, err);
+	err = signals_start();
+	return err ? err : guest_started(r->env.v);
 }
 
 static int status_of(int wait_status)
@@ -161,6 +172,7 @@ static void run_exit(int status)
 	setup_fini();
 	terminal_restore();
 	fflush(NULL);
+	rundir_note_status(status);
 	host_exit_group(status);
 }
 
@@ -178,6 +190,9 @@ static int run_prepare(struct run *r)
 
 	string_list_init(&r->env);
 	stdio_note_inherited(r->opts.preserve_fds);
+	err = guest_claim(&r->opts, r->opts.cmd->name);
+	if (err)
+		return err;
 	signals_init();
 	terminal_save();
 	err = setup_core(&r->opts);
@@ -204,7 +219,7 @@ static int run_main(int argc, char **argv)
 	strcpy(r.hostname, r.opts.hostname ? r.opts.hostname : "sentry");
 	err = run_prepare(&r);
 	if (!err)
-		err = user_resolve(r.opts.user, &r.user);
+		err = run_user(&r);
 	if (!err) {
 		run_default_env(&r);
 		env_apply(&r.env, &r.opts.env);
@@ -245,7 +260,7 @@ static int do_main(int argc, char **argv)
 		strcpy(r.hostname, uts.nodename);
 	err = run_prepare(&r);
 	if (!err)
-		err = r.opts.user ? user_resolve(r.opts.user, &r.user) : user_from_host(&r.user);
+		err = r.opts.user ? run_user(&r) : user_from_host(&r.user);
 	if (!err) {
 		env_from_host(&r.env);
 		env_apply(&r.env, &r.opts.env);
@@ -275,6 +290,9 @@ static int do_main(int argc, char **argv)
 	"      --host-loopback    let the guest reach this machine's 127.0.0.1, as 10.0.2.2\n"                        \
 	"  -p, --publish [IP:]H:G[/udp]  pass connections to this machine's port H on to the guest's port G\n"       \
 	"      --pcap FILE        record the frames of the guest's network, as pcapng\n"                                  \
+	"      --name NAME        a name for 'sentry exec' and the like\n"                                                \
+	"  -d, --detach           go into the background when CMD runs, and print the name\n"                               \
+	"      --rm               with -d: forget it when it has ended\n"                                              \
 	"      --memory SIZE      limit of guest memory, such as 512m or 2g\n"                                         \
 	"      --pids N           limit of processes and threads\n"                                                    \
 	"      --preserve-fds N   pass on N descriptors from 3 on, or 'all' that are open\n"                            \

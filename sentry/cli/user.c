@@ -118,7 +118,7 @@ static void add_member_groups(struct guest_user *u, const char *name)
 	free(text);
 }
 
-static int resolve_group(const char *name, uint32_t *ret)
+static int resolve_group(const char *name, uint32_t *ret, struct strbuf *why)
 {
 	char *text, *field[MAX_FIELDS];
 	bool found;
@@ -128,11 +128,13 @@ static int resolve_group(const char *name, uint32_t *ret)
 	text = read_guest_file("/etc/group");
 	found = text && find_entry(text, 0, name, field) && parse_id(field[2], ret);
 	free(text);
-	return found ? 0 : cli_error("there is no group '%s' in the guest's /etc/group; give a number", name);
+	if (!found)
+		strbuf_addf(why, "there is no group '%s' in the guest's /etc/group; give a number", name);
+	return found ? 0 : -LINUX_ENOENT;
 }
 
 /* @name: user name or number.  An unknown number is a user without an entry, in group 0 as docker has it. */
-static int resolve_user(const char *name, struct guest_user *u, char **ret_login)
+static int resolve_user(const char *name, struct guest_user *u, char **ret_login, struct strbuf *why)
 {
 	char *text = read_guest_file("/etc/passwd"), *field[MAX_FIELDS];
 	bool numeric = parse_id(name, &u->uid), found;
@@ -146,25 +148,29 @@ static int resolve_user(const char *name, struct guest_user *u, char **ret_login
 	}
 	*ret_login = found ? strdup(field[0]) : NULL;
 	free(text);
-	if (!found && !numeric)
-		return cli_error("there is no user '%s' in the guest's /etc/passwd; give a number", name);
-	return 0;
+	if (found || numeric)
+		return 0;
+	strbuf_addf(why, "there is no user '%s' in the guest's /etc/passwd; give a number", name);
+	return -LINUX_ENOENT;
 }
 
-int user_resolve(const char *spec, struct guest_user *ret)
+int user_resolve(const char *spec, struct guest_user *ret, struct strbuf *why)
 {
 	char *copy = strdup(spec ? spec : "0"), *group, *login = NULL;
 	int err;
 
 	*ret = (struct guest_user){ .home = strdup("/") };
-	if (!copy || !ret->home)
-		return cli_error("out of memory");
+	if (!copy || !ret->home) {
+		free(copy);
+		strbuf_adds(why, "out of memory");
+		return -LINUX_ENOMEM;
+	}
 	group = strchr(copy, ':');
 	if (group)
 		*group++ = '\0';
-	err = resolve_user(copy, ret, &login);
+	err = resolve_user(copy, ret, &login, why);
 	if (!err && group)
-		err = resolve_group(group, &ret->gid);
+		err = resolve_group(group, &ret->gid, why);
 	else if (!err && login)
 		add_member_groups(ret, login);
 	free(login);

@@ -160,6 +160,18 @@ bool tgroup_ignores_children(struct tgroup *tg)
 	return ignores_children_locked(tg);
 }
 
+/* Whoever put it here is told; PID 1 may be waiting for all others to be gone. */
+static bool entered_exited_locked(struct task *t)
+{
+	struct tgroup *tg = t->tg;
+
+	if (tg->exited)
+		tg->exited(tg->exited_data, task_wait_status(t));
+	tg->exited = NULL;
+	waitq_wake(&init_tgroup->wait_chldexit, 0);
+	return true;
+}
+
 bool task_notify_parent_locked(struct task *t, int sig)
 {
 	struct task *parent = t->parent;
@@ -169,7 +181,7 @@ bool task_notify_parent_locked(struct task *t, int sig)
 	mutex_assert_held(&pids_lock);
 	waitq_wake(&t->pid->wait, 0);
 	if (!parent)
-		return false;
+		return t->tg->flags & TG_ENTERED && entered_exited_locked(t);
 	if (!t->ptrace && t->tg->flags & TG_ADOPTED) {
 		/* Whoever waits for the last one to go sees it. */
 		task_wake_parent_locked(parent, t);

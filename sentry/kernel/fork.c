@@ -40,8 +40,9 @@ static int clone_check(const struct clone_request *req)
 		return -LINUX_EINVAL;
 	if ((flags & LINUX_CLONE_SIGHAND) && !(flags & LINUX_CLONE_VM))
 		return -LINUX_EINVAL;
-	/* PID 1's children would have no parent. */
-	if ((flags & LINUX_CLONE_PARENT) && (current->tg == init_tgroup || current->tg->flags & TG_UNKILLABLE))
+	/* The children of PID 1, and of what came from outside, would have no parent. */
+	if ((flags & LINUX_CLONE_PARENT) &&
+	    (current->tg == init_tgroup || current->tg->flags & (TG_UNKILLABLE | TG_ENTERED)))
 		return -LINUX_EINVAL;
 	/* A thread is where its process is. */
 	if ((flags & LINUX_CLONE_THREAD) &&

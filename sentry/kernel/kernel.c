@@ -8,6 +8,7 @@
 #include "platform/host/host.h"
 #include "sentry/base/log.h"
 #include "sentry/kernel/exec.h"
+#include "sentry/kernel/exit.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/task.h"
@@ -62,8 +63,8 @@ static struct task *init_task_new(struct kernel_boot *boot)
 	return t;
 }
 
-/* @parent: NULL for PID 1. */
-static int init_task_link(struct task *t, struct task *parent)
+/* As PID 1, or beside it. */
+static int init_task_link(struct task *t)
 {
 	struct tgroup *tg = t->tg;
 	struct pid *pid;
@@ -90,11 +91,6 @@ static int init_task_link(struct task *t, struct task *parent)
 	tg->leader = t;
 	tgroup_set_pgrp_locked(tg, pid);
 	tgroup_set_session_locked(tg, pid);
-	if (parent) {
-		t->real_parent = t->parent = parent;
-		t->ppid = parent->tg->pid->nr;
-		list_add_tail(&t->sibling, &parent->children);
-	}
 	list_add_tail(&tg->all_link, &all_tgroups);
 	list_add_tail(&t->thread_link, &tg->threads);
 	tg->nr_threads = tg->nr_live = 1;
@@ -207,7 +203,7 @@ int kernel_start(struct kernel_boot *boot)
 	t = init_task_new(boot);
 	if (!t)
 		return -LINUX_ENOMEM;
-	err = init_task_link(t, NULL);
+	err = init_task_link(t);
 	if (!err) {
 		init_tgroup = t->tg;
 		init_pid_ns.child_reaper = t->tg;
@@ -264,8 +260,19 @@ void kernel_kill_all(void)
 
 /* --- helpers --- */
 
-/* A program that could not be loaded leaves its task behind as if it had exited with 127, for PID 1 to wait for. */
-static int spawn_start(struct task *t, struct kernel_boot *boot)
+/* What a task that never ran had. */
+static void entered_drop(struct task *t)
+{
+	if (t->ctx)
+		platform->ctx_free(t->ctx);
+	t->ctx = NULL;
+	task_set_mm(t, NULL);
+	task_set_files(t, NULL);
+	task_set_fs(t, NULL);
+	task_put(t);
+}
+
+static int entered_load(struct task *t, struct kernel_boot *boot)
 {
 	const struct cred *service_cred = current_cred;
 	struct fs_struct *service_fs = current_fs;
@@ -274,32 +281,89 @@ static int spawn_start(struct task *t, struct kernel_boot *boot)
 
 	boot_become(t);
 	err = init_exec(t, boot);
+	if (!err && boot->setup)
+		err = boot->setup(boot->setup_data);
+	if (!err) {
+		err = init_task_link(t);
+		if (!err && boot->linked)
+			boot->linked(boot->setup_data);
+	}
 	boot_become(NULL);
 	current_cred = service_cred;
 	current_fs = service_fs;
 	current_files = service_files;
-	if (!err)
-		err = init_task_link(t, init_tgroup->leader);
-	return err ? err : task_start_thread(t);
+	return err;
+}
+
+/* From now on it is a process like others, which ends at once without a thread to run it. */
+static void entered_undo(struct task *t)
+{
+	LIST_HEAD(dead);
+
+	platform->ctx_free(t->ctx);
+	t->ctx = NULL;
+	task_set_mm(t, NULL);
+	task_set_files(t, NULL);
+	task_set_fs(t, NULL);
+	mutex_lock(&pids_lock);
+	task_dead_add_locked(&dead, t);
+	mutex_unlock(&pids_lock);
+	task_dead_put(&dead);
+}
+
+pid_t kernel_enter(struct kernel_boot *boot)
+{
+	struct task *t = init_tgroup ? init_task_new(boot) : NULL;
+	pid_t pid;
+	int err;
+
+	if (!t)
+		return init_tgroup ? -LINUX_ENOMEM : -LINUX_ESRCH;
+	t->tg->flags = TG_ENTERED;
+	t->tg->exited = boot->exited;
+	t->tg->exited_data = boot->setup_data;
+	err = entered_load(t, boot);
+	if (err) {
+		entered_drop(t);
+		return err;
+	}
+	pid = t->tid;
+	err = task_start_thread(t);
+	if (err)
+		entered_undo(t);
+	return err ? err : pid;
+}
+
+struct fs_struct *kernel_init_fs(void)
+{
+	struct task *leader = init_tgroup ? tgroup_leader_get(init_tgroup) : NULL;
+	struct fs_struct *fs = leader ? task_fs_get(leader) : NULL, *copy = fs ? fs_struct_copy(fs) : NULL;
+
+	task_put(leader);
+	if (fs)
+		fs_struct_put(fs);
+	if (!copy)
+		return NULL;
+	path_put(&copy->pwd);
+	copy->pwd = copy->root;
+	path_get(&copy->pwd);
+	return copy;
 }
 
 int kernel_spawn(const char *path, char *const *argv, char *const *envp)
 {
 	struct kernel_boot boot = { .path = path, .argv = argv, .envp = envp };
-	struct task *leader = init_tgroup ? tgroup_leader_get(init_tgroup) : NULL, *t;
-	struct fs_struct *fs = leader ? task_fs_get(leader) : NULL;
+	pid_t pid;
 
-	task_put(leader);
-	if (!fs)
+	boot.fs = kernel_init_fs();
+	if (!boot.fs)
 		return -LINUX_ESRCH;
-	boot.fs = fs_struct_copy(fs);
-	fs_struct_put(fs);
 	boot.files = files_new();
 	boot.cred = cred_new(0, 0, 0, NULL);
-	if (!boot.fs || !boot.files || !boot.cred)
+	if (!boot.files || !boot.cred)
 		return -LINUX_ENOMEM;
-	t = init_task_new(&boot);
-	return t ? spawn_start(t, &boot) : -LINUX_ENOMEM;
+	pid = kernel_enter(&boot);
+	return pid < 0 ? pid : 0;
 }
 
 const char *kernel_cmdline = "sentry console=tty0 quiet";

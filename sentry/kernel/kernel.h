@@ -33,6 +33,12 @@ struct kernel_boot {
 	 * 0 or -errno, which kernel_start returns.
 	 */
 	int (*setup)(void *data);
+	/*
+	 * kernel_enter only.  @linked: the task has its number and session.  @exited: its wait status; under pids_lock, once, if it
+	 * runs.
+	 */
+	void (*linked)(void *data);
+	void (*exited)(void *data, int status);
 	void *setup_data;
 };
 
@@ -57,8 +63,15 @@ void kernel_kill_all(void);
 void kernel_reboot(bool restart);
 bool kernel_reboot_requested(void);
 /*
- * Starts the program @path as a child of PID 1, in a session of its own, with root's rights, PID 1's root directory and no
- * descriptors: what Linux calls a user-mode helper.  0 or -errno.  From a service thread.
+ * Starts a program beside PID 1, in a session of its own and in the first namespaces: its parent is nobody in the guest, and no
+ * zombie stays of it, as of one that nsenter(1) put into a container.  @boot as for kernel_start, but for hostname, limits and
+ * protect_init; setup is called before the task has a number.  Its number, or -errno with nothing started.  From a service thread.
+ */
+pid_t kernel_enter(struct kernel_boot *boot);
+/* PID 1's root directory, as root and working directory: a reference, or NULL when it has ended. */
+struct fs_struct *kernel_init_fs(void);
+/*
+ * The same with root's rights, PID 1's root directory and no descriptors: what Linux calls a user-mode helper.  0 or -errno.
  */
 int kernel_spawn(const char *path, char *const *argv, char *const *envp);
 /* Ctrl-alt-del: SIGINT to PID 1, or a restart at once when it has not asked for the signal with reboot(2). */

@@ -73,6 +73,7 @@ enum tgroup_flags {
 	TG_SUBREAPER = 0x40,	 /* PR_SET_CHILD_SUBREAPER */
 	TG_NO_INIT = 0x200,	 /* PID 1 that never meant to be one: it gets no orphans */
 	TG_ADOPTED = 0x400,	 /* an orphan that only looks like a child of such a PID 1: nobody waits for it */
+	TG_ENTERED = 0x800,	 /* came from outside (kernel_enter): no parent, nobody waits for it */
 	TG_FORKED_NOEXEC = 0x100, /* has not called exec since fork: setpgid by the parent is allowed */
 };
 
@@ -157,6 +158,9 @@ struct tgroup {
 	struct rusage_acct cacct;	/* siglock; of children that were waited for, and theirs */
 
 	int oom_score_adj;		/* atomic access */
+
+	void (*exited)(void *data, int status); /* pids_lock; of TG_ENTERED: called once with pids_lock held, or NULL */
+	void *exited_data;
 
 	struct cgroup *cgroup;		/* cgroup_lock (vfs/cgroup); a reference; NULL before the process is linked */
 	bool cgroup_left;		/* cgroup_lock; ended: no member any more */

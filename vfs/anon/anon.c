@@ -12,6 +12,8 @@
 
 static void anon_free_inode(struct inode *inode)
 {
+	if (inode->ops && inode->ops->free_anon)
+		inode->ops->free_anon(inode);
 	inode_fini(inode);
 	free(inode);
 }

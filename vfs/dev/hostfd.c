@@ -17,7 +17,7 @@
 /* A pipe that is writable at all takes this much without blocking (PIPE_BUF). */
 #define SAFE_WRITE 4096UL
 
-int hostfd_init(struct hostfd *h, int fd)
+int hostfd_init(struct hostfd *h, int fd, bool reopen)
 {
 	struct host_stat st;
 	int err = host_fstat(fd, &st), own, flags;
@@ -26,11 +26,11 @@ int hostfd_init(struct hostfd *h, int fd)
 		return err;
 	h->fd = fd;
 	h->regular = LINUX_S_ISREG(st.mode) || LINUX_S_ISBLK(st.mode) || LINUX_S_ISDIR(st.mode);
-	h->nonblock = false;
 	flags = host_fcntl_getfl(fd);
 	if (flags < 0)
 		return flags;
-	if (!h->regular && !LINUX_S_ISSOCK(st.mode)) {
+	h->nonblock = !reopen && flags & LINUX_O_NONBLOCK;
+	if (reopen && !h->regular && !LINUX_S_ISSOCK(st.mode)) {
 		/* O_NONBLOCK on the description that we share with our parent would surprise it. */
 		own = host_reopen(fd, (flags & LINUX_O_ACCMODE) | LINUX_O_NONBLOCK | LINUX_O_NOCTTY);
 		if (own >= 0) {
@@ -176,6 +176,8 @@ unsigned hostfd_poll_file(struct hostfd *h, struct file *f, struct poll_table *p
 
 /* --- streams that are no terminals --- */
 
+static struct mutex opens_lock = MUTEX_INIT; /* a leaf */
+
 static struct hostfd *hostfd_of(struct file *f)
 {
 	return f->inode->i_private;
@@ -289,11 +291,23 @@ static int64_t hostfd_llseek(struct file *f, int64_t off, int whence)
 static void hostfd_release(struct file *f)
 {
 	struct hostfd *h = hostfd_of(f);
+	bool last;
+	int fd;
 
 	if (h->regular && f == h->primary && f->pos != h->synced)
 		host_lseek(h->fd, (int64_t)f->pos, LINUX_SEEK_SET);
 	if (f == h->primary)
 		h->primary = NULL;
+	mutex_lock(&opens_lock);
+	last = --h->opens == 0 && h->owned;
+	fd = h->fd;
+	if (last)
+		h->fd = -1;
+	mutex_unlock(&opens_lock);
+	if (!last)
+		return;
+	hostpoll_fini(&h->poll);
+	host_close(fd);
 }
 
 static unsigned hostfd_poll(struct file *f, struct poll_table *pt)
@@ -374,6 +388,12 @@ static void hostfd_set_fmode(struct file *f)
 /* Through /proc/self/fd. */
 static int hostfd_reopen(struct inode *inode __unused, struct file *f)
 {
+	struct hostfd *h = hostfd_of(f);
+	MUTEX_GUARD(&opens_lock);
+
+	if (h->fd < 0)
+		return -LINUX_ENXIO;
+	h->opens++;
 	hostfd_set_fmode(f);
 	return 0;
 }
@@ -431,22 +451,30 @@ static int hostfd_setattr(struct inode *inode, const struct iattr *attr)
 	return err ? err : simple_setattr(inode, &rest);
 }
 
-static const struct inode_ops hostfd_inode_ops = { .getattr = hostfd_getattr, .setattr = hostfd_setattr };
-
-/* What /proc/self/fd shows on the host: "pipe:[123]", a path. */
-static void hostfd_name(int fd, char *buf, size_t size)
+static void hostfd_free_inode(struct inode *inode)
 {
-	char link[64];
-	ssize_t len;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = host_readlinkat(HOST_AT_FDCWD, link, buf, size - 1);
-	buf[MAX(len, 0)] = '\0';
-	if (len <= 0)
-		snprintf(buf, size, "host:[%d]", fd);
+	free(inode->i_private);
 }
 
-struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid)
+static const struct inode_ops hostfd_inode_ops = {
+	.getattr = hostfd_getattr, .setattr = hostfd_setattr, .free_anon = hostfd_free_inode };
+
+/* What /proc/self/fd shows on the host: "pipe:[123]", a path; @by_name: where it may be asked. */
+static void hostfd_name(int fd, bool by_name, const struct host_stat *st, char *buf, size_t size)
+{
+	const char *kind = LINUX_S_ISFIFO(st->mode) ? "pipe" : LINUX_S_ISSOCK(st->mode) ? "socket" : "host";
+	char link[64];
+	ssize_t len = -1;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (by_name)
+		len = host_readlinkat(HOST_AT_FDCWD, link, buf, size - 1);
+	buf[MAX(len, 0)] = '\0';
+	if (len <= 0)
+		snprintf(buf, size, "%s:[%llu]", kind, (unsigned long long)st->ino);
+}
+
+static struct file *hostfd_new(int fd, uint32_t uid, uint32_t gid, bool passed)
 {
 	struct hostfd *h = calloc(1, sizeof(*h));
 	int flags = host_fcntl_getfl(fd), err;
@@ -456,16 +484,21 @@ struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid)
 
 	err = !h ? -LINUX_ENOMEM : flags < 0 ? flags : host_fstat(fd, &st);
 	if (!err)
-		err = hostfd_init(h, fd);
+		err = hostfd_init(h, fd, !passed);
 	if (err) {
 		free(h);
 		return ERR_PTR(err);
 	}
-	hostfd_name(fd, name, sizeof(name));
-	flags &= LINUX_O_ACCMODE | LINUX_O_APPEND | LINUX_O_NONBLOCK;
+	hostfd_name(fd, !passed, &st, name, sizeof(name));
+	flags &= LINUX_O_ACCMODE | LINUX_O_APPEND | (passed ? 0 : LINUX_O_NONBLOCK);
 	f = anon_file_new(name, st.mode, &hostfd_ops, (uint32_t)flags, NULL);
-	if (IS_ERR(f))
+	if (IS_ERR(f)) {
+		hostpoll_fini(&h->poll);
+		free(h);
 		return f;
+	}
+	h->owned = passed;
+	h->opens = 1;
 	f->inode->own_special = true;
 	f->inode->ops = &hostfd_inode_ops;
 	f->inode->i_private = h;
@@ -477,4 +510,14 @@ struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid)
 		hostfd_sync_pos(f);
 	}
 	return f;
+}
+
+struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid)
+{
+	return hostfd_new(fd, uid, gid, false);
+}
+
+struct file *hostfd_open_passed(int fd, uint32_t uid, uint32_t gid)
+{
+	return hostfd_new(fd, uid, gid, true);
 }

@@ -19,6 +19,11 @@
  * terminal is not for here.
  */
 struct file *hostfd_open(int fd, uint32_t uid, uint32_t gid);
+/*
+ * The same for a descriptor that came while the guest runs: the file takes it, and closes it with its last open file.  On failure it
+ * stays the caller's.  A terminal is a device without modes.  Who passes a pipe or terminal passes a description with O_NONBLOCK.
+ */
+struct file *hostfd_open_passed(int fd, uint32_t uid, uint32_t gid);
 
 /* --- shared with hosttty.c --- */
 
@@ -28,6 +33,8 @@ struct hostfd {
 	int fd;	       /* to read and write: our own non-blocking description of the object where that can be had */
 	bool nonblock; /* it could */
 	bool regular;
+	bool owned;	 /* came from hostfd_open_passed */
+	unsigned opens;	 /* opens_lock; open files */
 	/*
 	 * Of a regular file: the open file whose position is that of the host's description, and that position as we left it there.
 	 * Other files, opened again through /proc/self/fd, have a position of their own.
@@ -36,7 +43,8 @@ struct hostfd {
 	uint64_t synced;      /* primary's pos_lock */
 };
 
-int hostfd_init(struct hostfd *h, int fd);
+/* @reopen: for a description of our own, by name. */
+int hostfd_init(struct hostfd *h, int fd, bool reopen);
 /* One host read or write of up to @len bytes that does not block: -LINUX_EAGAIN instead. */
 ssize_t hostfd_try_read(struct hostfd *h, void *buf, size_t len);
 ssize_t hostfd_try_write(struct hostfd *h, const void *buf, size_t len);

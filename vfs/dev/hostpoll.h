@@ -22,8 +22,10 @@ struct hostpoll {
 	atomic_uint armed, ready; /* LINUX_EPOLL* */
 };
 
-/* @fd is borrowed for ever, and so is @h.  0 or -errno. */
+/* @fd and @h are borrowed until hostpoll_fini.  0, or -LINUX_EMFILE when there are too many. */
 int hostpoll_init(struct hostpoll *h, int fd);
+/* Nobody waits for it any more.  @fd may be closed then.  May sleep for a moment; not from a wake function. */
+void hostpoll_fini(struct hostpoll *h);
 /* The events of @events (and ERR, HUP) that the host shows now. */
 unsigned hostpoll_now(struct hostpoll *h, unsigned events);
 /* Wakes h->wait when one of @events comes. */

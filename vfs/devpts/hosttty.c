@@ -165,7 +165,7 @@ static const struct file_ops console_ops = {
 
 int hosttty_init(int fd)
 {
-	int err = hostfd_init(&console, fd);
+	int err = hostfd_init(&console, fd, true);
 
 	if (err)
 		return err;

@@ -288,12 +288,11 @@ static unsigned master_poll(struct file *f, struct poll_table *pt)
 	return mask;
 }
 
-static void master_release(struct file *f)
+void pty_master_hangup(struct pty *pty)
 {
-	struct pty *pty = f->private_data;
-
 	mutex_lock(&pty_table_lock);
-	pty_table[pty->index] = NULL;
+	if (pty_table[pty->index] == pty)
+		pty_table[pty->index] = NULL;
 	mutex_unlock(&pty_table_lock);
 	mutex_lock(&pty->tty.lock);
 	pty->master_open = false;
@@ -301,6 +300,13 @@ static void master_release(struct file *f)
 	mutex_unlock(&pty->tty.lock);
 	tty_vhangup(&pty->tty);
 	pty_wake(pty);
+}
+
+static void master_release(struct file *f)
+{
+	struct pty *pty = f->private_data;
+
+	pty_master_hangup(pty);
 	tty_put(&pty->tty);
 }
 
@@ -490,6 +496,33 @@ static int slave_open(struct inode *inode, struct file *f)
 	err = pty_open_slave(pty, f);
 	tty_put(&pty->tty);
 	return err;
+}
+
+struct pty *pty_new_open(void)
+{
+	struct pty *pty = pty_new();
+
+	if (!IS_ERR(pty))
+		pty->locked = false;
+	return pty;
+}
+
+struct file *pty_open_by_name(struct pty *pty)
+{
+	char name[32];
+	struct file *f;
+
+	snprintf(name, sizeof(name), "/dev/pts/%u", pty->index);
+	/* Whatever the guest has put there: it is not waited for, and not taken for a terminal. */
+	f = filp_open(name, LINUX_O_RDWR | LINUX_O_NOCTTY | LINUX_O_NONBLOCK, 0);
+	if (IS_ERR(f))
+		return f;
+	if (f->ops != &slave_ops || f->private_data != pty) {
+		fput(f);
+		return ERR_PTR(-LINUX_ENOTTY);
+	}
+	atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NONBLOCK);
+	return f;
 }
 
 static int master_open(struct inode *inode __unused, struct file *f)

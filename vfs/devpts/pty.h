@@ -43,6 +43,14 @@ static inline struct pty *tty_pty(struct tty *tty)
 /* Whether @tty is a pseudo-terminal's. */
 bool tty_is_pty(const struct tty *tty);
 
+/*
+ * An unlocked pty whose master's side is the caller, by the functions below, and not a file.  One reference, or ERR_PTR; ended by
+ * pty_master_hangup (any number of times) and tty_put.
+ */
+struct pty *pty_new_open(void);
+void pty_master_hangup(struct pty *pty);
+/* Its slave as a new file, opened as /dev/pts/N below current_fs; or ERR_PTR. */
+struct file *pty_open_by_name(struct pty *pty);
 /* A line without a master file (conpty.h), for device @rdev: one reference, or ERR_PTR. */
 struct pty *pty_new_console(uint64_t rdev);
 #define TTY_GENERATION_ALL UINT32_MAX /* file->tty_generation of what no hangup ends */

@@ -96,4 +96,7 @@ int proc_show_io(struct proc_inode *pi, struct strbuf *sb);
 /* Processors the guest sees: those the sentry may run on. */
 unsigned proc_nr_cpus(void);
 
+/* Appends the arguments as /proc/PID/cmdline has them. */
+void proc_cmdline_text(struct mm *mm, struct strbuf *sb);
+
 #endif

@@ -70,7 +70,7 @@ static void mm_text(struct mm *mm, uaddr_t start, uaddr_t end, struct strbuf *sb
  * A program that overwrote the end of its arguments (setproctitle) shows what it wrote, on into the environment: get_mm_cmdline()
  * in Linux.
  */
-static void cmdline_text(struct mm *mm, struct strbuf *sb)
+void proc_cmdline_text(struct mm *mm, struct strbuf *sb)
 {
 	size_t len;
 
@@ -96,7 +96,7 @@ MM_FILE(show_maps, maps_text)
 MM_FILE(show_smaps, smaps_text)
 MM_FILE(show_smaps_rollup, mm_show_smaps_rollup)
 MM_FILE(show_auxv, auxv_text)
-MM_FILE(show_cmdline, cmdline_text)
+MM_FILE(show_cmdline, proc_cmdline_text)
 MM_FILE(show_environ, environ_text)
 
 /* --- small texts --- */
