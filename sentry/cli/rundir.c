@@ -357,37 +357,46 @@ int rundir_claim(struct guest_state *s, int *ret_listen, struct strbuf *why)
 
 /* --- for others --- */
 
+/* What is in @dir: 0, -LINUX_ENOENT (and removed), or -LINUX_EAGAIN: its sentry is gone or starting, and its keeper at work. */
+static int look_at(int rundir, const char *name, int dir, struct guest_state *ret)
+{
+	bool alone = !host_flock(dir, LOCK_EX_NB);
+	int err = state_read(dir, name, ret), sock;
+
+	if (alone) {
+		/* Nobody holds it and it did not end in order: killed, with its keeper. */
+		if ((err || !ret->ended) && still_named(rundir, name, dir)) {
+			remove_dir(rundir, name, dir);
+			err = -LINUX_ENOENT;
+		}
+		host_flock(dir, 8 /* LOCK_UN */);
+	} else if (!err && !ret->ended) {
+		sock = host_unix_connect_at(dir, "control");
+		if (sock >= 0)
+			host_close(sock);
+		err = sock < 0 ? -LINUX_EAGAIN : 0;
+	} else if (err && still_named(rundir, name, dir)) {
+		err = -LINUX_EAGAIN;
+	}
+	if (err)
+		guest_state_fini(ret);
+	return err;
+}
+
 int rundir_find(int rundir, const char *name, struct guest_state *ret, int *ret_dir)
 {
 	_cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
 	int dir = guest_name_valid(name) ? open_private(rundir, name, false, &why) : -LINUX_ENOENT, err;
-	bool alone;
 
 	if (dir < 0)
 		return dir;
-	err = state_read(dir, name, ret);
-	alone = !host_flock(dir, LOCK_EX_NB);
-	/* Nobody holds it and it did not end in order: killed, with its keeper. */
-	if (alone && (err || !ret->ended) && still_named(rundir, name, dir)) {
-		remove_dir(rundir, name, dir);
-		err = -LINUX_ENOENT;
-	} else if (!alone && !err && !ret->ended) {
-		int sock = host_unix_connect_at(dir, "control");
-
-		/* The sentry is gone, its keeper not yet. */
-		err = sock < 0 ? -LINUX_ENOENT : 0;
-		if (sock >= 0)
-			host_close(sock);
-	}
-	if (alone)
-		host_flock(dir, 8 /* LOCK_UN */);
-	if (err)
-		guest_state_fini(ret);
+	for (int tries = 0; (err = look_at(rundir, name, dir, ret)) == -LINUX_EAGAIN && tries < KEEPER_PATIENCE; tries++)
+		host_nanosleep(KEEPER_PAUSE_NS);
 	if (err || !ret_dir)
 		host_close(dir);
 	else
 		*ret_dir = dir;
-	return err;
+	return err ? -LINUX_ENOENT : 0;
 }
 
 static int name_compare(const void *a, const void *b)
