@@ -104,10 +104,12 @@ struct platform_text {
 	bool low_free;	  /* no vma at PLATFORM_LOW_START... */
 };
 
-/* System calls that a platform may answer by itself: those that return a value which the sentry has told it. */
+/*
+ * System calls that a platform may answer by itself: those that return a value which the sentry has told it, and some that need
+ * nothing else than the guest's own memory.
+ */
 enum platform_answer {
 	ANSWER_NONE, /* no call */
-	ANSWER_YIELD,
 	ANSWER_PID,
 	ANSWER_TID,
 	ANSWER_PPID,
@@ -118,6 +120,10 @@ enum platform_answer {
 	ANSWER_PGRP,
 	ANSWER_PGID, /* getpgid(0) */
 	ANSWER_SID,  /* getsid(0) */
+	ANSWER_YIELD,	/* no value: the host's own sched_yield */
+	ANSWER_GETCPU,	/* no value */
+	ANSWER_SIGMASK, /* rt_sigprocmask; the value is the mask.  Nothing in it is unblocked, see answered_sigmask */
+	ANSWER_FUTEX,	/* no value: private FUTEX_WAKE that finds no waiter (futex_count), FUTEX_WAIT that finds another word */
 	NR_PLATFORM_ANSWERS,
 };
 
@@ -210,10 +216,27 @@ struct platform_ops {
 	void (*unpatch)(struct platform_aspace *as, uaddr_t addr, size_t len);
 	void (*low_taken)(struct platform_aspace *as);
 	/*
-	 * Optional.  From the next run on the platform may answer the calls whose bits (enum platform_answer) are in @mask with
-	 * @values[answer].  Owner only.
+	 * Optional, all or none: calls that the platform answers.
+	 *
+	 * set_answers: from the next run on it may answer those whose bits (enum platform_answer) are in @mask with
+	 * @values[answer].  Owner only.  False: not yet, none is answered, ask again before the next run.
+	 *
+	 * drop_answers: none is answered any more until set_answers is called again.  Any thread, at any time while the context
+	 * lives; a call that the guest begins after it has returned comes to the sentry.
+	 *
+	 * answered_sigmask: the guest's signal mask, while ANSWER_SIGMASK is answered.  It is the one that was set with more signals
+	 * blocked, perhaps: what the sentry believes blocked only the sentry unblocks.  Any thread.
+	 *
+	 * futex_count: @delta more waiters sleep, or are about to look at the word before they do, on the private futex at
+	 * @addr.  Some context of the address space has run, and is not freed.  A full memory barrier.
 	 */
-	void (*set_answers)(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
+	bool (*set_answers)(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
+	void (*drop_answers)(struct platform_ctx *ctx);
+	uint64_t (*answered_sigmask)(struct platform_ctx *ctx);
+	void (*futex_count)(struct platform_aspace *as, uaddr_t addr, int delta);
+
+	/* Optional: logs what it has counted (LOG_LEVEL_INFO), when all contexts are freed. */
+	void (*report)(void);
 
 	/*
 	 * Places the host's vDSO data pages so that they end at @addr, where the caller puts a copy of the vDSO's text;

@@ -379,8 +379,10 @@ int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *
 	}
 	if (err)
 		return err;
-	if (as->stub->nr_attached == 1)
+	if (as->stub->nr_attached == 1) {
 		queue_begin(as);
+		systrap_answer_new_stub(as);
+	}
 	ctx_set_thread(ctx, as->stub);
 	return 0;
 }
@@ -390,6 +392,7 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 	struct systrap_stub *stub = as->stub;
 
 	cpu_pair_stop(&ctx->pair);
+	systrap_answer_lost_thread(ctx);
 	systrap_stub_thread_put(stub, &ctx->thread, true);
 	ctx->stub = NULL;
 	if (stub->nr_attached)

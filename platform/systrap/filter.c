@@ -90,6 +90,7 @@ unsigned systrap_filter_build_stub(struct sock_filter *insn)
 	SITE(&f, SYSTRAP_LOOP_RET_OFF, SYS_futex, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_write, SYS_clone);
 	SITE(&f, SYSTRAP_SLEEP_RET_OFF, SYS_futex);
 	SITE(&f, SYSTRAP_BASES_RET_OFF, SYS_arch_prctl);
+	SITE(&f, SYSTRAP_YIELD_RET_OFF, SYS_sched_yield);
 	SITE(&f, SYSTRAP_EXIT_RET_OFF, SYS_exit);
 	SITE(&f, SYSTRAP_CONFINE_RET_OFF, SYS_seccomp);
 	SITE(&f, SYSTRAP_DIE_RET_OFF, SYS_exit_group);
@@ -106,6 +107,7 @@ unsigned systrap_filter_build_guest(struct sock_filter *insn)
 	filter_add_call(&f, SYSTRAP_WAIT_RET_OFF, SYS_futex, 1, FUTEX_WAIT, FUTEX_WAIT);
 	SITE(&f, SYSTRAP_SIGRETURN_RET_OFF, SYS_rt_sigreturn);
 	filter_add_call(&f, SYSTRAP_BASES_RET_OFF, SYS_arch_prctl, 0, ARCH_SET_FS, ARCH_SET_GS);
+	SITE(&f, SYSTRAP_YIELD_RET_OFF, SYS_sched_yield);
 	SITE(&f, SYSTRAP_EXIT_RET_OFF, SYS_exit);
 	filter_return(&f, SECCOMP_RET_TRAP);
 	return f.nr;

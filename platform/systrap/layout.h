@@ -56,6 +56,9 @@
 #define SYSTRAP_MAX_UNITS 900 /* of a stub: to the end of the user half */
 #define SYSTRAP_MAPPER_PAGE 0x4000 /* offset in the first block */
 #define SYSTRAP_MAPPER_FAILED 0	   /* a word: an order has failed since it was cleared.  A hint. */
+#define SYSTRAP_FUTEX_PAGE 0x5000  /* offset in the first block: waiters on private futexes, see patch_area.h */
+#define SYSTRAP_FUTEX_COUNTS 0x7fffe1005000
+#define SYSTRAP_NR_FUTEX_COUNTS 1024
 
 /* The signal stack is what lies below the page in a block. */
 #define SYSTRAP_PAGE_OFF 0x7c00
@@ -77,6 +80,8 @@
 #define SYSTRAP_BASES_OFF 0x600
 #define SYSTRAP_BASES_RET_OFF 0x680	 /* arch_prctl */
 #define SYSTRAP_RESTORER_OFF 0x6c0	 /* the handlers' return address; nothing returns there */
+#define SYSTRAP_YIELD_OFF 0x700
+#define SYSTRAP_YIELD_RET_OFF 0x740	 /* sched_yield */
 #define SYSTRAP_PATCH_OFF 0x1000	 /* the second page: where a KIND_PATCH stop goes on with rbx the page */
 #define SYSTRAP_END_OFF 0x2000
 
@@ -207,6 +212,7 @@ static_assert(sizeof(struct systrap_page) == SYSTRAP_PAGE_SIZE &&
 		      offsetof(struct systrap_page, patch) == SYSTRAP_PAGE_PATCH,
 	      "struct systrap_page");
 static_assert(SYSTRAP_PAGE_OFF + SYSTRAP_PAGE_SIZE == SYSTRAP_BLOCK_SIZE, "the page ends the block");
+static_assert(SYSTRAP_FUTEX_COUNTS == SYSTRAP_BLOCKS + SYSTRAP_FUTEX_PAGE, "");
 
 /* The text, from stub_text.S. */
 extern const uint8_t systrap_text[SYSTRAP_END_OFF];

@@ -373,8 +373,7 @@ int patch_site(struct patch_set *set, uaddr_t site, const uint8_t *page, unsigne
 
 	MUTEX_GUARD(&set->lock);
 	ret = patch_site_locked(set, site, page, &from);
-	if (ret >= 0)
-		atomic_fetch_add(&patch_stats.sites[ret], 1);
+	atomic_fetch_add(ret >= 0 ? &patch_stats.sites[ret] : &patch_stats.refused, 1);
 	log_debug("syscall site %#lx: %s", site, ret < 0 ? "no room or not allowed" : patch_verdict_name[ret]);
 	return ret;
 }

@@ -96,7 +96,7 @@ struct patch_set {
 
 struct patch_stats {
 	atomic_ulong sites[NR_PATCH_VERDICTS]; /* tried; [PATCH_OK] are patched */
-	atomic_ulong no_slot, undone;
+	atomic_ulong refused, undone, inherited;
 };
 extern struct patch_stats patch_stats;
 

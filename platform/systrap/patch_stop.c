@@ -31,11 +31,6 @@
 
 bool systrap_patch_enabled;
 
-#define ANSWER_IS(name) ((int)PATCH_ANSWER_##name == (int)ANSWER_##name)
-static_assert(ANSWER_IS(YIELD) && ANSWER_IS(PID) && ANSWER_IS(TID) && ANSWER_IS(PPID) && ANSWER_IS(UID) &&
-		      ANSWER_IS(EUID) && ANSWER_IS(GID) && ANSWER_IS(EGID) && ANSWER_IS(PGRP) && ANSWER_IS(PGID) &&
-		      ANSWER_IS(SID) && (int)PATCH_NR_ANSWERS == (int)NR_PLATFORM_ANSWERS,
-	      "enum platform_answer");
 static_assert(PATCH_ABS_SLOTS == PLATFORM_LOW_START && PATCH_ABS_SLOTS + PATCH_ABS_SLOTS_SIZE == PLATFORM_LOW_END, "");
 
 static struct patch_area *area(const struct systrap_ctx *ctx)
@@ -80,8 +75,8 @@ void systrap_patch_aspace_init(struct systrap_aspace *as)
 void systrap_patch_new_thread(struct systrap_ctx *ctx)
 {
 	*area(ctx) = (struct patch_area){ .cont = 0 };
-	ctx->answers_dirty = true;
 	ctx->by_patch = false;
+	atomic_store(&ctx->area, area(ctx));
 }
 
 int systrap_patch_init(void)
@@ -122,20 +117,8 @@ uint64_t systrap_patch_gs(const struct systrap_ctx *ctx, uint64_t gs_base)
 	return gs_base || !systrap_patch_enabled ? gs_base : ctx->block_addr + SYSTRAP_PAGE_OFF;
 }
 
-static void put_answers(struct systrap_ctx *ctx)
-{
-	struct patch_area *a = area(ctx);
-
-	if (!ctx->answers_dirty)
-		return;
-	memcpy(a->value, ctx->answer, sizeof(a->value));
-	atomic_store(&a->answers, ctx->answers);
-	ctx->answers_dirty = false;
-}
-
 void systrap_patch_put_regs(struct systrap_ctx *ctx)
 {
-	put_answers(ctx);
 	if (!ctx->by_patch)
 		return;
 	ctx->patch_regs = ctx->ctx.regs;
@@ -166,15 +149,6 @@ int systrap_patch_make_frame(struct systrap_ctx *ctx)
 	return ok ? 0 : -LINUX_EIO;
 }
 
-void systrap_patch_set_answers(struct platform_ctx *pctx, unsigned mask, const uint64_t *values)
-{
-	struct systrap_ctx *ctx = systrap_ctx(pctx);
-
-	ctx->answers = mask & ~1U;
-	memcpy(ctx->answer, values, sizeof(ctx->answer));
-	ctx->answers_dirty = true;
-}
-
 /* --- stopping --- */
 
 static void take_syscall(struct systrap_ctx *ctx, struct platform_stop *stop)
@@ -200,15 +174,40 @@ void systrap_patch_get_regs(struct systrap_ctx *ctx, struct platform_stop *stop)
 	r->fs_base = ctx->fs_base;
 	r->gs_base = 0;
 	ctx->by_patch = true;
+	ctx->nr_by_patch++;
 	take_syscall(ctx, stop);
+}
+
+/* Everything is answered, and the thread is about to go on. */
+static void stop_behind_answer(struct systrap_ctx *ctx, struct platform_stop *stop)
+{
+	struct guest_regs *r = &ctx->ctx.regs;
+	uaddr_t cont = READ_ONCE(area(ctx)->cont);
+
+	if (!patch_is_cont(set_of(ctx), cont, &r->rcx))
+		return; /* the guest has come here on its own */
+	r->rip = cont;
+	r->rax = READ_ONCE(area(ctx)->answer);
+	r->rsp = READ_ONCE(ctx->page->regs.rsp);
+	r->r11 = r->eflags = READ_ONCE(ctx->page->regs.eflags);
+	*stop = (struct platform_stop){ .kind = STOP_INTERRUPTED };
+	ctx->ctx.regs_dirty = true;
+}
+
+static bool in_yield(uaddr_t rip)
+{
+	return rip >= SYSTRAP_TEXT + SYSTRAP_YIELD_OFF && rip < SYSTRAP_TEXT + SYSTRAP_YIELD_RET_OFF;
 }
 
 /* In front of an answer or in the middle of giving it: it becomes a call that the sentry serves. */
 static void stop_in_answer(struct systrap_ctx *ctx, struct platform_stop *stop, uaddr_t rip)
 {
 	struct guest_regs *r = &ctx->ctx.regs;
-	uaddr_t cont = rip > text_addr(systrap_patch_flags) ? READ_ONCE(area(ctx)->cont) : r->rcx;
+	uaddr_t cont;
 
+	if (in_yield(rip))
+		rip = text_addr(systrap_patch_code);
+	cont = rip > text_addr(systrap_patch_flags) ? READ_ONCE(area(ctx)->cont) : r->rcx;
 	if (!patch_is_cont(set_of(ctx), cont, &r->rip))
 		return; /* the guest has come here on its own */
 	if (rip >= text_addr(systrap_patch_flags))
@@ -235,14 +234,17 @@ static bool stop_in_text(struct systrap_ctx *ctx, struct platform_stop *stop)
 		*stop = (struct platform_stop){ .kind = STOP_INTERRUPTED };
 		return true;
 	}
-	if (stop->kind != STOP_INTERRUPTED)
+	if (stop->kind == STOP_SYSCALL)
 		return false;
-	if (within(rip, systrap_patch_entry, systrap_patch_jump) || within(rip, systrap_patch_of_self, systrap_patch_slow)) {
+	if (within(rip, systrap_patch_finish, systrap_patch_code) || rip == SYSTRAP_TEXT + SYSTRAP_YIELD_RET_OFF) {
+		/* At the jump, too: all is done but for that. */
+		stop_behind_answer(ctx, stop);
+		return false;
+	}
+	if (within(rip, systrap_patch_entry, systrap_patch_slow) || in_yield(rip)) {
 		stop_in_answer(ctx, stop, rip);
 		return true;
 	}
-	if (rip == text_addr(systrap_patch_jump))
-		r->rip = READ_ONCE(area(ctx)->cont);
 	return false;
 }
 

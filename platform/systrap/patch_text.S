@@ -7,12 +7,23 @@
  * What becomes of it:
  *
  *     from systrap_patch_entry    published like any other.  The sentry sees where the thread was and takes it as the system
- *                                 call that was about to be answered (patch_stop.c).
- *     from systrap_patch_jump     everything is answered: the thread is in the trampoline behind it.
+ *          systrap_patch_code     call that was about to be answered (patch_stop.c).  So it is with a fault, when the answer
+ *                                 is about the guest's memory.
+ *     from systrap_patch_finish   everything is answered: the sentry does what is left, and the thread is in the trampoline behind it.
  *     from systrap_patch_slow     noted in the page (patch_interrupt), because the thread is about to stop, or has, or is told to go
  *                                 on and then looks at the note.
  *     from systrap_patch_leave    published: the sentry still has the registers that are being loaded.
  */
+
+#define GUEST_END SYSTRAP_TEXT /* GUEST_TASK_SIZE */
+#define CPUNODE_SEGMENT 0x7b
+#define FUTEX_WAIT_PRIVATE 0x80
+#define FUTEX_WAKE_PRIVATE 0x81
+#define EAGAIN 11
+#define SIG_UNBLOCK 1
+#define SIG_SETMASK 2
+#define SIGKILL 9
+#define SIGSTOP 19
 
 #define REG(off) (SYSTRAP_PAGE_REGS + (off))
 #define R_R15 REG(0)
@@ -65,10 +76,14 @@ systrap_patch_cont:
 	btl	%r11d, %ecx
 	jnc	systrap_patch_slow
 	cmpl	$PATCH_ANSWER_OF_SELF, %r11d
-	jae	patch_of_self
+	jae	systrap_patch_code
 patch_give:
 	movq	%gs:PATCH_AREA_VALUES(,%r11,8), %r11
 	movq	%r11, %gs:PATCH_AREA_ANSWER
+	/* The answer is given. */
+	.globl systrap_patch_finish
+	.hidden systrap_patch_finish
+systrap_patch_finish:
 	incq	%gs:PATCH_AREA_COUNT
 	movq	%gs:PATCH_AREA_CONT, %rcx
 	movq	-8(%rcx), %rcx
@@ -80,13 +95,118 @@ patch_give:
 	.hidden systrap_patch_jump
 systrap_patch_jump:
 	jmp	*%gs:PATCH_AREA_CONT
+
+	/* From here to the slow way: answers that take more.  Of the registers only rcx and r11 are changed. */
+	.globl systrap_patch_code
+	.hidden systrap_patch_code
+systrap_patch_code:
+	cmpl	$PATCH_ANSWER_CODE, %r11d
+	jae	1f
 	/* Calls whose argument 0 means the caller. */
-	.globl systrap_patch_of_self
-	.hidden systrap_patch_of_self
-systrap_patch_of_self:
-patch_of_self:
 	testl	%edi, %edi
 	jz	patch_give
+	jmp	systrap_patch_slow
+1:	cmpl	$PATCH_ANSWER_FUTEX, %r11d
+	je	patch_futex
+	cmpl	$PATCH_ANSWER_SIGMASK, %r11d
+	je	patch_sigmask
+	cmpl	$PATCH_ANSWER_YIELD, %r11d
+	je	patch_yield
+
+	/* getcpu(rdi, rsi): as the vDSO has it, from the limit of a segment */
+	movabsq	$(GUEST_END - 4), %r11
+	cmpq	%r11, %rdi
+	ja	systrap_patch_slow
+	cmpq	%r11, %rsi
+	ja	systrap_patch_slow
+	movl	$CPUNODE_SEGMENT, %ecx
+	lsl	%ecx, %ecx
+	jnz	systrap_patch_slow
+	movl	%ecx, %r11d
+	andl	$0xfff, %r11d
+	shrl	$12, %ecx
+	testq	%rdi, %rdi
+	jz	2f
+	movl	%r11d, (%rdi)
+2:	testq	%rsi, %rsi
+	jz	patch_zero
+	movl	%ecx, (%rsi)
+patch_zero:
+	movq	$0, %gs:PATCH_AREA_ANSWER
+	jmp	systrap_patch_finish
+
+	/*
+	 * futex(rdi, esi, edx, r10).  The hash is that of systrap_futex_count.
+	 */
+patch_futex:
+	testl	$3, %edi
+	jnz	systrap_patch_slow
+	movabsq	$(GUEST_END - 4), %r11
+	cmpq	%r11, %rdi
+	ja	systrap_patch_slow
+	cmpl	$FUTEX_WAIT_PRIVATE, %esi
+	je	3f
+	cmpl	$FUTEX_WAKE_PRIVATE, %esi
+	jne	systrap_patch_slow
+	lock orl $0, %gs:PATCH_AREA_ANSWER
+	movl	%edi, %ecx
+	shrl	$2, %ecx
+	andl	$(SYSTRAP_NR_FUTEX_COUNTS - 1), %ecx
+	movabsq	$SYSTRAP_FUTEX_COUNTS, %r11
+	cmpl	$0, (%r11,%rcx,4)
+	je	patch_zero
+	jmp	systrap_patch_slow
+3:	testq	%r10, %r10
+	jnz	systrap_patch_slow
+	cmpl	(%rdi), %edx
+	je	systrap_patch_slow
+	movq	$-EAGAIN, %gs:PATCH_AREA_ANSWER
+	jmp	systrap_patch_finish
+
+	/*
+	 * rt_sigprocmask(edi, rsi, rdx, r10).  Until the mask is changed the call can be begun anew; so sets that overlap, the new one
+	 * overwritten by the old, are not for us.
+	 */
+patch_sigmask:
+	cmpq	$8, %r10
+	jne	systrap_patch_slow
+	movabsq	$(GUEST_END - 8), %r11
+	cmpq	%r11, %rsi
+	ja	systrap_patch_slow
+	cmpq	%r11, %rdx
+	ja	systrap_patch_slow
+	movq	%gs:PATCH_AREA_SIGMASK, %rcx
+	movq	%rcx, %r11
+	testq	%rsi, %rsi
+	jz	5f
+	movq	%rsi, %r11
+	subq	%rdx, %r11
+	addq	$7, %r11
+	cmpq	$14, %r11
+	jbe	systrap_patch_slow
+	cmpl	$SIG_SETMASK, %edi
+	ja	systrap_patch_slow
+	movq	(%rsi), %r11
+	je	5f
+	cmpl	$SIG_UNBLOCK, %edi
+	je	4f
+	orq	%rcx, %r11
+	jmp	5f
+4:	notq	%r11
+	andq	%rcx, %r11
+5:	btrq	$(SIGKILL - 1), %r11
+	btrq	$(SIGSTOP - 1), %r11
+	movq	%r11, %gs:PATCH_AREA_NEW
+	notq	%r11
+	testq	%r11, %gs:PATCH_AREA_KNOWN
+	jnz	systrap_patch_slow
+	movq	$0, %gs:PATCH_AREA_ANSWER
+	testq	%rdx, %rdx
+	jz	6f
+	movq	%rcx, (%rdx)
+6:	movq	%gs:PATCH_AREA_NEW, %r11
+	movq	%r11, %gs:PATCH_AREA_SIGMASK
+	jmp	systrap_patch_finish
 
 	.globl systrap_patch_slow
 	.hidden systrap_patch_slow
@@ -173,7 +293,9 @@ patch_interrupt:
 	/* Which answer a call has; 0: none. */
 	.balign 64, 0xcc
 patch_answer:
-	.fill	24, 1, 0
+	.fill	14, 1, 0
+	.byte	PATCH_ANSWER_SIGMASK	/* 14 */
+	.fill	9, 1, 0
 	.byte	PATCH_ANSWER_YIELD	/* 24 */
 	.fill	14, 1, 0
 	.byte	PATCH_ANSWER_PID	/* 39 */
@@ -185,4 +307,8 @@ patch_answer:
 	.byte	PATCH_ANSWER_PGID, 0, 0, PATCH_ANSWER_SID	/* 121 */
 	.fill	61, 1, 0
 	.byte	PATCH_ANSWER_TID	/* 186 */
+	.fill	15, 1, 0
+	.byte	PATCH_ANSWER_FUTEX	/* 202 */
+	.fill	106, 1, 0
+	.byte	PATCH_ANSWER_GETCPU	/* 309 */
 	.org patch_answer + PATCH_NR_CALLS, 0

@@ -8,6 +8,7 @@
 #define SYS_mmap 9
 #define SYS_munmap 11
 #define SYS_rt_sigreturn 15
+#define SYS_sched_yield 24
 #define SYS_exit 60
 #define SYS_arch_prctl 158
 #define SYS_futex 202
@@ -276,6 +277,15 @@ bases:
 	.org systrap_text + SYSTRAP_RESTORER_OFF, 0xcc
 restorer:
 	ud2
+
+	/* An answer of patch_text.S that is a call of the host's. */
+	.org systrap_text + SYSTRAP_YIELD_OFF, 0xcc
+patch_yield:
+	movq	$0, %gs:PATCH_AREA_ANSWER
+	movl	$SYS_sched_yield, %eax
+	.org systrap_text + SYSTRAP_YIELD_RET_OFF - 2, 0x90
+	syscall
+	jmp	systrap_patch_finish
 
 	.org systrap_text + SYSTRAP_PATCH_OFF, 0xcc
 #include "platform/systrap/patch_text.S"

@@ -110,6 +110,7 @@ static void ctx_stop(struct systrap_ctx *ctx, struct platform_stop *stop)
 		ctx_die(ctx, stop);
 	} else {
 		systrap_stop_decode(ctx, stop);
+		ctx->nr_by_signal += stop->kind == STOP_SYSCALL;
 		systrap_patch_stop(ctx, stop);
 	}
 }
@@ -350,7 +351,11 @@ const struct platform_ops systrap_platform = {
 	.patch = systrap_patch,
 	.unpatch = systrap_unpatch,
 	.low_taken = systrap_low_taken,
-	.set_answers = systrap_patch_set_answers,
+	.set_answers = systrap_set_answers,
+	.drop_answers = systrap_drop_answers,
+	.answered_sigmask = systrap_answered_sigmask,
+	.futex_count = systrap_futex_count,
+	.report = systrap_report,
 	.map_vvar = systrap_map_vvar,
 	.ctx_new = systrap_ctx_new,
 	.ctx_free = systrap_ctx_free,

@@ -14,6 +14,7 @@
  *     start.c    how a stub comes to be: its image, its first orders
  *     filter.c   the seccomp filters
  *     patch_stop.c    patched sites: what stops there, and how it goes on; patch*.c what a patch is
+ *     answer.c   calls answered in the stub
  *     watch.c    stubs that die, and those that do not answer
  *     stub_text.S     their code
  *
@@ -204,6 +205,7 @@ struct systrap_aspace {
 	bool vvar_lost;		   /* something was mapped over those of this stub */
 	struct mapping_queue queue;
 	struct patch_set patch; /* its own */
+	_Atomic(atomic_uint *) futex_counts; /* while contexts are attached; read by anyone who knows that */
 };
 
 static inline struct systrap_aspace *systrap_aspace(struct platform_aspace *as)
@@ -259,10 +261,9 @@ struct systrap_ctx {
 	void *xstate;		    /* set before the first run; NULL: initial state */
 	/* patch_stop.c */
 	uaddr_t rip;		    /* where the guest goes on: regs.rip or an instruction that was moved */
+	unsigned long nr_by_patch, nr_by_signal; /* calls */
 	bool by_patch;		    /* the last stop came without a signal: there is no frame */
-	bool answers_dirty;
-	unsigned answers;	    /* calls that may be answered, and with what */
-	uint64_t answer[PATCH_NR_ANSWERS];
+	_Atomic(struct patch_area *) area; /* the thread's, from its start to its end; read by anyone */
 	struct guest_regs patch_regs; /* what the thread was let go with, when by_patch */
 	struct systrap_hits {
 		uaddr_t rip;
@@ -335,11 +336,22 @@ int systrap_patch_make_frame(struct systrap_ctx *ctx);
 void systrap_patch(struct platform_ctx *ctx, const struct platform_text *text);
 void systrap_unpatch(struct platform_aspace *as, uaddr_t addr, size_t len);
 void systrap_low_taken(struct platform_aspace *as);
-void systrap_patch_set_answers(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
 
 /* -- stop.c ------------------------------------------------------------------------------------------------------------- */
 
 /* What the signal in ctx->frame means: fills *stop, and completes ctx->regs. */
 void systrap_stop_decode(struct systrap_ctx *ctx, struct platform_stop *stop);
+
+/* -- answer.c ---------------------------------------------------------------------------------------------------------- */
+
+bool systrap_set_answers(struct platform_ctx *ctx, unsigned mask, const uint64_t *values);
+void systrap_drop_answers(struct platform_ctx *ctx);
+uint64_t systrap_answered_sigmask(struct platform_ctx *ctx);
+void systrap_futex_count(struct platform_aspace *as, uaddr_t addr, int delta);
+/* A thread is not the context's any more. */
+void systrap_answer_lost_thread(struct systrap_ctx *ctx);
+/* The aspace has a stub. */
+void systrap_answer_new_stub(struct systrap_aspace *as);
+void systrap_report(void);
 
 #endif

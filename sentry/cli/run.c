@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "platform/platform.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
@@ -169,6 +170,8 @@ static void run_exit(int status) __noreturn;
 static void run_exit(int status)
 {
 	ktrace_stop();
+	if (platform && platform->report)
+		platform->report();
 	setup_fini();
 	terminal_restore();
 	fflush(NULL);

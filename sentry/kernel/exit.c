@@ -301,6 +301,7 @@ static void reparent(struct task *child, struct task *reaper, struct task *fathe
 			t->parent = reaper;
 		send_pdeath_signal(t);
 	}
+	tgroup_drop_answers_locked(child->tg);
 	list_move_tail(&child->sibling, &reaper->children);
 	if (reaper->tg == father->tg)
 		return;

@@ -75,9 +75,26 @@ void futex_waiter_init(struct futex_waiter *w, uint32_t bitset)
 	list_init(&w->link);
 }
 
+/*
+ * The platform answers a FUTEX_WAKE of a private futex for which nobody is counted.  So a waiter is counted before it looks at the word.
+ * @key is current's.  A waiter of another address space, requeued to ours from a shared futex, stays counted for ever.
+ */
+static void futex_count(const struct futex_key *key)
+{
+	if (platform->futex_count && !key->file)
+		platform->futex_count(((struct mm *)key->obj)->as, key->off, 1);
+}
+
+static void futex_uncount(const struct futex_waiter *w)
+{
+	if (platform->futex_count && !w->key.file && w->key.obj == w->task->mm)
+		platform->futex_count(w->task->mm->as, w->key.off, -1);
+}
+
 void futex_queue_locked(struct futex_waiter *w, const struct futex_key *key, struct futex_bucket *b)
 {
 	mutex_assert_held(&b->lock);
+	futex_count(key);
 	w->key = *key;
 	WRITE_ONCE(w->bucket, b);
 	list_add_tail(&w->link, &b->waiters);
@@ -95,14 +112,37 @@ struct futex_bucket *futex_waiter_lock(struct futex_waiter *w)
 	}
 }
 
+bool futex_dequeue_locked(struct futex_waiter *w)
+{
+	if (list_empty(&w->link))
+		return false;
+	futex_uncount(w);
+	list_del(&w->link);
+	return true;
+}
+
 bool futex_unqueue(struct futex_waiter *w)
 {
 	struct futex_bucket *b = futex_waiter_lock(w);
-	bool waiting = !list_empty(&w->link);
+	bool waiting = futex_dequeue_locked(w);
 
-	list_del(&w->link);
 	mutex_unlock(&b->lock);
 	return waiting;
+}
+
+int futex_queue_if_locked(struct futex_waiter *w, const struct futex_key *key, struct futex_bucket *b, uaddr_t uaddr,
+			  uint32_t val)
+{
+	uint32_t now;
+	int err;
+
+	futex_queue_locked(w, key, b);
+	err = user_read_u32(uaddr, &now);
+	if (!err && now != val)
+		err = -LINUX_EAGAIN;
+	if (err)
+		futex_dequeue_locked(w);
+	return err;
 }
 
 /* Once `woken` is set the waiter may return, and its stack be reused: only its task is still there. */
@@ -110,7 +150,7 @@ void futex_wake_locked(struct futex_waiter *w)
 {
 	struct task *t = task_get(w->task);
 
-	list_del(&w->link);
+	futex_dequeue_locked(w);
 	atomic_store(&w->woken, true);
 	sleeper_wake(&t->sleeper);
 	task_put(t);
@@ -140,7 +180,6 @@ static int futex_wait_once(uaddr_t uaddr, unsigned flags, uint32_t val, deadline
 	struct futex_bucket *b;
 	struct futex_waiter w;
 	struct futex_key key;
-	uint32_t now;
 	int err;
 
 	err = futex_get_key(uaddr, flags, false, &key);
@@ -149,11 +188,7 @@ static int futex_wait_once(uaddr_t uaddr, unsigned flags, uint32_t val, deadline
 	futex_waiter_init(&w, bitset);
 	b = futex_bucket_of(&key);
 	mutex_lock(&b->lock);
-	err = user_read_u32(uaddr, &now);
-	if (!err && now != val)
-		err = -LINUX_EAGAIN;
-	if (!err)
-		futex_queue_locked(&w, &key, b);
+	err = futex_queue_if_locked(&w, &key, b, uaddr, val);
 	mutex_unlock(&b->lock);
 	if (!err)
 		err = futex_sleep(&w, deadline);
@@ -188,7 +223,6 @@ static int futex_queue_multiple(const struct futex_wait_item *items, struct fute
 {
 	for (unsigned i = 0; i < nr; i++) {
 		struct futex_bucket *b;
-		uint32_t now;
 		int err;
 
 		futex_waiter_init(&w[i], LINUX_FUTEX_BITSET_MATCH_ANY);
@@ -197,11 +231,7 @@ static int futex_queue_multiple(const struct futex_wait_item *items, struct fute
 			return err;
 		b = futex_bucket_of(&keys[i]);
 		mutex_lock(&b->lock);
-		err = user_read_u32(items[i].uaddr, &now);
-		if (!err && now != items[i].val)
-			err = -LINUX_EAGAIN;
-		if (!err)
-			futex_queue_locked(&w[i], &keys[i], b);
+		err = futex_queue_if_locked(&w[i], &keys[i], b, items[i].uaddr, items[i].val);
 		mutex_unlock(&b->lock);
 		if (err) {
 			futex_put_key(&keys[i]);

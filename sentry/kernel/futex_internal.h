@@ -50,8 +50,13 @@ void futex_lock_two(struct futex_bucket *a, struct futex_bucket *b);
 void futex_unlock_two(struct futex_bucket *a, struct futex_bucket *b);
 
 void futex_waiter_init(struct futex_waiter *w, uint32_t bitset);
-/* The bucket's lock is held. */
+/* The bucket's lock is held.  @key is one of current's address space. */
 void futex_queue_locked(struct futex_waiter *w, const struct futex_key *key, struct futex_bucket *b);
+/* Queues it if the word at @uaddr, which has @key, is @val: 0, -LINUX_EAGAIN or -LINUX_EFAULT. */
+int futex_queue_if_locked(struct futex_waiter *w, const struct futex_key *key, struct futex_bucket *b, uaddr_t uaddr,
+			  uint32_t val);
+/* Takes it off its bucket, whose lock is held; false: it was off already. */
+bool futex_dequeue_locked(struct futex_waiter *w);
 /* Locks the bucket a waiter is in now. */
 struct futex_bucket *futex_waiter_lock(struct futex_waiter *w);
 /* Takes it off its bucket; true: it was still waiting. */

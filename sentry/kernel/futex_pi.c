@@ -345,7 +345,7 @@ int futex_requeue_pi_one(struct futex_waiter *w, uaddr_t uaddr2, const struct fu
 		futex_wake_locked(w);
 		return 1;
 	}
-	list_del(&w->link);
+	futex_dequeue_locked(w);
 	futex_queue_locked(w, key2, b2);
 	pi_enqueue(pi, pw);
 	return 0;
@@ -359,7 +359,6 @@ int64_t futex_wait_requeue_pi(uaddr_t uaddr, unsigned flags, uint32_t val, deadl
 	struct futex_key key, key2;
 	struct futex_bucket *b;
 	bool requeued = false;
-	uint32_t now;
 	int err;
 
 	if (uaddr == uaddr2 || !bitset)
@@ -379,11 +378,7 @@ int64_t futex_wait_requeue_pi(uaddr_t uaddr, unsigned flags, uint32_t val, deadl
 	w.pi_slot = &pw;
 	b = futex_bucket_of(&key);
 	mutex_lock(&b->lock);
-	err = user_read_u32(uaddr, &now);
-	if (!err && now != val)
-		err = -LINUX_EAGAIN;
-	if (!err)
-		futex_queue_locked(&w, &key, b);
+	err = futex_queue_if_locked(&w, &key, b, uaddr, val);
 	mutex_unlock(&b->lock);
 	if (!err) {
 		err = pi_wait(&w, &pw, deadline);

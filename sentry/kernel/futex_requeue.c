@@ -39,7 +39,7 @@ static void futex_pair_put(struct futex_pair *p)
  */
 static void futex_move(struct futex_waiter *w, const struct futex_pair *p)
 {
-	list_del(&w->link);
+	futex_dequeue_locked(w);
 	futex_queue_locked(w, &p->key2, p->b2);
 }
 

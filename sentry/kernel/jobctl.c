@@ -217,6 +217,7 @@ int do_setpgid(int pid, int pgid)
 			return -LINUX_EPERM;
 	}
 	tgroup_set_pgrp_locked(tg, pgrp);
+	tgroup_drop_answers_locked(tg);
 	return 0;
 }
 
@@ -231,6 +232,7 @@ int do_setsid(void)
 	tgroup_set_session_locked(tg, tg->pid);
 	tgroup_set_pgrp_locked(tg, tg->pid);
 	tgroup_set_tty_locked(tg, NULL);
+	tgroup_drop_answers_locked(tg);
 	return pid_nr(tg->pid);
 }
 

@@ -103,6 +103,7 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	}
 	begin = monotonic_ns();
 	atomic_store_explicit(&t->run_since, begin, memory_order_relaxed);
+	task_give_sigmask(t);
 	trace_guest_enter();
 	platform->run(t->ctx, stop);
 	trace_guest_stop(stop->kind, t->ctx->regs.rip);
@@ -110,6 +111,7 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	atomic_store_explicit(&t->run_since, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&t->utime, (uint64_t)(end - begin), memory_order_relaxed);
 	atomic_store(&t->in_guest, false);
+	task_take_sigmask(t);
 	if (unlikely(t->singlestep))
 		task_step_end(t, stop);
 }

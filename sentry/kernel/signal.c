@@ -69,7 +69,7 @@ static bool signal_is_ignored(struct task *t, int sig, unsigned flags)
 	uint64_t handler;
 
 	/* A blocked signal may get a handler before it is unblocked. */
-	if (sig_in(t->blocked | t->real_blocked, sig))
+	if (sig_in(task_sigmask_locked(t) | t->real_blocked, sig))
 		return false;
 	if (t->ptrace && sig != LINUX_SIGKILL)
 		return false;
@@ -215,7 +215,7 @@ static void signal_complete(struct task *t, int sig, bool shared)
 	/* Nobody: it stays pending until somebody unblocks it. */
 	if (!t)
 		return;
-	if (signal_is_fatal(t, sig) && !sig_in(t->real_blocked, sig) && (sig == LINUX_SIGKILL || !t->ptrace) &&
+	if (signal_is_fatal(t, sig) && !sig_in(t->real_blocked | task_sigmask_locked(t), sig) && (sig == LINUX_SIGKILL || !t->ptrace) &&
 	    !sig_in(SIGMASK_COREDUMP, sig)) {
 		tgroup_exit_start_locked(tg, sig);
 		return;

@@ -375,7 +375,7 @@ void task_signals(struct task *t, struct task_signals *ret)
 	mutex_lock(&tg->siglock);
 	ret->pending = t->pending.signal;
 	ret->shared_pending = tg->shared_pending.signal;
-	ret->blocked = t->blocked;
+	ret->blocked = task_sigmask_locked(t);
 	mutex_lock(&tg->sighand->lock);
 	for (int sig = 1; sig <= LINUX_NSIG; sig++) {
 		uint64_t handler = tg->sighand->action[sig - 1].handler;

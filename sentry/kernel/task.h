@@ -214,6 +214,10 @@ struct task {
 		struct platform_ctx *ctx;
 		unsigned mask;
 		uint64_t value[NR_PLATFORM_ANSWERS];
+		int ppid, pgrp, sid;	/* as they were at `seen` */
+		unsigned seen;
+		atomic_uint changes;	/* any thread, with siglock */
+		atomic_bool sigmask;	/* the guest may have another mask than `blocked` */
 	} answers;			/* what the platform was last told; answers.c */
 
 	/* Signals; siglock, but blocked may be read by its own thread without */
@@ -309,6 +313,13 @@ static inline int task_tid(struct task *t)
 }
 /* answers.c: tells the platform which calls it may answer; before each entry of the guest. */
 void task_update_answers(struct task *t);
+/* A process's parent, group or session is another one now; pids_lock is still held. */
+void tgroup_drop_answers_locked(struct tgroup *tg);
+/* @t, which is current, is about to enter the guest, and has left it: the signal mask is the guest's in between. */
+void task_give_sigmask(struct task *t);
+void task_take_sigmask(struct task *t);
+/* The signals that a task of any kind blocks at this moment; siglock held. */
+linux_sigset_t task_sigmask_locked(const struct task *t);
 
 static inline int task_tgid(const struct task *t)
 {

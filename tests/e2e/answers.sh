@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Calls that are answered where they are made, on the platform that does it: -v counts them, strace sees them all.
+. "$(dirname "$0")/lib.sh"
+
+need gcc
+cat >"$tmp/calls.c" <<'C'
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	uint64_t set = 0x200, old;
+	long nr = atol(argv[1]), a = 0, b = 0, c = 0, d = 0;
+	int word = 0;
+	unsigned cpu;
+
+	if (nr == SYS_rt_sigprocmask)
+		b = (long)&set, c = (long)&old, d = 8;
+	if (nr == SYS_futex)
+		a = (long)&word, b = argc > 2 ? 128 : 129, c = 1;
+	if (nr == SYS_getcpu)
+		a = (long)&cpu;
+	for (int i = 0; i < 5000; i++)
+		syscall(nr, a, b, c, d);
+	return 0;
+}
+C
+gcc -w -O1 -o "$tmp/calls" "$tmp/calls.c" || skip "gcc does not work"
+
+is "strace sees all" 5000 "$("$SENTRY" do --strace --platform="$SENTRY_PLATFORM" -- "$tmp/calls" 110 2>&1 | grep -c getppid)"
+[ "$SENTRY_PLATFORM" = systrap ] || finish
+
+# answered NAME NUMBER [ARG]: nearly all of 5000 calls.
+answered()
+{
+	local n
+
+	n=$("$SENTRY" do -v --platform=systrap -- "$tmp/calls" "${@:2}" 2>&1 | sed -n 's/.*calls: \([0-9]*\) answered.*/\1/p')
+	[ "${n:-0}" -ge 4900 ] && [ "$n" -le 5200 ]
+	is "$1 is answered in the stub" 0 $?
+}
+
+answered getpid 39
+answered gettid 186
+answered getppid 110
+answered getuid 102
+answered geteuid 107
+answered getgid 104
+answered getegid 108
+answered getpgrp 111
+answered getpgid 121
+answered getsid 124
+answered sched_yield 24
+answered getcpu 309
+answered rt_sigprocmask 14
+answered "futex wake" 202
+answered "futex wait" 202 wait
+
+is "without patches nothing is answered" 0 \
+	"$("$SENTRY" do -v --no-patch --platform=systrap -- "$tmp/calls" 110 2>&1 | sed -n 's/.*calls: \([0-9]*\) answered.*/\1/p')"
+is "patched sites are counted" yes \
+	"$("$SENTRY" do -v --platform=systrap -- "$tmp/calls" 110 2>&1 | grep -q 'call sites: [1-9][0-9]* patched' && echo yes)"
+finish
