@@ -170,6 +170,28 @@ Test(ext4_rw, large_directories)
 	}
 }
 
+/* SENTRY_NAMES=1000000 makes it as large as it is meant to be. */
+Test(ext4_rw, very_large_directory)
+{
+	const char *env = getenv("SENTRY_NAMES");
+	unsigned nr = env ? strtoul(env, NULL, 0) : 50000;
+
+	names_set();
+	fx_run("truncate -s 1G %s; mke2fs -q -F -E root_owner,lazy_itable_init=1 -t ext4 -b 4096 -N %u %s >/dev/null 2>&1", img,
+	       nr + 1000, img);
+	image_mount();
+	cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/d", 0755), 0);
+	make_names("/d", 0, nr, "some-file-%u");
+	cr_assert_eq(count_names("/d"), nr);
+	image_unmount("made");
+	image_mount();
+	cr_assert_eq(count_names("/d"), nr);
+	cr_assert_eq(do_mknodat(LINUX_AT_FDCWD, "/d/some-file-777", LINUX_S_IFREG, 0), -LINUX_EEXIST);
+	remove_names("/d", 0, nr, 1, "some-file-%u");
+	cr_assert_eq(do_rmdirat(LINUX_AT_FDCWD, "/d"), 0);
+	image_unmount("gone");
+}
+
 /* mke2fs -d makes linear directories. */
 Test(ext4_rw, linear_becomes_hashed)
 {
@@ -183,6 +205,35 @@ Test(ext4_rw, linear_becomes_hashed)
 	fx_run("debugfs -R 'stat /d' %s 2>/dev/null | grep -q 'Flags: 0x81000'", img);
 	image_mount();
 	cr_assert_eq(count_names("/d"), 3100);
+}
+
+/* More blocks than fit into a transaction. */
+Test(ext4_rw, large_linear_becomes_hashed)
+{
+	static const char name[] = "%u-a-name-that-is-so-long-that-few-of-its-kind-fit-into-one-block-of-a-directory-"
+				   "a-name-that-is-so-long-that-few-of-its-kind-fit-into-one-block-of-a-directory-";
+
+	names_set();
+	for (unsigned bs = 1024; bs <= 4096; bs *= 4) {
+		unsigned nr = bs == 1024 ? 1000 : 3000;
+
+		fx_run("rm -rf %s %s; mkdir -p %s/d; cd %s/d; seq -f '%%.0f-%s' 0 %u | xargs touch", src, img, src, src, name + 3,
+		       nr - 1);
+		fx_run("mke2fs -q -F -E root_owner -t ext4 -b %u -J size=%u -N 10000 -d %s %s 100M >/dev/null 2>&1", bs, bs / 1024,
+		       src, img);
+		image_mount();
+		make_names("/d", 0, 100, "%u-a-new-one-that-needs-room-in-the-directory-and-so-makes-it-grow-by-some-blocks-more");
+		cr_assert_eq(count_names("/d"), nr + 100);
+		cr_assert_eq(sb_sync(sb), 0);
+		make_names("/d", 0, 2000, "%u-more");
+		remove_names("/d", 0, nr, 10, name);
+		image_unmount("converted");
+		fx_run("debugfs -R 'stat /d' %s 2>/dev/null | grep -q 'Flags: 0x81000'", img);
+		image_mount();
+		cr_assert_eq(count_names("/d"), nr + 100 + 2000 - nr / 10);
+		remove_names("/d", 1, nr, 10, name);
+		image_unmount("again");
+	}
 }
 
 /* A scan meets every name that stays exactly once, whatever happens to the directory meanwhile. */

@@ -56,6 +56,7 @@ struct dir_work {
 	struct ext4_sb_info *es;
 	struct ext4_inode_info *ei;
 	struct ext4_dir_index *x;
+	bool ordered; /* blocks but the first are new, and written past the log before the transaction that names them */
 };
 
 /* What an entry takes at least. */
@@ -66,6 +67,8 @@ uint32_t dir_leaf_end(const struct dir_work *w);
 int dir_block_put(struct dir_work *w, uint32_t off);
 /* One more block at the end, zero; dir_block_put it later.  Pointers into data are void. */
 int dir_block_append(struct dir_work *w, uint32_t *ret_off);
+/* All but the first of the directory's blocks, which will be @nr, are new ones: for more of them than fit into a transaction. */
+int dir_blocks_renew(struct dir_work *w, uint32_t nr);
 void dir_block_empty(struct dir_work *w, uint32_t off);
 /* Puts an entry into the block at @off.  Its offset, 0 when there is no room (never is a name at 0). */
 uint32_t dir_entry_put(struct dir_work *w, uint32_t off, const char *name, size_t len, uint32_t ino, unsigned ft);

@@ -32,7 +32,7 @@ uint32_t dir_leaf_end(const struct dir_work *w)
 
 static int work_begin(struct dir_work *w, struct ext4_sb_info *es, struct inode *dir)
 {
-	*w = (struct dir_work){ es, EXT4_I(dir), NULL };
+	*w = (struct dir_work){ .es = es, .ei = EXT4_I(dir) };
 	if (w->ei->flags & (EXT4_INLINE_DATA_FL | EXT4_ENCRYPT_FL | EXT4_CASEFOLD_FL))
 		return -LINUX_EOPNOTSUPP;
 	w->x = ext4_dir_index_get(w->ei);
@@ -77,7 +77,12 @@ int dir_block_put(struct dir_work *w, uint32_t off)
 		else
 			leaf_csum_set(w, off);
 	}
-	b = ext4_mwrite(w->es, seg.pblk + ((off >> w->es->blkbits) - seg.lblk));
+	seg.pblk += (off >> w->es->blkbits) - seg.lblk;
+	if (w->ordered && off) {
+		atomic_store(&w->es->rw->need_flush, true);
+		return ext4_image_write(&w->es->image, w->x->data + off, w->x->chunk, seg.pblk << w->es->blkbits);
+	}
+	b = ext4_mwrite(w->es, seg.pblk);
 	if (IS_ERR(b))
 		return PTR_ERR(b);
 	memcpy(b, w->x->data + off, w->x->chunk);
@@ -97,6 +102,36 @@ static int data_grow(struct ext4_dir_index *x)
 	}
 	memset(x->data + x->size, 0, x->chunk);
 	return 0;
+}
+
+int dir_blocks_renew(struct dir_work *w, uint32_t nr)
+{
+	struct ext4_sb_info *es = w->es;
+	uint64_t goal = ext4_goal(es, w->ei, 0);
+	int err = 0;
+
+	if (nr > DIR_BLOCKS_MAX)
+		return -LINUX_ENOSPC;
+	while (!err && w->x->size < (size_t)nr * w->x->chunk) {
+		err = data_grow(w->x);
+		w->x->size += err ? 0 : w->x->chunk;
+	}
+	w->ei->vfs.size = w->x->size;
+	for (uint32_t at = 1, got; at < nr && !err; at += got) {
+		uint64_t pblk;
+
+		err = ext4_alloc_blocks(es, goal, MIN(nr - at, 8192U), &pblk, &got);
+		for (uint32_t i = 0; i < got && !err; i++)
+			err = ext4_mfind(es->rw, pblk + i) ? -LINUX_EIO : 0; /* what is free is not cached */
+		if (!err)
+			err = ext4_ext_set(es, w->ei, at, got, pblk, EXT4_EXT_WRITTEN);
+		if (err)
+			break;
+		w->ei->vfs.blocks += got * (es->blocksize / 512);
+		goal = pblk + got;
+	}
+	w->ordered = !err;
+	return err;
 }
 
 /* One more block at the end, zero and not in the cache yet: one dir_block_put later.  Pointers into data are void. */
@@ -314,7 +349,7 @@ int ext4_dir_make(struct ext4_sb_info *es, struct inode *dir, struct inode *pare
 	struct ext4_inode_info *ei = EXT4_I(dir);
 	struct ext4_dir_index fake = { .chunk = es->blocksize, .size = es->blocksize,
 				       .has_type = ext2fs_has_feature_filetype(es->fs->super) };
-	struct dir_work w = { es, ei, &fake };
+	struct dir_work w = { .es = es, .ei = ei, .x = &fake };
 	struct ext2_dir_entry_2 *de;
 	uint64_t pblk;
 	uint32_t got;

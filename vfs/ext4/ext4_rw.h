@@ -36,7 +36,8 @@
  * A hole that is punched does not change i_size, so that a fault may make a page dirty meanwhile: ext4_inode_info.wb_lock
  * is held by write-back from looking blocks up until they are written, and by who frees or moves them.
  *
- * Lock order: inode->i_rwsem, iget_locks, ext4_inode_info.wb_lock, commit_lock, lock, ext4_inode_info.lock, cache_lock and dirty_lock (leaves).
+ * Lock order: inode->i_rwsem, iget_locks, ext4_inode_info.wb_lock, commit_lock, lock, ext4_inode_info.lock, cache_lock and
+ * dirty_lock (leaves).
  * `lock` is the one lock over allocator, formats and the running transaction.  Under it no page frame is allocated and no
  * inode reference is put: both may come back into the file system.
  */

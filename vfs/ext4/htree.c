@@ -377,8 +377,6 @@ int dir_htree_make(struct dir_work *w)
 	uint32_t off;
 	int err = 1;
 
-	if (have + 32 > w->es->rw->max_running / 2)
-		return 1;
 	v = malloc((w->x->size / 12 + 1) * sizeof(*v));
 	copy = malloc(w->x->size);
 	if (!v || !copy) {
@@ -395,7 +393,7 @@ int dir_htree_make(struct dir_work *w)
 	leaves = leaves_plan(w, v, n, NULL);
 	if (leaves > dx_limit(w, 0))
 		nodes = DIV_ROUND_UP(leaves, dx_limit(w, w->x->chunk) / 4 * 3);
-	if (nodes > dx_limit(w, 0) || 1 + leaves + nodes < have || leaves + nodes + 32 > w->es->rw->max_running / 2)
+	if (nodes > dx_limit(w, 0) || 1 + leaves + nodes < have)
 		goto out;
 	starts = malloc(leaves * sizeof(*starts));
 	if (!starts) {
@@ -403,8 +401,8 @@ int dir_htree_make(struct dir_work *w)
 		goto out;
 	}
 	leaves_plan(w, v, n, starts);
-	err = 0;
-	for (; have < 1 + leaves + nodes && !err; have++)
+	err = leaves + nodes + 32 > w->es->rw->max_running / 2 ? dir_blocks_renew(w, 1 + leaves + nodes) : 0;
+	for (; have < 1 + leaves + nodes && !w->ordered && !err; have++)
 		err = dir_block_append(w, &off);
 	if (!err) {
 		w->ei->flags |= EXT2_INDEX_FL;
@@ -412,6 +410,7 @@ int dir_htree_make(struct dir_work *w)
 	}
 	if (!err)
 		err = tree_fill(w, copy, v, n, starts, leaves, nodes);
+	w->ordered = false;
 out:
 	free(starts);
 	free(copy);
