@@ -156,6 +156,7 @@ static const struct file_ops *file_ops_of(const struct inode *inode)
 		return ops ? ops : &no_device_ops;
 	case LINUX_S_IFBLK:
 	case LINUX_S_IFSOCK:
+	case 0: /* of an eventfd and its like, by /proc/self/fd: what is private to a file is not to be had twice */
 		return &no_device_ops;
 	case LINUX_S_IFIFO:
 		return &fifo_ops;

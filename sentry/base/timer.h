@@ -37,4 +37,20 @@ bool timer_disarm(struct timer *t);
  */
 void timer_cancel(struct timer *t);
 
+/*
+ * Moves *expires behind @now by whole intervals, of which @interval nanoseconds are one; returns how many that took.  A guest may ask
+ * for intervals of centuries: what would be beyond all time is NO_DEADLINE.
+ */
+static inline int64_t timer_forward(int64_t *expires, int64_t now, int64_t interval)
+{
+	int64_t n, by;
+
+	if (*expires > now)
+		return 0;
+	n = (now - *expires) / interval + 1;
+	if (__builtin_mul_overflow(n, interval, &by) || __builtin_add_overflow(*expires, by, expires))
+		*expires = NO_DEADLINE;
+	return n;
+}
+
 #endif

@@ -43,6 +43,7 @@ static void *kill_later(void *arg __unused)
 
 	while ((now = host_clock_ns(LINUX_CLOCK_MONOTONIC)) < end)
 		host_nanosleep(end - now);
+	signals_end_within(SIGNALS_END_GRACE_NS, STATUS_SIGNAL + LINUX_SIGKILL);
 	log_warn("the machine is not off after %g s: killing it", (double)grace_ns / 1e9);
 	kernel_kill_all();
 	return NULL;
@@ -73,10 +74,12 @@ static bool boot_signal(int sig, int code __unused)
 	case LINUX_SIGINT:
 	case LINUX_SIGHUP:
 	case LINUX_SIGQUIT:
-		if (nr_terms++)
-			kernel_kill_all();
-		else
+		if (!nr_terms++) {
 			power_off();
+			break;
+		}
+		signals_end_within(SIGNALS_END_GRACE_NS, STATUS_SIGNAL + LINUX_SIGKILL);
+		kernel_kill_all();
 		break;
 	case LINUX_SIGWINCH:
 		console_resized();
@@ -225,6 +228,7 @@ static int boot_wait(const struct boot *b)
 	if (!b->opts.timeout_ns) {
 		status = kernel_wait();
 	} else if (kernel_wait_deadline(deadline_after(b->opts.timeout_ns), &status)) {
+		signals_end_within(SIGNALS_END_GRACE_NS, STATUS_TIMEOUT);
 		log_error("stopped after %g s, as --timeout says", (double)b->opts.timeout_ns / 1e9);
 		kernel_kill_all();
 		kernel_wait();
@@ -293,6 +297,7 @@ static struct restart *machines(void)
 
 static void quit(void)
 {
+	signals_end_within(SIGNALS_END_GRACE_NS, STATUS_SIGNAL + LINUX_SIGKILL);
 	kernel_kill_all();
 }
 
@@ -337,6 +342,7 @@ static int boot_main(int argc, char **argv)
 		err = boot_wait(&b);
 		console_finish();
 	}
+	signals_end_extend(SIGNALS_FINI_GRACE_NS);
 	ktrace_stop();
 	setup_fini();
 	terminal_restore();

@@ -207,8 +207,17 @@ int setup_tracing(const struct run_options *opts);
 void signals_init(void);
 /* Who is asked first, in that thread: true when there is nothing to be passed on.  @code as si_code.  NULL: nobody. */
 extern bool (*signals_taken)(int sig, int code);
-/* Starts the thread that passes them on; after kernel_start. */
+/* Starts the threads that wait for them and pass them on; after kernel_start. */
 int signals_start(void);
+#define SIGNALS_END_GRACE_NS (5 * 1000000000LL)	 /* for a guest that was killed to be gone */
+#define SIGNALS_FINI_GRACE_NS (60 * 1000000000LL) /* for what it wrote to reach the image after that */
+/*
+ * Any thread, after signals_init: the process ends with @status when it hasn't otherwise after @ns, whatever its threads are stuck
+ * in; replaces an earlier time.  Takes no lock.  To be called before kernel_kill_all(), which does.
+ */
+void signals_end_within(int64_t ns, int status);
+/* Gives a process that is to end, if it is, another such time: the guest has ended. */
+void signals_end_extend(int64_t ns);
 
 /* --- boot.c --- */
 
@@ -235,5 +244,7 @@ void terminal_raw(int fd);
 /* Remembers the modes of the terminals on descriptors 0-2, and restores them whatever way the sentry dies but by SIGKILL. */
 void terminal_save(void);
 void terminal_restore(void);
+/* The same without waiting for what is still to be printed.  Takes no lock. */
+void terminal_restore_now(void);
 
 #endif

@@ -159,6 +159,7 @@ static int run_wait(const struct run *r)
 		return status_of(kernel_wait());
 	if (!kernel_wait_deadline(deadline_after(r->opts.timeout_ns), &status))
 		return status_of(status);
+	signals_end_within(SIGNALS_END_GRACE_NS, STATUS_TIMEOUT);
 	log_error("stopped after %g s, as --timeout says", (double)r->opts.timeout_ns / 1e9);
 	kernel_kill_all();
 	kernel_wait();
@@ -169,6 +170,7 @@ static int run_wait(const struct run *r)
 static void run_exit(int status) __noreturn;
 static void run_exit(int status)
 {
+	signals_end_extend(SIGNALS_FINI_GRACE_NS);
 	ktrace_stop();
 	if (platform && platform->report)
 		platform->report();

@@ -25,13 +25,23 @@ static bool same_modes(const struct host_termios *a, const struct host_termios *
 }
 
 /* Async-signal-safe. */
-void terminal_restore(void)
+static void restore(enum host_tcset when)
 {
 	struct host_termios now;
 
 	if (tty_fd < 0 || host_tcgetattr(tty_fd, &now) || same_modes(&now, &saved))
 		return;
-	host_tcsetattr(tty_fd, HOST_TCSADRAIN, &saved);
+	host_tcsetattr(tty_fd, when, &saved);
+}
+
+void terminal_restore(void)
+{
+	restore(HOST_TCSADRAIN);
+}
+
+void terminal_restore_now(void)
+{
+	restore(HOST_TCSANOW);
 }
 
 /* Faults of the sentry's own.  The handler is reset before it runs: the repeated fault ends the process as it should. */

@@ -138,6 +138,7 @@ struct ipc_ids *ipc_ids_locked(enum ipc_kind kind)
 static void ipc_data_free(struct ipc_namespace *ns)
 {
 	struct ipc_data *data = ns->data;
+	void (*gone)(struct ipc_perm *p);
 	struct ipc_perm *p;
 
 	for (int kind = 0; data && kind < NR_IPC_KINDS; kind++) {
@@ -146,11 +147,12 @@ static void ipc_data_free(struct ipc_namespace *ns)
 			p = data->ids[kind].v[i];
 			if (p)
 				ids_take_out_locked(p);
-			if (p && !p->type->ns_gone)
+			gone = p ? p->type->ns_gone : NULL;
+			if (p && !gone)
 				ipc_put_locked(p);
 			mutex_unlock(&ipc_lock);
-			if (p && p->type->ns_gone)
-				p->type->ns_gone(p);
+			if (gone)
+				gone(p);
 		}
 		free(data->ids[kind].v);
 	}

@@ -56,18 +56,6 @@ static void posix_timer_start_locked(struct posix_timer *pt)
 		timer_arm(&pt->timer, pt->expires);
 }
 
-/* Moves @pt's expiry behind @now; returns how many intervals that took. */
-static int64_t posix_timer_forward(struct posix_timer *pt, int64_t now)
-{
-	int64_t n;
-
-	if (pt->expires > now)
-		return 0;
-	n = (now - pt->expires) / pt->interval + 1;
-	pt->expires += n * pt->interval;
-	return n;
-}
-
 static void posix_timer_expire_locked(struct posix_timer *pt, int64_t now)
 {
 	struct task *t = pt->target;
@@ -86,7 +74,7 @@ static void posix_timer_expire_locked(struct posix_timer *pt, int64_t now)
 		pt->expires = 0;
 		return;
 	}
-	pt->overrun += posix_timer_forward(pt, now);
+	pt->overrun += timer_forward(&pt->expires, now, pt->interval);
 	if (!pt->cpu)
 		timer_arm(&pt->timer, MAX(pt->expires, now + 1000000));
 }
@@ -106,7 +94,7 @@ void posix_timer_rearm_locked(struct posix_timer *pt, struct linux_siginfo *info
 {
 	if (pt->rearm) {
 		pt->rearm = false;
-		pt->overrun += posix_timer_forward(pt, posix_timer_now(pt)) - 1;
+		pt->overrun += timer_forward(&pt->expires, posix_timer_now(pt), pt->interval) - 1;
 		posix_timer_start_locked(pt);
 	}
 	pt->overrun_last = pt->overrun;

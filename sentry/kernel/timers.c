@@ -31,13 +31,12 @@ static void itimer_real_fire(struct timer *timer)
 
 void itimer_real_rearm_locked(struct tgroup *tg)
 {
-	int64_t now = monotonic_ns(), next = tg->itimer_real_expired, interval = tg->itimer_real_interval;
+	int64_t next = tg->itimer_real_expired, interval = tg->itimer_real_interval;
 
 	mutex_assert_held(&tg->siglock);
 	if (!interval || tg->itimer_real.armed)
 		return;
-	if (next <= now)
-		next += ((now - next) / interval + 1) * interval;
+	timer_forward(&next, monotonic_ns(), interval);
 	timer_arm(&tg->itimer_real, next);
 }
 

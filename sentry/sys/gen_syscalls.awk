@@ -4,6 +4,7 @@
 #
 #     c      the dispatch and decoder table, a C source
 #     man    sentry-syscalls(7), the support table
+#     fuzz   rows for tests/fuzz/syscall_fuzz_args.c
 #     lint   (syscalls.tbl first, then the sources of sentry/sys) rows and definitions that contradict each other
 #
 # POSIX awk only.
@@ -133,6 +134,23 @@ function make_man(   i) {
 	print ".SH SEE ALSO\n.BR sentry (1),\n.BR syscalls (2)"
 }
 
+# The bare types: which way the bytes go, and what they depend on, is nothing to it.
+function make_fuzz(   i, j, type) {
+	for (i = 0; i <= last_nr; i++) {
+		if (!(i in name))
+			continue
+		printf "{ %d, %s, \"%s\", {", i, support[i] == "none" ? "false" : "true", name[i]
+		for (j = 0; j < nr_args[i]; j++) {
+			type = arg[i, j]
+			# ("timeout" in milliseconds is an int like others.)
+			type = type == "timeout:int" ? "timeout" : substr(type, index(type, ":") + 1)
+			gsub(/[<>]|[(].*/, "", type)
+			printf " \"%s\",", type
+		}
+		print " } },"
+	}
+}
+
 function make_lint(   i, n) {
 	for (i = 0; i <= last_nr; i++) {
 		if (!(i in name))
@@ -160,6 +178,8 @@ END {
 		make_c()
 	else if (mode == "man")
 		make_man()
+	else if (mode == "fuzz")
+		make_fuzz()
 	else if (mode == "lint")
 		make_lint()
 	else

@@ -45,7 +45,7 @@ SYSCALL_DEFINE4(sync_file_range, int, fd, int64_t, off, int64_t, len, unsigned, 
 	if (flags &
 	    ~(LINUX_SYNC_FILE_RANGE_WAIT_BEFORE | LINUX_SYNC_FILE_RANGE_WRITE | LINUX_SYNC_FILE_RANGE_WAIT_AFTER))
 		return -LINUX_EINVAL;
-	if (off < 0 || len < 0 || off + len < off)
+	if (off < 0 || len < 0 || len > INT64_MAX - off)
 		return -LINUX_EINVAL;
 	mode = f->inode->mode;
 	if (!LINUX_S_ISREG(mode) && !LINUX_S_ISBLK(mode) && !LINUX_S_ISDIR(mode) && !LINUX_S_ISLNK(mode))
@@ -94,7 +94,7 @@ SYSCALL_DEFINE4(fadvise64, int, fd, int64_t, off, int64_t, len, int, advice)
 		return -LINUX_ESPIPE;
 	if (len < 0 || advice < FADV_NORMAL || advice > FADV_NOREUSE)
 		return -LINUX_EINVAL;
-	end = len && off >= 0 && off + len > off ? (uint64_t)(off + len) : UINT64_MAX;
+	end = len && off >= 0 && len <= INT64_MAX - off ? (uint64_t)(off + len) : UINT64_MAX;
 	switch (advice) {
 	case FADV_NORMAL:
 	case FADV_SEQUENTIAL:

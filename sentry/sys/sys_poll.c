@@ -276,7 +276,7 @@ SYSCALL_DEFINE5(select, int, n, uaddr_t, in, uaddr_t, out, uaddr_t, ex, uaddr_t,
 			return -LINUX_EFAULT;
 		if (tv.tv_sec < 0 || tv.tv_usec < 0)
 			return -LINUX_EINVAL;
-		if (tv.tv_sec + tv.tv_usec / 1000000 < INT64_MAX / NSEC_PER_SEC - 1)
+		if (tv.tv_sec < INT64_MAX / NSEC_PER_SEC - 1 - tv.tv_usec / 1000000)
 			deadline = tv.tv_sec || tv.tv_usec ?
 					   deadline_after(tv.tv_sec * NSEC_PER_SEC + tv.tv_usec * 1000) : 0;
 	}

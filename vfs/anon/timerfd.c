@@ -25,17 +25,14 @@ struct timerfd {
 /* Counts what has expired by @now and moves on to the next expiry. */
 static void timerfd_update_locked(struct timerfd *t, int64_t now)
 {
-	int64_t n = 1;
-
 	if (!t->expires || now < t->expires)
 		return;
 	if (t->interval) {
-		n += (now - t->expires) / t->interval;
-		t->expires += n * t->interval;
+		t->ticks += (uint64_t)timer_forward(&t->expires, now, t->interval);
 	} else {
 		t->expires = 0;
+		t->ticks++;
 	}
-	t->ticks += n;
 }
 
 static void timerfd_fire(struct timer *timer)
