@@ -174,10 +174,12 @@ static void serve_signal(int sock, const struct control_message *m)
 		control_error(sock, STATUS_SENTRY, "there is no signal %d", sig);
 		return;
 	}
-	if (sig == LINUX_SIGKILL)
+	if (sig == LINUX_SIGKILL) {
+		signals_end_within(SIGNALS_END_GRACE_NS, STATUS_SIGNAL + LINUX_SIGKILL);
 		kernel_kill_all();
-	else
+	} else {
 		kernel_kill_init(sig);
+	}
 	control_send(sock, CONTROL_DONE, NULL, 0, NULL, 0);
 }
 
