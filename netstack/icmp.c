@@ -76,18 +76,27 @@ static int unreachable_errno(uint8_t code, bool *hard)
 	return -conv[code].err;
 }
 
-bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote)
+void net_log_denied(const struct sock *sk, const struct inet_name *remote)
 {
+	const char *what = sk->protocol == LINUX_IPPROTO_TCP ? "TCP" : sk->protocol == LINUX_IPPROTO_UDP ? "UDP" : "ICMP";
 	const uint8_t *a = remote->addr;
 	char comm[16];
 
+	kernel_process_name(sk->cred.pid, comm);
+	if (inet_is_v4(remote))
+		log_warn("%s[%d]: denied: %s to %u.%u.%u.%u:%u", comm, sk->cred.pid, what, a[12], a[13], a[14], a[15], remote->port);
+	else
+		log_warn("%s[%d]: denied: %s to [%x:%x:%x:%x:%x:%x:%x:%x]:%u", comm, sk->cred.pid, what, get_be16(a), get_be16(a + 2),
+			 get_be16(a + 4), get_be16(a + 6), get_be16(a + 8), get_be16(a + 10), get_be16(a + 12), get_be16(a + 14),
+			 remote->port);
+}
+
+bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote)
+{
 	/* Only libslirp's side of the link speaks of prohibition from there. */
 	if (info->origin != 2 || info->type != 3 || info->code != 13)
 		return false;
-	kernel_process_name(sk->cred.pid, comm);
-	log_warn("%s[%d]: denied: %s to %u.%u.%u.%u:%u", comm, sk->cred.pid,
-		 sk->protocol == LINUX_IPPROTO_TCP ? "TCP" : sk->protocol == LINUX_IPPROTO_UDP ? "UDP" : "ICMP", a[12], a[13], a[14], a[15],
-		 remote->port);
+	net_log_denied(sk, remote);
 	return true;
 }
 

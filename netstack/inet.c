@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "netstack/direct.h"
 #include "netstack/inet.h"
 #include "netstack/sock_queue.h"
 #include "netstack/tcp.h"
@@ -384,6 +385,7 @@ static int inet_connect_outcome(struct sock *sk)
 	WRITE_ONCE(sk->state, SS_UNCONNECTED);
 	WRITE_ONCE(sk->shutdown, 0);
 	sk->remote = false;
+	direct_reset(sk);
 	inet_sk(sk)->remote.port = 0;
 	inet_forget_source(sk);
 	return err ? -err : -LINUX_ECONNABORTED;
@@ -401,7 +403,7 @@ static int inet_connect_remote(struct sock *sk, const struct inet_name *to, cons
 	mutex_lock(&sk->lock);
 	in->connecting = true;
 	mutex_unlock(&sk->lock);
-	err = tcp_connect(sk, to, dst);
+	err = direct_usable(to, dst) ? direct_connect(sk, to) : tcp_connect(sk, to, dst);
 	if (err) {
 		in->connecting = false;
 		in->remote.port = 0;
@@ -619,12 +621,21 @@ void inet_free(struct sock *sk)
 {
 	if (!list_empty(&inet_sk(sk)->link) || !list_empty(&inet_sk(sk)->all))
 		inet_unbind(sk);
+	direct_free(sk);
 	free(inet_sk(sk));
 }
 
 static int inet_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 {
 	return sock_is_stream(sk) ? tcp_xmit(sk, skb, msg) : udp_xmit(sk, skb, msg);
+}
+
+static void inet_close(struct sock *sk, bool abort)
+{
+	if (sk->direct)
+		direct_close(sk, abort);
+	else
+		tcp_close(sk, abort);
 }
 
 static void inet_keepalive(struct sock *sk)
@@ -644,7 +655,7 @@ static const struct sock_ops inet_ops = {
 	.xmit = inet_xmit,
 	.rcvd = tcp_rcvd,
 	.shutdown = tcp_shutdown,
-	.close = tcp_close,
+	.close = inet_close,
 	.keepalive = inet_keepalive,
 	.setsockopt = inet_setsockopt,
 	.getsockopt = inet_getsockopt,

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/inet.h"
 #include "netstack/tcp.h"
 #include "vfs/proc/proc_net.h"
@@ -169,6 +170,8 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 	/* Pulling the cork, and no delay, let go what waits. */
 	if (level == LINUX_IPPROTO_TCP && (name == LINUX_TCP_CORK ? !v : name == LINUX_TCP_NODELAY && v))
 		tcp_push(sk);
+	if (sk->direct)
+		direct_setsockopt(sk, level, name);
 	return 0;
 }
 
@@ -183,6 +186,8 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 		return 0;
 	}
 	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_INFO && sk->protocol == LINUX_IPPROTO_TCP) {
+		if (sk->direct && READ_ONCE(sk->state) == SS_CONNECTED)
+			return direct_getsockopt(sk, level, name, val, len);
 		*len = MIN(*len, 104u);
 		tcp_info(sk, val, *len);
 		return 0;

@@ -134,6 +134,8 @@ void udp_error(int protocol, const struct inet_name *local, const struct inet_na
 void ping_input(struct pkt *k);
 /* Whether an error means that the helper's policy refused a packet; says so in the log, with the process whose socket it was. */
 bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote);
+/* That policy keeps @sk from @remote. */
+void net_log_denied(const struct sock *sk, const struct inet_name *remote);
 /* Whether somebody took it. */
 bool raw_input(struct pkt *k);
 /* Packet sockets. */

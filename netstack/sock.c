@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/sock_queue.h"
 #include "sentry/abi/poll.h"
+
+#define BACKLOG_MAX 4096 /* net.core.somaxconn */
 
 struct sock *sock_alloc(int family, int type, int protocol, const struct sock_ops *ops)
 {
@@ -117,6 +120,16 @@ void sock_async_data(struct sock *sk, int reason)
 {
 	if (!atomic_load_explicit(&sk->waitdata, memory_order_relaxed))
 		fasync_kill(&sk->async, reason);
+}
+
+void sock_urgent(struct sock *sk)
+{
+	mutex_lock(&sk->lock);
+	if (sk->file)
+		file_sigurg(sk->file);
+	mutex_unlock(&sk->lock);
+	sock_wake(sk, 0);
+	fasync_kill(&sk->async, LINUX_POLL_PRI);
 }
 
 deadline_t sock_deadline(int64_t timeo)
@@ -251,7 +264,7 @@ int sock_shutdown(struct sock *sk, int how)
 	unsigned bits = (how == LINUX_SHUT_RD ? SHUT_BIT_RCV : how == LINUX_SHUT_WR ? SHUT_BIT_SND :
 			 SHUT_BIT_RCV | SHUT_BIT_SND);
 	struct sock *peer _cleanup_sock_ = NULL;
-	bool listener, remote;
+	bool listener, remote, remote_direct;
 
 	if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
 		return -LINUX_EINVAL;
@@ -259,6 +272,7 @@ int sock_shutdown(struct sock *sk, int how)
 	listener = sk->state == SS_LISTENING;
 	WRITE_ONCE(sk->shutdown, sk->shutdown | bits); /* even where the call fails, as inet_shutdown() */
 	remote = sk->remote && bits & SHUT_BIT_SND;
+	remote_direct = sk->remote && sk->direct;
 	if (sk->family != LINUX_AF_UNIX && !listener && sk->state != SS_CONNECTED && sk->state != SS_DISCONNECTED &&
 	    sk->state != SS_CONNECTING) {
 		mutex_unlock(&sk->lock);
@@ -267,7 +281,9 @@ int sock_shutdown(struct sock *sk, int how)
 	}
 	peer = sk->peer ? sock_get(sk->peer) : NULL;
 	mutex_unlock(&sk->lock);
-	if (remote)
+	if (remote_direct)
+		direct_shutdown(sk, how);
+	else if (remote)
 		sk->ops->shutdown(sk);
 	if (peer && sock_is_connection(sk)) {
 		unsigned mirror = (bits & SHUT_BIT_SND ? SHUT_BIT_RCV : 0) |
@@ -291,6 +307,24 @@ int sock_shutdown(struct sock *sk, int how)
 static bool sock_has_room_locked(struct sock *listener)
 {
 	return listener->nr_accept <= listener->backlog;
+}
+
+int sock_enqueue_child_anyway(struct sock *listener, struct sock *child)
+{
+	int err = -LINUX_ECONNREFUSED;
+
+	mutex_lock(&listener->lock);
+	if (listener->state == SS_LISTENING && !(listener->shutdown & SHUT_BIT_RCV) && listener->nr_accept < BACKLOG_MAX) {
+		list_add_tail(&sock_get(child)->accept_link, &listener->accept_queue);
+		listener->nr_accept++;
+		err = 0;
+	}
+	mutex_unlock(&listener->lock);
+	if (err)
+		return err;
+	sock_wake(listener, LINUX_EPOLLIN | LINUX_EPOLLRDNORM);
+	sock_async_data(listener, LINUX_POLL_IN);
+	return 0;
 }
 
 bool sock_accept_room(struct sock *listener)
@@ -388,6 +422,8 @@ unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt)
 	shutdown = sk->shutdown;
 	children = !list_empty(&sk->accept_queue);
 	mutex_unlock(&sk->lock);
+	if (state == SS_CONNECTED && sk->direct && READ_ONCE(sk->remote))
+		return direct_poll(sk);
 	if (state == SS_LISTENING)
 		return (children ? LINUX_EPOLLIN | LINUX_EPOLLRDNORM : 0) |
 		       (shutdown & SHUT_BIT_RCV ? LINUX_EPOLLHUP | LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLRDHUP : 0);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/sock_queue.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/ioctl.h"
@@ -54,7 +55,13 @@ static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 {
 	struct sock *sk = f->private_data;
 	int32_t who;
+	int n;
 
+	if (sk->direct && READ_ONCE(sk->remote) && (cmd == LINUX_FIONREAD || cmd == LINUX_TIOCOUTQ || cmd == LINUX_SIOCATMARK)) {
+		int err = direct_ioctl(sk, cmd, &n);
+
+		return err ? err : put_user(n, arg, int32_t);
+	}
 	switch (cmd) {
 	case LINUX_FIONREAD:
 		if (READ_ONCE(sk->state) == SS_LISTENING)
@@ -83,6 +90,8 @@ static int sock_file_fasync(int fd, struct file *f, bool on)
 {
 	struct sock *sk = f->private_data;
 
+	if (on)
+		direct_watch_signals(sk);
 	return fasync_update(&sk->async, fd, f, on);
 }
 

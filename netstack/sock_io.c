@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/sock_queue.h"
 #include "sentry/abi/poll.h"
 #include "sentry/abi/signal.h"
@@ -13,8 +14,7 @@
 #define UDP_MAX_PAYLOAD 65507
 #define DGRAM_QLEN 512 /* net.unix.max_dgram_qlen */
 
-/* A call with a time-out is not restarted: sock_intr_errno() in Linux. */
-static int sock_wait_err(int err, deadline_t deadline)
+int sock_wait_err(int err, deadline_t deadline)
 {
 	if (err == -LINUX_ETIMEDOUT)
 		return -LINUX_EAGAIN;
@@ -270,12 +270,12 @@ int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
 	if (sk->ops->sendmsg)
 		return sk->ops->sendmsg(sk, msg, nonblock);
-	if (msg->flags & LINUX_MSG_OOB)
+	if (msg->flags & LINUX_MSG_OOB && !(sk->direct && READ_ONCE(sk->remote)))
 		return -LINUX_EOPNOTSUPP;
 	if (sock_is_stream(sk)) {
 		if (sk->family == LINUX_AF_UNIX && msg->addr_len)
 			return READ_ONCE(sk->state) == SS_CONNECTED ? -LINUX_EISCONN : -LINUX_EOPNOTSUPP;
-		ret = sock_send_stream(sk, msg, nonblock);
+		ret = sk->direct && sk->remote ? direct_sendmsg(sk, msg, nonblock) : sock_send_stream(sk, msg, nonblock);
 	} else {
 		ret = sock_send_packet(sk, msg, nonblock);
 	}
@@ -535,6 +535,8 @@ int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
 	if (msg->flags & LINUX_MSG_ERRQUEUE)
 		return sock_recv_error(sk, msg);
+	if (sk->direct && READ_ONCE(sk->remote))
+		return direct_recvmsg(sk, msg, nonblock);
 	if (msg->flags & LINUX_MSG_OOB)
 		return sk->family == LINUX_AF_UNIX ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
 	if (sock_is_connection(sk) && (state == SS_UNCONNECTED || state == SS_LISTENING)) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/skf.h"
 #include "netstack/socket.h"
 #include "sentry/abi/time.h"
@@ -208,7 +209,10 @@ int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 	err = opt_int(val, len, &v);
 	if (err)
 		return err;
-	return sock_set_socket(sk, name, v, val, len);
+	err = sock_set_socket(sk, name, v, val, len);
+	if (!err && sk->direct)
+		direct_setsockopt(sk, level, name);
+	return err;
 }
 
 static int get_int(void *val, unsigned *len, int v)
@@ -263,7 +267,8 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_DOMAIN:
 		return get_int(val, len, sk->family);
 	case LINUX_SO_ERROR:
-		return get_int(val, len, atomic_exchange(&sk->err, 0));
+		return get_int(val, len,
+			       sk->direct && READ_ONCE(sk->state) == SS_CONNECTED ? direct_error(sk) : atomic_exchange(&sk->err, 0));
 	case LINUX_SO_ACCEPTCONN:
 		return get_int(val, len, READ_ONCE(sk->state) == SS_LISTENING);
 	case LINUX_SO_DONTROUTE:

@@ -16,6 +16,8 @@ int sock_deliver(struct sock *to, struct skb *skb);
 struct sock *sock_peer_get(struct sock *sk);
 /* Ends a sock: what release of its file does; also for children that were never accepted. */
 void sock_close(struct sock *sk);
+/* A call with a time-out is not restarted: sock_intr_errno() in Linux. */
+int sock_wait_err(int err, deadline_t deadline);
 bool sock_writable(const struct sock *sk);
 
 #endif

@@ -26,6 +26,7 @@
 
 struct sock;
 struct skf_prog;
+struct direct;
 
 /* Ancillary data. */
 struct scm {
@@ -139,6 +140,7 @@ struct sock {
 	struct sock *peer;	/* lock; reference; connected streams and pairs, connected datagram sockets */
 	unsigned shutdown;	/* lock; bit 0: receive, bit 1: send */
 	bool remote;		/* lock; set before the state; a stream whose other end is behind a link */
+	struct direct *direct;	/* set once; with `remote`: the stream is a socket of the host, direct.h */
 	atomic_int err;		/* pending SO_ERROR */
 	struct linux_ucred peer_cred; /* at connect or listen */
 	unsigned peer_groups;
@@ -226,10 +228,14 @@ int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 void sock_join(struct sock *a, struct sock *b);
 /* Puts @child on @listener's accept queue, waiting while it is full.  The queue takes a reference.  0, -ECONNREFUSED... */
 int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout);
+/* The same, full or not, up to 4096. */
+int sock_enqueue_child_anyway(struct sock *listener, struct sock *child);
 /* Whether that would not wait. */
 bool sock_accept_room(struct sock *listener);
 /* Wakes those who wait for @sk. */
 void sock_wake(struct sock *sk, unsigned events);
+/* Urgent data came: SIGURG for the owner, and those who poll. */
+void sock_urgent(struct sock *sk);
 /* Signals those who asked for it with O_ASYNC that there is something to receive, or an end.  @reason: LINUX_POLL_*. */
 void sock_async_data(struct sock *sk, int reason);
 /* Drops a connected datagram socket's peer. */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "netstack/direct.h"
 #include "netstack/ip.h"
 #include "netstack/slirp/helper.h"
 #include "netstack/sock_queue.h"
@@ -33,7 +34,7 @@ static LIST_HEAD(pending);		      /* frames that the pair had no room for */
 static unsigned nr_pending;
 static size_t pending_bytes;
 
-static void uplink_down(void)
+void uplink_lost(void)
 {
 	if (atomic_exchange(&down, true))
 		return;
@@ -131,7 +132,7 @@ static void *uplink_main(void *arg __unused)
 	for (int i = 0; i < NR_RX; i++)
 		if (skbs[i])
 			skb_free(skbs[i]);
-	uplink_down();
+	uplink_lost();
 	return NULL;
 }
 
@@ -205,7 +206,7 @@ static int uplink_xmit(struct netif *nif __unused, const struct iovec *iov, unsi
 	return n == 1 ? 0 : -LINUX_ENETDOWN;
 }
 
-int uplink_init(int fd, bool start)
+int uplink_init(int fd, int ctl, bool start)
 {
 	struct ifaddr a = { .nif = &eth0, .plen = 96 + 24, .scope = LINUX_RT_SCOPE_UNIVERSE };
 	struct route r = { .plen = 96, .has_gateway = true, .oif = &eth0, .table = LINUX_RT_TABLE_MAIN,
@@ -229,6 +230,10 @@ int uplink_init(int fd, bool start)
 	err = ifaddr_add(&a);
 	if (!err)
 		err = route_add(&r, LINUX_NLM_F_CREATE);
+	if (!err && ctl >= 0)
+		err = direct_init(ctl, &eth0);
+	if (!err && start && ctl >= 0)
+		err = direct_start();
 	if (!err && start) {
 		mutex_lock(&uplink_lock);
 		err = uplink_start_locked();

@@ -10,7 +10,10 @@
 
 #include "sentry/base/types.h"
 
-/* @fd: the helper's (taken).  @start: receive from now on.  Once, after net_init. */
-int uplink_init(int fd, bool start);
+/* @fd, @ctl: the helper's (taken); @ctl < 0: all by frames.  @start: receive from now on.  Once, after net_init. */
+int uplink_init(int fd, int ctl, bool start);
+
+/* The helper is gone, as one of its two pairs says. */
+void uplink_lost(void);
 
 #endif

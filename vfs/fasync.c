@@ -112,6 +112,12 @@ void file_sigio(const struct file *f, int fd, int reason)
 		kernel_sigio(f, fd, reason, reason_band(reason));
 }
 
+void file_sigurg(const struct file *f)
+{
+	if (READ_ONCE(f->owner_pid))
+		kernel_sigio(f, -1, LINUX_POLL_PRI, 0);
+}
+
 int file_set_owner(struct file *f, int type, int32_t pid)
 {
 	if (pid && !kernel_owner_exists(-1, pid))

@@ -36,6 +36,8 @@ static inline void fasync_kill(struct fasync *q, int reason)
 
 /* Sends what @f's owner asked for about @fd. */
 void file_sigio(const struct file *f, int fd, int reason);
+/* Sends SIGURG to @f's owner. */
+void file_sigurg(const struct file *f);
 /* F_SETOWN_EX.  @type: LINUX_F_OWNER_*; @pid 0: nobody.  0 or -LINUX_ESRCH. */
 int file_set_owner(struct file *f, int type, int32_t pid);
 /* F_SETOWN, FIOSETOWN: a group when negative. */

@@ -588,7 +588,7 @@ void kernel_signal_self(int sig);
 /* Sends @sig to a process group / process (tty, F_SETOWN), as the kernel. */
 void kernel_signal_pgrp(int32_t pgrp, int sig);
 void kernel_signal_pid(int32_t pid, int sig, int code, int fd, int band); /* as si_code, si_fd, si_band */
-/* Signal-driven I/O: F_SETSIG's signal, or SIGIO, to @f's owner; @reason: LINUX_POLL_*. */
+/* Signal-driven I/O: F_SETSIG's signal, or SIGIO, to @f's owner; @reason: LINUX_POLL_*.  @fd -1: SIGURG. */
 void kernel_sigio(const struct file *f, int fd, int reason, int64_t band);
 /* Whether there is such an owner: LINUX_F_OWNER_*, or -1 for any use of the number. */
 bool kernel_owner_exists(int type, int32_t pid);

@@ -26,6 +26,7 @@
 #define OUT_MAX 32
 #define SOCKET_BUFFERS (4 << 20)
 #define DENIALS_PER_SECOND 200
+#define LISTEN_BACKLOG 4096
 
 /* libslirp's functions, found when it is loaded. */
 struct slirp_api {
@@ -44,7 +45,8 @@ struct helper_timer {
 };
 
 struct helper {
-	int fd;
+	int fd, ctl;
+	int listeners[POLICY_PUBLISH_MAX]; /* by policy->publish; -1: none */
 	struct policy *policy;
 	struct slirp_api api;
 	Slirp *slirp;
@@ -250,6 +252,72 @@ static void helper_receive(struct helper *h)
 	}
 }
 
+/* --- connections --- */
+
+static void helper_tell(struct helper *h, const struct helper_tell *t, int fd)
+{
+	ssize_t n;
+
+	do
+		n = host_send_fd(h->ctl, t, sizeof(*t), fd);
+	while (n == -LINUX_EINTR);
+	if (fd >= 0)
+		host_close(fd);
+	if (n == -LINUX_EPIPE || n == -LINUX_ECONNRESET)
+		host_exit_group(0);
+}
+
+static void helper_asked(struct helper *h)
+{
+	struct helper_ask ask;
+	struct iovec iov = { &ask, sizeof(ask) };
+	struct host_frame frame = { &iov, 1, 0 };
+	struct helper_tell t = { .what = HELPER_DENIED };
+	uint8_t to[16];
+	int fd = -1, n = host_recv_frames(h->ctl, &frame, 1);
+
+	if (n == -LINUX_EAGAIN)
+		return;
+	if (n <= 0 || frame.len != sizeof(ask))
+		host_exit_group(0);
+	t.id = ask.id;
+	if (policy_connection(h->policy, ask.addr, ask.port, now_ns(), to)) {
+		t.err = host_stream_connect(to, ask.port, &fd);
+		t.what = !t.err ? HELPER_CONNECTED : t.err == -LINUX_EINPROGRESS ? HELPER_CONNECTING : HELPER_FAILED;
+	}
+	helper_tell(h, &t, fd);
+}
+
+/* A connection to a published port.  Who comes from this machine itself is shown as the gateway. */
+static void helper_accept(struct helper *h, unsigned i)
+{
+	static const uint8_t gateway[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 2, 2 };
+	const struct policy_publish *b = &h->policy->publish[i];
+	struct helper_tell t = { .what = HELPER_ACCEPTED, .guest_port = b->guest_port, .guest = { [10] = 0xff, [11] = 0xff } };
+	int fd = host_stream_accept(h->listeners[i], t.addr, &t.port);
+	bool own = addr_is_loopback(t.addr);
+
+	if (fd < 0)
+		return;
+	for (unsigned j = 0; j < h->policy->nr_own; j++)
+		own |= !memcmp(h->policy->own[j], t.addr, 16);
+	if (own)
+		memcpy(t.addr, gateway, 16);
+	memcpy(t.guest + 12, b->guest, 4);
+	helper_tell(h, &t, fd);
+}
+
+static bool helper_listen(struct helper *h, unsigned i)
+{
+	const struct policy_publish *b = &h->policy->publish[i];
+	uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(addr + 12, b->host, 4);
+	h->listeners[i] = host_stream_listen(addr, b->host_port, LISTEN_BACKLOG);
+	errno = h->listeners[i] < 0 ? -h->listeners[i] : 0;
+	return h->listeners[i] >= 0;
+}
+
 static int helper_timeout(struct helper *h, uint32_t timeout)
 {
 	int64_t now = now_ns() / 1000000, ms = timeout > INT32_MAX ? -1 : (int64_t)timeout;
@@ -285,14 +353,22 @@ static void helper_loop(struct helper *h)
 		int n;
 
 		h->nr_fds = 0;
-		if (cb_add_poll(h->fd, SLIRP_POLL_IN, h) < 0)
+		if (cb_add_poll(h->fd, SLIRP_POLL_IN, h) < 0 || cb_add_poll(h->ctl, SLIRP_POLL_IN, h) < 0)
 			host_exit_group(1);
+		for (unsigned i = 0; i < h->policy->nr_publish; i++)
+			if (cb_add_poll(h->listeners[i], SLIRP_POLL_IN, h) < 0)
+				host_exit_group(1);
 		h->api.pollfds_fill(h->slirp, &timeout, cb_add_poll, h);
 		n = host_poll(h->fds, h->nr_fds, helper_timeout(h, timeout));
 		if (n < 0 && n != -LINUX_EINTR)
 			host_exit_group(1);
 		if (n > 0 && h->fds[0].revents)
 			helper_receive(h);
+		if (n > 0 && h->fds[1].revents)
+			helper_asked(h);
+		for (unsigned i = 0; n > 0 && i < h->policy->nr_publish; i++)
+			if (h->fds[2 + i].revents)
+				helper_accept(h, i);
 		h->api.pollfds_poll(h->slirp, n < 0, cb_get_revents, h);
 		helper_timers(h);
 		helper_flush(h);
@@ -377,7 +453,9 @@ static const char *helper_setup(struct helper *h)
 	for (unsigned i = 0; i < h->policy->nr_publish; i++) {
 		const struct policy_publish *b = &h->policy->publish[i];
 
-		if (h->api.add_hostfwd(h->slirp, b->udp, v4(b->host[0], b->host[1], b->host[2], b->host[3]), b->host_port,
+		h->listeners[i] = -1;
+		if (!b->udp && !h->policy->frames ? !helper_listen(h, i) :
+		    h->api.add_hostfwd(h->slirp, b->udp, v4(b->host[0], b->host[1], b->host[2], b->host[3]), b->host_port,
 				       v4(b->guest[0], b->guest[1], b->guest[2], b->guest[3]), b->guest_port)) {
 			snprintf(why, sizeof(why), "cannot publish %s port %u of %u.%u.%u.%u: %s", b->udp ? "UDP" : "TCP", b->host_port,
 				 b->host[0], b->host[1], b->host[2], b->host[3], strerror(errno));
@@ -389,18 +467,18 @@ static const char *helper_setup(struct helper *h)
 	return NULL;
 }
 
-static void helper_main(int fd, struct policy *policy) __noreturn;
-static void helper_main(int fd, struct policy *policy)
+static void helper_main(int fd, int ctl, struct policy *policy) __noreturn;
+static void helper_main(int fd, int ctl, struct policy *policy)
 {
 	static struct helper h;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = ctl, .events = POLLIN } };
 	const char *why;
 
-	h = (struct helper){ .fd = fd, .policy = policy };
+	h = (struct helper){ .fd = fd, .ctl = ctl, .policy = policy };
 	if (!policy->nr_publish)
-		while (host_poll(&p, 1, -1) == -LINUX_EINTR)
+		while (host_poll(p, 2, -1) == -LINUX_EINTR)
 			;
-	if (p.revents & POLLHUP)
+	if ((p[0].revents | p[1].revents) & POLLHUP)
 		host_exit_group(0);
 	why = helper_setup(&h);
 	if (policy->nr_publish) { /* somebody waits to hear how it went */
@@ -417,41 +495,57 @@ static void helper_main(int fd, struct policy *policy)
 }
 
 /* In the child: nothing of the sentry's but its end of the pair and the log. */
-static void helper_detach(int fd, int log_fd, struct policy *policy) __noreturn;
-static void helper_detach(int fd, int log_fd, struct policy *policy)
+static void helper_detach(const int keep[3], struct policy *policy) __noreturn;
+static void helper_detach(const int keep[3], struct policy *policy)
 {
 	static const int ignored[] = { LINUX_SIGHUP, LINUX_SIGINT, LINUX_SIGQUIT, LINUX_SIGTERM, LINUX_SIGPIPE, LINUX_SIGTSTP,
 				       LINUX_SIGUSR1, LINUX_SIGUSR2, LINUX_SIGTTOU, LINUX_SIGTTIN };
-	unsigned low = (unsigned)MIN(fd, log_fd), high = (unsigned)MAX(fd, log_fd);
+	unsigned next = 0;
 
 	host_prctl(PR_SET_PDEATHSIG, LINUX_SIGKILL, 0, 0, 0);
 	host_prctl(PR_SET_NAME, (unsigned long)(uintptr_t)"sentry-net", 0, 0, 0);
 	host_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		host_sigaction(ignored[i], HOST_SIG_IGN, 0);
-	if (low)
-		host_close_range(0, low - 1);
-	if (high > low + 1)
-		host_close_range(low + 1, high - 1);
-	host_close_range(high + 1, ~0U);
-	helper_main(fd, policy);
+	for (int i = 0; i < 3; i++) {
+		unsigned low = ~0U;
+
+		for (int j = 0; j < 3; j++)
+			if ((unsigned)keep[j] >= next)
+				low = MIN(low, (unsigned)keep[j]);
+		if (low == ~0U)
+			break;
+		if (low > next)
+			host_close_range(next, low - 1);
+		next = low + 1;
+	}
+	host_close_range(next, ~0U);
+	helper_main(keep[0], keep[1], policy);
 }
 
-int helper_start(struct policy *policy, int log_fd, int *ret_fd, char *why, size_t why_size)
+int helper_start(struct policy *policy, int log_fd, int ret_fds[2], char *why, size_t why_size)
 {
-	int pair[2], err = host_socketpair(SOCK_SEQPACKET_HOST, pair);
+	int pair[2], ctl[2], err = host_socketpair(SOCK_SEQPACKET_HOST, pair);
 	pid_t pid;
 
 	if (err)
 		return err;
+	err = host_socketpair(SOCK_SEQPACKET_HOST, ctl);
+	if (err) {
+		host_close(pair[0]);
+		host_close(pair[1]);
+		return err;
+	}
 	host_set_buffers(pair[0], SOCKET_BUFFERS);
 	host_set_buffers(pair[1], SOCKET_BUFFERS);
 	pid = host_fork();
 	if (pid == 0)
-		helper_detach(pair[1], log_fd, policy);
+		helper_detach((int[]){ pair[1], ctl[1], log_fd }, policy);
 	host_close(pair[1]);
+	host_close(ctl[1]);
 	if (pid < 0) {
 		host_close(pair[0]);
+		host_close(ctl[0]);
 		return pid;
 	}
 	if (policy->nr_publish) {
@@ -460,9 +554,11 @@ int helper_start(struct policy *policy, int log_fd, int *ret_fd, char *why, size
 		why[MAX(n, 0)] = '\0';
 		if (n != 2 || strcmp(why, "ok")) {
 			host_close(pair[0]);
+			host_close(ctl[0]);
 			return -LINUX_EADDRINUSE;
 		}
 	}
-	*ret_fd = pair[0];
+	ret_fds[0] = pair[0];
+	ret_fds[1] = ctl[0];
 	return 0;
 }

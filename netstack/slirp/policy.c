@@ -107,6 +107,21 @@ bool policy_allows_host(const struct policy *p, uint16_t port)
 	return verdict ? verdict > 0 : p->host_loopback;
 }
 
+bool policy_connection(const struct policy *p, const uint8_t to[16], uint16_t port, int64_t now, uint8_t ret[16])
+{
+	static const uint8_t gateway[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 2, 2 };
+
+	if (!port)
+		return false;
+	if (!memcmp(to, gateway, 16)) {
+		memcpy(ret, host_lo, 16);
+		return policy_allows_host(p, port);
+	}
+	/* The rest of the guest's own network is libslirp's or nobody's. */
+	memcpy(ret, to, 16);
+	return !in_prefix(to, gateway, 96 + 24) && policy_allows(p, to, port, now);
+}
+
 bool policy_opens_host(const struct policy *p)
 {
 	if (p->host_loopback)

@@ -53,6 +53,7 @@ struct policy_pin {
 
 struct policy {
 	bool allowlist, host_loopback;
+	bool frames;		/* no connections as sockets of the host: helper.h */
 	struct policy_rule rules[POLICY_RULES_MAX];
 	unsigned nr_rules;
 	struct policy_publish publish[POLICY_PUBLISH_MAX];
@@ -73,6 +74,8 @@ const char *policy_add_publish(struct policy *p, const char *spec);
 bool policy_allows(const struct policy *p, const uint8_t to[16], uint16_t port, int64_t now);
 /* The gateway's @port, that is 127.0.0.1's. */
 bool policy_allows_host(const struct policy *p, uint16_t port);
+/* A connection of the guest to @to: where it really goes.  False: denied. */
+bool policy_connection(const struct policy *p, const uint8_t to[16], uint16_t port, int64_t now, uint8_t ret[16]);
 /* Whether anything of the host's loopback is open. */
 bool policy_opens_host(const struct policy *p);
 /* Whether connections to the guest's @port are published. */

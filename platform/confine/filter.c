@@ -13,6 +13,9 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -109,6 +112,24 @@ static const struct rule rules[] = {
 	/* The control socket, the only one that listens: who is there, before a byte is read. */
 	CALL(accept4, ALWAYS),
 	CALL2(getsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_PEERCRED)),
+	/* Connections that the network helper has made. */
+	CALL(shutdown, ALWAYS),
+	CALL2(getsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_ERROR)),
+	CALL2(getsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_INFO)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_LINGER)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_KEEPALIVE)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_OOBINLINE)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_RCVLOWAT)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_RCVBUF)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, SOL_SOCKET), EQ32(2, SO_SNDBUF)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_NODELAY)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_CORK)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_QUICKACK)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_KEEPIDLE)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_KEEPINTVL)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_KEEPCNT)),
+	CALL2(setsockopt, ALWAYS, EQ32(1, IPPROTO_TCP), EQ32(2, TCP_USER_TIMEOUT)),
+	CALL1(ioctl, ALWAYS, EQ32(1, SIOCATMARK)),
 	/* Terminals and streams. */
 	CALL1(ioctl, ALWAYS, EQ32(1, TCGETS)),
 	CALL1(ioctl, ALWAYS, EQ32(1, TCSETS)),

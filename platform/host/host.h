@@ -118,6 +118,7 @@ int host_epoll_create(void);
 int host_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data);
 /* Waits for one event, @timeout_ms (-1: for ever): 1 with its data, 0 at the timeout, or -EINTR. */
 int host_epoll_wait(int epfd, int timeout_ms, uint64_t *ret_data);
+int host_epoll_wait_events(int epfd, int timeout_ms, uint64_t *ret_data, uint32_t *ret_events);
 int host_pipe2(int ret_fds[2], int flags);
 /* An AF_UNIX pair; @type SOCK_*. */
 int host_socketpair(int type, int ret_fds[2]);
@@ -306,6 +307,27 @@ int host_recv_frames(int fd, struct host_frame *frames, unsigned nr); /* does no
 int host_set_buffers(int fd, int bytes);
 /* The addresses of this machine, IPv4 ones mapped; how many. */
 unsigned host_own_addresses(uint8_t (*ret)[16], unsigned max);
+
+/* -- host_stream.c: TCP sockets, made by the helper, used by the sentry; addresses are 16 bytes, IPv4 ones mapped ------------ */
+
+/* Connects without waiting: 0 and a socket, -EINPROGRESS and a socket that is not connected yet, or -errno. */
+int host_stream_connect(const uint8_t addr[16], uint16_t port, int *ret_fd);
+/* What became of it: SO_ERROR as -errno. */
+int host_stream_error(int fd);
+/* A socket that listens, or -errno. */
+int host_stream_listen(const uint8_t addr[16], uint16_t port, int backlog);
+/* The next connection and who it is, or -errno; does not wait. */
+int host_stream_accept(int fd, uint8_t ret_addr[16], uint16_t *ret_port);
+/* Neither waits nor raises SIGPIPE; @flags: MSG_*.  Bytes or -errno. */
+ssize_t host_stream_send(int fd, const void *buf, size_t len, int flags);
+ssize_t host_stream_recv(int fd, void *buf, size_t len, int flags);
+int host_stream_shutdown(int fd, int how);
+int host_stream_setopt(int fd, int level, int name, const void *val, unsigned len);
+int host_stream_getopt(int fd, int level, int name, void *val, unsigned *len);
+/* FIONREAD, TIOCOUTQ, SIOCATMARK. */
+int host_stream_ioctl(int fd, unsigned cmd, int *ret);
+
+/* -- host_net.c, again ---------------------------------------------------------------------------------------------- */
 
 enum host_rule_kind {
 	HOST_ALLOW,	    /* whatever the arguments */

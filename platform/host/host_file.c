@@ -259,11 +259,20 @@ int host_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 
 int host_epoll_wait(int epfd, int timeout_ms, uint64_t *ret_data)
 {
+	uint32_t events;
+
+	return host_epoll_wait_events(epfd, timeout_ms, ret_data, &events);
+}
+
+int host_epoll_wait_events(int epfd, int timeout_ms, uint64_t *ret_data, uint32_t *ret_events)
+{
 	struct epoll_event ev;
 	int n = ret_errno(epoll_wait(epfd, &ev, 1, timeout_ms));
 
 	if (n > 0)
 		*ret_data = ev.data.u64;
+	if (n > 0)
+		*ret_events = ev.events;
 	return n;
 }
 

@@ -17,12 +17,12 @@
 #define RESOLVER "nameserver 10.0.2.3\n"
 #define RESOLV_CONF_MAX 4096
 
-static int helper_fd = -1;
+static int helper_fd = -1, helper_ctl = -1;
 
 int net_fork_helper(struct run_options *o, int log_fd)
 {
 	char why[160] = "";
-	int err;
+	int err, fds[2];
 
 	if (o->net == NET_NONE) {
 		if (o->policy && (o->policy->nr_publish || o->policy->nr_rules || o->policy->host_loopback))
@@ -33,9 +33,12 @@ int net_fork_helper(struct run_options *o, int log_fd)
 		o->policy = calloc(1, sizeof(*o->policy));
 	if (!o->policy)
 		return cli_error("out of memory");
-	err = helper_start(o->policy, log_fd, &helper_fd, why, sizeof(why));
+	o->policy->frames = o->pcap_file; /* which is to have all */
+	err = helper_start(o->policy, log_fd, fds, why, sizeof(why));
 	if (err)
 		return cli_error("cannot start the network helper: %s", *why ? why : cli_strerror(err));
+	helper_fd = fds[0];
+	helper_ctl = fds[1];
 	return 0;
 }
 
@@ -53,7 +56,7 @@ int net_setup(const struct run_options *o)
 			return cli_error("cannot write '%s': %s", o->pcap_file, cli_strerror(err));
 	}
 	if (helper_fd >= 0)
-		err = uplink_init(helper_fd, o->policy->nr_publish);
+		err = uplink_init(helper_fd, o->policy->frames ? -1 : helper_ctl, o->policy->nr_publish);
 	return err ? cli_error("cannot set up the network: %s", cli_strerror(err)) : 0;
 }
 

@@ -70,6 +70,14 @@ static void sigio_send(const struct file *f, struct task *t, bool thread, int fd
 
 	if (!t || !sigio_may(f, t))
 		return;
+	if (fd < 0) { /* send_sigurg() of Linux */
+		siginfo_init(&info, LINUX_SIGURG, LINUX_SI_KERNEL);
+		if (thread)
+			signal_send_task(t, &info, SIG_FORCE);
+		else
+			signal_send_tgroup(t->tg, &info, SIG_FORCE);
+		return;
+	}
 	if (sig) {
 		siginfo_init(&info, sig, sig_in(SIGMASK_OWN_CODES, sig) ? LINUX_SI_SIGIO : reason);
 		info.poll.band = band;

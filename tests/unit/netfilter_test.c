@@ -16,6 +16,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+	for (unsigned i = 0; i < p->nr_rules; i++)
+		free(p->rules[i].name);
 	free(p);
 }
 
@@ -81,6 +83,24 @@ Test(policy, rules)
 	cr_expect(!policy_allows_host(p, 8081));
 	cr_expect(!policy_allows_host(p, 0));
 	cr_expect(policy_opens_host(p));
+}
+
+Test(policy, connections)
+{
+	uint8_t to[16];
+
+	cr_expect(!policy_connection(p, ip("10.0.2.2"), 80, 1, to), "the host's loopback is closed");
+	cr_expect(!policy_connection(p, ip("127.0.0.1"), 80, 1, to));
+	cr_expect(!policy_connection(p, ip("10.0.2.77"), 80, 1, to));
+	cr_expect(!policy_connection(p, ip("1.1.1.1"), 0, 1, to));
+	cr_expect(policy_connection(p, ip("1.1.1.1"), 80, 1, to) && !memcmp(to, ip("1.1.1.1"), 16));
+	cr_assert_null(policy_add_rule(p, true, "10.0.0.0/8"));
+	cr_assert_null(policy_add_rule(p, true, "127.0.0.1:8080"));
+	cr_expect(!policy_connection(p, ip("10.0.2.3"), 53, 1, to), "the guest's own network is not the host's");
+	cr_expect(policy_connection(p, ip("10.1.2.3"), 80, 1, to));
+	cr_expect(!policy_connection(p, ip("10.0.2.2"), 80, 1, to));
+	cr_expect(policy_connection(p, ip("10.0.2.2"), 8080, 1, to) && !memcmp(to, ip("127.0.0.1"), 16));
+	cr_expect(!policy_connection(p, ip("127.0.0.1"), 8080, 1, to), "only by the gateway's name");
 }
 
 Test(policy, own_addresses_are_closed)
