@@ -13,7 +13,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_run,  &cmd_do,   &cmd_boot, &cmd_exec, &cmd_ls,	 &cmd_ps,    &cmd_stats,
-	&cmd_kill, &cmd_stop, &cmd_logs, &cmd_rm,   &cmd_commit, &cmd_trace, &cmd_doctor,
+	&cmd_kill, &cmd_stop, &cmd_logs, &cmd_rm,   &cmd_commit, &cmd_diff, &cmd_trace, &cmd_doctor,
 };
 
 static const char top_help[] =

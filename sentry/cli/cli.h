@@ -17,6 +17,7 @@
  *     terminal.c  the host's terminal, left as found
  *     trace_cmd.c sentry trace
  *     commit.c    sentry commit
+ *     diff.c      sentry diff
  *     doctor.c    sentry doctor
  *     rundir.c    the user's guests: names, states, stale ones (rundir.h)
  *     register.c  a guest makes itself known, and goes into the background
@@ -56,7 +57,7 @@ struct command {
 	int (*main)(int argc, char **argv);
 };
 extern const struct command cmd_run, cmd_do, cmd_boot, cmd_exec, cmd_ls, cmd_ps, cmd_stats, cmd_kill, cmd_stop, cmd_logs, cmd_rm,
-	cmd_commit, cmd_trace, cmd_doctor;
+	cmd_commit, cmd_diff, cmd_trace, cmd_doctor;
 
 int cli_main(int argc, char **argv);
 /* Prints the help of @cmd on standard output. */

@@ -47,6 +47,27 @@ run_image --overlay "$tmp/over" "$rw" -- sh -c 'cat /root/first; ls /root/kept 2
 is "the overlay goes on" first "$(cat "$tmp/out")"
 is "the image is as it was" "$before" "$(sha256sum <"$rw")"
 is "without it" kept "$(run_image "$rw" -- sh -c 'cat /root/kept; cat /root/first 2>/dev/null')"
+
+# What it changes, by name.
+run_image --overlay "$tmp/over3" "$rw" -- sh -c 'cd /root && mkdir -p n/sub && echo x >n/sub/f && chmod 600 /etc/passwd &&
+	echo more >>kept && ln -s a "odd
+name" && rm l && mkdir l && mkfifo p && setfattr -n user.a -v b d 2>/dev/null; rm -rf etc; true'
+over3=$(sha256sum <"$tmp/over3")
+"$SENTRY" diff "$rw" --overlay "$tmp/over3" | grep -v ' /root/etc/\| /etc/resolv.conf\|/etc/[a-z]*-\? (mtime)\| dir /root/d ' >"$tmp/out"
+is "diff" "M file /etc/passwd (mode)
+D dir /root/etc
+M file /root/kept (content, mtime)
+D link /root/l
+A dir /root/l
+A dir /root/n
+A dir /root/n/sub
+A file /root/n/sub/f
+A link /root/odd\\012name
+A fifo /root/p" "$(cat "$tmp/out")"
+is "diff changes nothing" "$before $over3" "$(sha256sum <"$rw") $(sha256sum <"$tmp/over3")"
+is "as JSON" '{"change": "modified", "type": "file", "path": "/root/kept", "mode": "0600", "size": 10, "what": ["content", "mtime"]}' \
+	"$("$SENTRY" diff --json "$rw" --overlay="$tmp/over3" | sed -n 's/^  *//; s/,$//; /root\/kept/p')"
+is "diff of nothing" 125 "$("$SENTRY" diff "$rw" --overlay "$tmp/missing" 2>/dev/null; echo $?)"
 cp --sparse=always "$rw" "$tmp/base.img"
 cp "$tmp/over" "$tmp/over2"
 is "commit" 0 "$("$SENTRY" commit "$tmp/base.img" --overlay "$tmp/over2" >"$tmp/err" 2>&1; echo $?)" || cat "$tmp/err"

@@ -72,6 +72,14 @@ static size_t run_of(const struct ext4_cow *cow, uint64_t off, size_t len, int *
 	return MIN(len, ((block + 1) << COW_BITS) - off);
 }
 
+bool ext4_cow_any(const struct ext4_cow *cow, uint64_t off, uint64_t len)
+{
+	for (uint64_t block = off >> COW_BITS; len && block <= (off + len - 1) >> COW_BITS; block++)
+		if (is_there(cow, block))
+			return true;
+	return false;
+}
+
 int ext4_cow_read(struct ext4_cow *cow, void *buf, size_t len, uint64_t off)
 {
 	while (len) {

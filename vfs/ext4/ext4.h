@@ -44,6 +44,23 @@ struct super_block *ext4_open_image_overlay(const char *path, const char *overla
  * again.
  */
 int ext4_overlay_commit(const char *path, const char *overlay, struct strbuf *why);
+/* The two for reading only, as recovery would leave them; nothing is written. */
+struct super_block *ext4_open_image_overlay_ro(const char *path, const char *overlay, struct strbuf *why);
+
+enum ext4_diff_kind { EXT4_DIFF_ADDED, EXT4_DIFF_MODIFIED, EXT4_DIFF_DELETED };
+enum ext4_diff_what { /* of a path that was modified */
+	EXT4_DIFF_CONTENT = 1, EXT4_DIFF_MODE = 2, EXT4_DIFF_OWNER = 4, EXT4_DIFF_MTIME = 8, EXT4_DIFF_XATTRS = 16,
+};
+struct ext4_change {
+	const char *path;
+	enum ext4_diff_kind kind;
+	uint32_t mode;	/* of the new one, the old one where it was deleted */
+	uint64_t size;
+	unsigned what;
+};
+typedef int (*ext4_diff_fn)(const struct ext4_change *c, void *arg);
+/* Calls @fn for each path that @overlay changes, in the order of names, until it returns an error. */
+int ext4_overlay_diff(const char *path, const char *overlay, ext4_diff_fn fn, void *arg, struct strbuf *why);
 /* The end of a sentry: everything goes to the image, which is clean then and refuses further writes.  No task runs. */
 void ext4_shutdown(struct super_block *sb);
 /* The same as ext4_open_image for an open descriptor (taken, on failure too).  @name is used in messages and as the mount's source. */

@@ -104,6 +104,8 @@ int ext4_cow_read(struct ext4_cow *cow, void *buf, size_t len, uint64_t off);
 int ext4_cow_read_frames(struct ext4_cow *cow, uint64_t off, const pfn_t *pfns, size_t start, size_t len);
 int ext4_cow_write(struct ext4_cow *cow, const void *buf, size_t len, uint64_t off);
 int ext4_cow_flush(struct ext4_cow *cow);
+/* Whether any of [off, off + len) is in the overlay. */
+bool ext4_cow_any(const struct ext4_cow *cow, uint64_t off, uint64_t len);
 
 /* libext2fs on @img.  Single-threaded: only while opening. */
 errcode_t ext4_image_open_fs(struct ext4_image *img, ext2_filsys *ret_fs);

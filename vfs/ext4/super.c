@@ -389,6 +389,11 @@ struct super_block *ext4_open_image_overlay(const char *path, const char *overla
 	return open_path(path, overlay, flags | EXT4_OPEN_RW, why);
 }
 
+struct super_block *ext4_open_image_overlay_ro(const char *path, const char *overlay, struct strbuf *why)
+{
+	return open_path(path, overlay, 0, why);
+}
+
 int ext4_overlay_commit(const char *path, const char *overlay, struct strbuf *why)
 {
 	struct super_block *sb;
