@@ -73,7 +73,7 @@ static unsigned long registers(long nr)
 			 "2: cmpq $0x5eed,-120(%%rsp); je 2f; orl $8,%0\n"
 			 "2: cmp $2,%%r8; jne 3f; cmp $3,%%r9; jne 3f; cmp $4,%%r10; jne 3f; cmp $5,%%r12; jne 3f\n"
 			 "cmp $6,%%r13; jne 3f; cmp $7,%%r14; jne 3f; cmp $8,%%r15; jne 3f; cmp $9,%%rsi; jne 3f\n"
-			 "cmp $10,%%rdx; jne 3f; cmp $-1,%%rdi; je 2f\n3: or $16,%0\n"
+			 "cmp $10,%%rdx; jne 3f; cmp $-1,%%rdi; je 2f\n3: orl $16,%0\n"
 			 "2: movq %%xmm3,%%rbx; cmp $0x5eed,%%rbx; je 2f; orl $32,%0\n2: lea 256(%%rsp),%%rsp\n"
 			 : "+m"(bad)
 			 : "m"(nr)
