@@ -30,6 +30,6 @@ print(text, s.st_size, rest, not os.path.exists(d))
 ' 2>&1)"
 
 smoke=$(alpine_dir)/smoke.py
-out=$(timeout 150 "$SENTRY" run -q --platform="$SENTRY_PLATFORM" -v "$smoke:/smoke.py:ro" "$image" -- python3 /smoke.py 2>&1)
+out=$(timeout 900 "$SENTRY" run -q --platform="$SENTRY_PLATFORM" -v "$smoke:/smoke.py:ro" "$image" -- python3 /smoke.py 2>&1)
 is "smoke.py" "ALL OK" "$(tail -n 1 <<<"$out")" || tail -n 15 <<<"$out" | sed 's/^/    /'
 finish

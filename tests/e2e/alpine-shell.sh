@@ -17,7 +17,7 @@ one
 $x
 three
 E'
-sh_is "background jobs" "a b c done" '(sleep 0.3; printf "c ") & (sleep 0.15; printf "b ") & printf "a "; wait; echo done'
+sh_is "background jobs" "a b c done" 'f=$(mktemp -u); mkfifo $f.1 $f.2; (read -r x <$f.2; printf "c ") & (read -r x <$f.1; printf "b "; echo >$f.2) & printf "a "; echo >$f.1; wait; echo done'
 sh_is "job control of a pipeline of five" "45" 'seq 1 9 | cat | cat | awk "{s+=\$1} END {print s}"'
 sh_is "exit status of wait" "7" 'sh -c "exit 7" & wait $!; echo $?'
 sh_is "trap" "term ok" 'trap "printf %s\\  term" TERM; kill -TERM $$; echo ok'

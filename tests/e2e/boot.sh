@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 600
+# timeout: 2400
 # `sentry boot`: Alpine's OpenRC up to a login, a shell with job control on the console, poweroff, reboot, SIGTERM.
 . "$(dirname "$0")/lib.sh"
 
@@ -20,7 +20,7 @@ made "$image" "$alpine/mkimage.sh" -o "$image.new" -r -p "alpine-base" -x "$tmp/
 # talk EXPECT SEND ... : a conversation on a pseudo-terminal; prints what was seen, and the status.
 talk()
 {
-	python3 - "$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 150 --stop-timeout 120 "$image" -- "$@" <<'PY'
+	python3 - "$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 500 --stop-timeout 400 "$image" -- "$@" <<'PY'
 import os, pty, re, select, sys, time
 split = sys.argv.index("--")
 command, script = sys.argv[1:split], sys.argv[split + 1:]
@@ -42,7 +42,7 @@ def read(deadline):
     seen += data
     return True
 for want, send in zip(script[::2], script[1::2]):
-    deadline = time.time() + 60
+    deadline = time.time() + 400
     while True:
         m = re.search(want.encode(), seen[mark:])
         if m:
@@ -60,7 +60,7 @@ for want, send in zip(script[::2], script[1::2]):
         if send == '\\x03':
             time.sleep(1) # until the program runs
         os.write(fd, send.encode().decode("unicode_escape").encode())
-while read(time.time() + 60):
+while read(time.time() + 400):
     pass
 _, status = os.waitpid(pid, 0)
 sys.stdout.write(seen.decode(errors="replace").replace("\r", ""))
@@ -85,7 +85,7 @@ is "SIGTERM powers off" "status 0" "$(tail -n 1 <<<"$out")"
 out=$(talk 'login: ' SIGTERM 'Stopping' SIGTERM)
 is "a second one kills" "status 137" "$(tail -n 1 <<<"$out")"
 
-"$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 60 --console "$tmp/log" --kernel-cmdline "init=/bin/sh quiet foo=bar" \
+"$SENTRY" boot --platform "$SENTRY_PLATFORM" --timeout 300 --console "$tmp/log" --kernel-cmdline "init=/bin/sh quiet foo=bar" \
 	-e A=B "$image" -c 'echo $1 $A $foo; mount -t proc proc /proc; cat /proc/cmdline; exit 7' x y
 is "init's own status" 7 $?
 is "a console in a file, init= and words for it" "y B bar console=ttyS0 init=/bin/sh quiet foo=bar" "$(tr -d '\r' <"$tmp/log" | tr '\n' ' ' | sed 's/ $//')"

@@ -31,7 +31,7 @@ f = open(\"a/cgroup.events\"); f.read()
 p = select.poll(); p.register(f, select.POLLPRI)
 print(\"early\" if p.poll(0) else \"ready\")
 c = subprocess.Popen([\"sh\", \"-c\", \"echo 0 >a/cgroup.procs; sleep 1\"])
-print(\"POLLPRI\" if p.poll(5000) else \"nothing\")
-print(\"modified\" if select.select([i], [], [], 5)[0] else \"nothing\")
+print(\"POLLPRI\" if p.poll(100000) else \"nothing\")
+print(\"modified\" if select.select([i], [], [], 100)[0] else \"nothing\")
 c.wait()"' | tr '\n' ' ' | sed 's/ $//')"
 finish

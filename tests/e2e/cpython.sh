@@ -35,7 +35,7 @@ PY
 # One module in a directory of its own; the results go to standard output.  test_monotonic_settime sets the host's clock.
 cat >"$tmp/module.sh" <<'SH'
 cd "$(mktemp -d)" || exit 1
-timeout 900 /usr/bin/python3 -m test --junit-xml=results.xml -u all,-network,-largefile,-urlfetch,-gui -i test_monotonic_settime "$1" >log 2>&1 </dev/null
+timeout 3000 /usr/bin/python3 -m test --junit-xml=results.xml -u all,-network,-largefile,-urlfetch,-gui -i test_monotonic_settime "$1" >log 2>&1 </dev/null
 status=$?
 if [ -s results.xml ]; then
 	/usr/bin/python3 "$2" results.xml

@@ -21,7 +21,7 @@ done
 status "a real fault" 139 guest -- /usr/bin/python3 -S -c 'import ctypes; ctypes.string_at(8)'
 status "timeout" 124 guest --timeout=1 -- sleep 60
 status "timeout of a guest that ignores signals" 124 guest --timeout=1 -- sh -c 'trap "" TERM HUP INT; while :; do :; done'
-status "no timeout" 3 guest --timeout=60 -- sh -c 'exit 3'
+status "no timeout" 3 guest --timeout=600 -- sh -c 'exit 3'
 status "unknown option" 125 guest --no-such-option -- true
 status "unknown platform" 125 "$SENTRY" do --platform=nonesuch -- true
 status "no command" 125 guest --

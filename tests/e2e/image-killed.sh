@@ -22,10 +22,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 	setsid "$SENTRY" run -q --platform="$SENTRY_PLATFORM" --rw "$rw" -- sh -c "$work" sh "$last" >"$tmp/said" 2>"$tmp/err" </dev/null &
 	pid=$!
 	# Every third is killed wherever it is, opening the image perhaps.
-	for ((i = 0; i < 400 && round % 3; i++)); do
-		[ -s "$tmp/said" ] && break
-		sleep 0.05
-	done
+	[ $((round % 3)) = 0 ] || await [ -s "$tmp/said" ]
 	sleep "0.$((RANDOM % 7))$((RANDOM % 10))"
 	kill -KILL $pid
 	wait $pid 2>/dev/null
@@ -37,7 +34,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 	[ $? -le 1 ] || problem "round $round: e2fsck -p: $(cat "$tmp/fsck")"
 	e2fsck -fn "$tmp/copy" >"$tmp/fsck" 2>&1
 	is "round $round: clean after e2fsck -p" 0 $? || cat "$tmp/fsck"
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		got=$("$SENTRY" run -q --platform="$SENTRY_PLATFORM" --rw "$rw" -- cat "/work/d$((last % 7))/f$last" 2>"$tmp/err") && break
 		grep -q "in use" "$tmp/err" || break
 		sleep 0.1

@@ -27,10 +27,7 @@ is "kept, by debugfs" kept "$(debugfs -R 'cat /root/kept' "$rw" 2>/dev/null)"
 "$SENTRY" run -q --platform="$SENTRY_PLATFORM" --rw "$rw" -- sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.1; done' \
 	>"$tmp/up" 2>/dev/null &
 pid=$!
-for ((i = 0; i < 100; i++)); do
-	grep -q up "$tmp/up" && break
-	sleep 0.1
-done
+await grep -q up "$tmp/up"
 run_image --rw "$rw" -- true 2>"$tmp/err"
 is "second writer" 125 $?
 is "says so" 1 "$(grep -c 'in use by another sentry' "$tmp/err")"

@@ -1,19 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 240
 # Whatever kills sentry, no process of it stays: SIGKILL, SIGTERM, SIGHUP, in every phase and with many guest processes.
 . "$(dirname "$0")/lib.sh"
-
-# All descendants of $1, also those in other groups and sessions; orphans are found by their command line.
-descendants()
-{
-	local p
-
-	for p in $(ps -o pid= --ppid "$1"); do
-		echo "$p"
-		descendants "$p"
-	done
-}
 
 alive()
 {
@@ -27,21 +16,16 @@ alive()
 
 try()
 {
-	local name=$1 sig=$2 script=$3 pid all i
+	local name=$1 sig=$2 script=$3 pid all
 
 	"$SENTRY" do -q --platform="$SENTRY_PLATFORM" -- sh -c "$script" >"$tmp/out" 2>&1 </dev/null &
 	pid=$!
-	for ((i = 0; i < 100; i++)); do
-		grep -q started "$tmp/out" && break
-		sleep 0.1
-	done
+	await grep -q started "$tmp/out"
 	all=$(descendants $pid)
 	[ -n "$all" ] || echo "note: $name: no descendants seen"
 	kill -"$sig" $pid
-	for ((i = 0; i < 100; i++)); do
-		[ "$(alive $pid $all)" = 0 ] && break
-		sleep 0.1
-	done
+	# shellcheck disable=SC2086
+	await gone $pid $all
 	is "$name: nothing left" 0 "$(alive $pid $all)"
 	for p in $all; do
 		kill -KILL "$p" 2>/dev/null
@@ -72,10 +56,8 @@ for ms in 1 3 5 8 12 20 35 60 100 200; do
 	all=$(descendants $pid)
 	kill -KILL $pid 2>/dev/null
 	wait $pid 2>/dev/null
-	for ((i = 0; i < 50; i++)); do
-		[ "$(alive $all)" = 0 ] && break
-		sleep 0.1
-	done
+	# shellcheck disable=SC2086
+	await gone $all
 	is "killed after $ms ms" 0 "$(alive $all)"
 done
 finish

@@ -9,6 +9,7 @@
 #     skip REASON                        the machine lacks something
 #     alpine_image [PACKAGE...]          makes the Alpine image once; its path is in $image
 #     debian_image [PACKAGE...]          the same from this machine's own packages
+#     await COMMAND...                   waits until COMMAND succeeds
 #
 # A failed check prints what differs, and the script goes on.
 set -u
@@ -147,13 +148,48 @@ debian_image()
 	made "$image" "$SENTRY_SRC/tools/mkimage.sh" "$image.new" "$@" || { problem "the image could not be made"; finish; }
 }
 
-# The pids of all processes whose environment holds $1 (a NAME=VALUE of our own making): what a test started.
-processes_with()
+# await COMMAND...: until it succeeds; false after longer than any load explains.
+await()
 {
-	local dir
+	local i
 
-	for dir in /proc/[0-9]*; do
-		tr '\0' '\n' 2>/dev/null <"$dir/environ" | grep -qx "$1" && echo "${dir#/proc/}"
+	for ((i = 0; i < 1200; i++)); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# All descendants of $1, also those in other groups and sessions.
+descendants()
+{
+	local p
+
+	for p in $(ps -o pid= --ppid "$1"); do
+		echo "$p"
+		descendants "$p"
+	done
+}
+
+# Processes of sentries that have no sentry any more.  Some may be about to end, of this test or another.
+strays()
+{
+	ps -o pid=,ppid=,comm= -u "$(id -u)" | while read -r pid ppid comm; do
+		case $comm in
+		sentry-net* | sentry-spawner* | memfd:sentry*)
+			case $(cat "/proc/$ppid/comm" 2>/dev/null) in sentry* | memfd:*) ;; *) echo "$pid" ;; esac
+			;;
+		esac
+	done
+}
+
+# gone PID...: whether none of these runs any more.
+gone()
+{
+	local p
+
+	for p; do
+		[ ! -e "/proc/$p" ] || [ "$(sed 's/.*) //; s/ .*//' "/proc/$p/stat" 2>/dev/null)" = Z ] || return 1
 	done
 }
 

@@ -4,15 +4,10 @@
 # A guest that forks, allocates, opens and writes without end meets its limits; sentry ends cleanly, the host is unharmed.
 . "$(dirname "$0")/lib.sh"
 
-mark=E2E_LIMITS_$$=$RANDOM
-export "${mark?}"
-
-before=$(ls /proc | grep -c '^[0-9]')
-
-guest --pids=50 --timeout=60 -- bash -c 'bomb() { bomb | bomb & }; bomb; sleep 3' >"$tmp/out" 2>&1
+guest --pids=50 --timeout=600 -- bash -c 'bomb() { bomb | bomb & }; bomb; sleep 3' >"$tmp/out" 2>&1
 st=$?
 case $st in 0 | 1 | 124 | 137 | 254) ;; *) problem "fork bomb: exit status $st" ;; esac
-guest --pids=20 --timeout=60 -- /usr/bin/python3 -S -c '
+guest --pids=20 --timeout=600 -- /usr/bin/python3 -S -c '
 import os, errno, sys
 n = 0
 try:
@@ -28,7 +23,7 @@ except OSError as e:
 is "fork meets --pids" "EAGAIN True" "$(cat "$tmp/out")"
 
 is "allocation meets --memory" "MemoryError or killed" "$(
-	guest --memory=128m --timeout=60 -- /usr/bin/python3 -S -c '
+	guest --memory=128m --timeout=600 -- /usr/bin/python3 -S -c '
 a = []
 try:
     while True:
@@ -41,7 +36,7 @@ except MemoryError:
 	if [ $st = 137 ] || [ "$(cat "$tmp/out")" = MemoryError ]; then echo "MemoryError or killed"; else echo "status $st"; cat "$tmp/err"; fi)"
 
 # Touching pages far beyond the limit, not only asking for them.
-guest --memory=64m --timeout=60 -- /usr/bin/python3 -S -c '
+guest --memory=64m --timeout=600 -- /usr/bin/python3 -S -c '
 import mmap
 m = mmap.mmap(-1, 1 << 30)
 for i in range(0, 1 << 30, 4096):
@@ -50,7 +45,7 @@ for i in range(0, 1 << 30, 4096):
 st=$?
 [ $st = 137 ] || [ $st = 135 ] || [ $st = 1 ] || problem "touching 1 GiB with 64 MiB: exit status $st"
 
-is "file descriptors" "EMFILE" "$(guest --timeout=60 -- /usr/bin/python3 -S -c '
+is "file descriptors" "EMFILE" "$(guest --timeout=600 -- /usr/bin/python3 -S -c '
 import os, errno, resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 try:
@@ -60,7 +55,7 @@ except OSError as e:
     print(errno.errorcode[e.errno])
 ')"
 
-guest --memory=256m --timeout=120 -- sh -c 'cat /dev/zero >/tmp/e2e-fill' >"$tmp/out" 2>&1
+guest --memory=256m --timeout=600 -- sh -c 'cat /dev/zero >/tmp/e2e-fill' >"$tmp/out" 2>&1
 st=$?
 [ $st != 0 ] && [ $st != 125 ] && [ ! -e /tmp/e2e-fill ] || problem "filling the overlay: exit status $st"
 
@@ -68,7 +63,7 @@ for addr in 0 1 4096 0x7fffffffefff 0x800000000000 0xffffffffff600000 0xffffffff
 	guest -- /usr/bin/python3 -S -c "import ctypes; ctypes.memset($addr, 1, 8)" >/dev/null 2>&1
 	is "write to $addr" 139 $?
 done
-is "threads without end" "limited" "$(guest --pids=100 --timeout=100 -- /usr/bin/python3 -S -c '
+is "threads without end" "limited" "$(guest --pids=100 --timeout=600 -- /usr/bin/python3 -S -c '
 import threading, time
 try:
     for i in range(1000):
@@ -81,13 +76,7 @@ sys.stdout.flush()
 os._exit(0)
 ')"
 is "still well" "well" "$(guest -- echo well)"
-sleep 1
-left=$(processes_with "$mark" | grep -vx "$$")
-# This shell and its children carry the mark too.
-for p in $left; do
-	[ -e "/proc/$p" ] && [ "$(ps -o sid= -p "$p" 2>/dev/null | tr -d ' ')" != "$(ps -o sid= -p $$ | tr -d ' ')" ] &&
-		problem "left behind: $(tr '\0' ' ' <"/proc/$p/cmdline")"
-done
-after=$(ls /proc | grep -c '^[0-9]')
-[ "$after" -lt $((before + 50)) ] || problem "$before processes before, $after after"
+left=$(strays)
+# shellcheck disable=SC2086
+await gone $left || problem "left behind: $(ps -o pid=,ppid=,comm= -p "$(echo $left | tr ' ' ,)")"
 finish

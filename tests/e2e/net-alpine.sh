@@ -16,12 +16,12 @@ E
 /usr/bin/python3 "$tmp/web.py" "$mirror" "$tmp/port" 2>/dev/null &
 web=$!
 trap 'kill $web 2>/dev/null; rm -rf "$tmp"' EXIT
-for _ in $(seq 100); do [ -e "$tmp/port" ] && break; sleep 0.1; done
+await [ -e "$tmp/port" ]
 port=$(cat "$tmp/port") || skip "no server could be started"
 
 alp()
 {
-	timeout -s KILL 90 "$SENTRY" run -q --platform="$SENTRY_PLATFORM" --host-loopback "$image" -- sh -c "$1" 2>&1
+	timeout -s KILL 300 "$SENTRY" run -q --platform="$SENTRY_PLATFORM" --host-loopback "$image" -- sh -c "$1" 2>&1
 }
 
 is "configured from the start" "nameserver 10.0.2.3

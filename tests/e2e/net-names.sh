@@ -27,7 +27,8 @@ mkfifo "$tmp/go"
 unshare -n $py "$tmp/web.py" <"$tmp/go" &
 web=$!
 exec 9>"$tmp/go"
-sleep 0.5
+apart() { [ "$(readlink "/proc/$web/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+await apart
 ip link add veth0 type veth peer name veth1 netns $web || skip "no veth"
 ip addr add 192.0.2.1/24 dev veth0
 ip addr add 10.77.0.1/24 dev veth0
@@ -38,6 +39,7 @@ import socket, struct, sys
 names = {"good.example": "192.0.2.10", "a.sub.example": "192.0.2.11", "lie.example": "127.0.0.1", "meta.example": "169.254.169.254",
          "private.example": "10.77.0.10", "other.example": "192.0.2.11"}
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53))
+open(sys.argv[1], "w")
 while True:
     q, a = s.recvfrom(2000)
     n, i = [], 12
@@ -52,7 +54,8 @@ $py "$tmp/dns.py" "$tmp/asked" &
 dns=$!
 trap 'kill $web $dns; rm -rf "$tmp"' EXIT
 echo >&9
-sleep 0.5
+await [ -e "$tmp/asked" ]
+await $py -c 'import socket; socket.create_connection(("192.0.2.10", 80))' 2>"$tmp/err"
 
 # how OPTIONS... -- NAME [PORT]: what comes of a request to NAME.
 how()
@@ -61,7 +64,7 @@ how()
 
 	while [ "$1" != -- ]; do opts+=("$1"); shift; done
 	shift
-	timeout -s KILL 60 "$SENTRY" do -q --platform="$SENTRY_PLATFORM" "${opts[@]}" -- $py -c '
+	timeout -s KILL 300 "$SENTRY" do -q --platform="$SENTRY_PLATFORM" "${opts[@]}" -- $py -c '
 import errno, socket, sys
 try:
     s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10); s.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 900
 # --net=user against servers on this machine's loopback: transfers, the policy and its holes, published ports, names, a helper that dies.
 . "$(dirname "$0")/lib.sh"
 need python3
@@ -39,7 +39,7 @@ E
 mkfifo "$tmp/alive"
 $py "$tmp/servers.py" "$tmp" <"$tmp/alive" &
 exec 9>"$tmp/alive"
-for _ in $(seq 100); do [ -e "$tmp/ports" ] && break; sleep 0.1; done
+await [ -e "$tmp/ports" ]
 read -r http echo udp <"$tmp/ports" || skip "no server could be started"
 head -c 30000000 /dev/urandom >"$tmp/big"
 sum=$(sha256sum <"$tmp/big" | cut -d' ' -f1)
@@ -51,12 +51,12 @@ in_py()
 
 	while [ "$1" != -- ]; do opts+=("$1"); shift; done
 	shift
-	timeout -s KILL 60 "$SENTRY" do -q --platform="$SENTRY_PLATFORM" "${opts[@]}" -- $py -c "$@"
+	timeout -s KILL 240 "$SENTRY" do -q --platform="$SENTRY_PLATFORM" "${opts[@]}" -- $py -c "$@"
 }
 
-get='import hashlib,sys,urllib.request as u; print(hashlib.sha256(u.urlopen(sys.argv[1], timeout=30).read()).hexdigest())'
+get='import hashlib,sys,urllib.request as u; print(hashlib.sha256(u.urlopen(sys.argv[1], timeout=100).read()).hexdigest())'
 is "a download" "$sum" "$(in_py --host-loopback -- "$get" "http://10.0.2.2:$http/big")"
-put='import sys,urllib.request as u; print(u.urlopen(u.Request(sys.argv[1], open(sys.argv[2],"rb").read(), method="PUT"), timeout=30).read().decode())'
+put='import sys,urllib.request as u; print(u.urlopen(u.Request(sys.argv[1], open(sys.argv[2],"rb").read(), method="PUT"), timeout=100).read().decode())'
 is "an upload" "$sum" "$(in_py --host-loopback -- "$put" "http://10.0.2.2:$http/x" "$tmp/big")"
 many='
 import asyncio, sys
@@ -72,7 +72,7 @@ asyncio.run(main())'
 is "200 connections at once" 200 "$(in_py --host-loopback -- "$many" "$echo")"
 dgrams='
 import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(100)
 for n in (0, 1, 1472, 9000, 30000, 60000):
     s.sendto(b"x" * n, ("10.0.2.2", int(sys.argv[1])))
     d, a = s.recvfrom(65536); print(n, len(d), a[0])
@@ -88,7 +88,7 @@ b'hi' 10.0.2.15" "$(in_py --host-loopback -- "$dgrams" "$udp")"
 # tries ADDRESS PORT: how a connection ends.
 tries='
 import errno, socket, sys
-s = socket.socket(); s.settimeout(10)
+s = socket.socket(); s.settimeout(100)
 try: s.connect((sys.argv[1], int(sys.argv[2]))); s.sendall(b"hi"); print("connected" if s.recv(2) == b"hi" else "?")
 except OSError as e: print(errno.errorcode.get(e.errno, e))'
 is "the host's loopback is closed" EHOSTUNREACH "$(in_py -- "$tries" 10.0.2.2 "$echo")"
@@ -128,7 +128,7 @@ for dst in ("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.2.2", "10.0.2.3", "10.0.2
 s.send(b"\x52\x55\x0a\x00\x02\x02\x52\x54\x00\x12\x34\x56\x86\xdd" + struct.pack("!IHBB", 6 << 28, 12, 17, 64) + b"\0" * 15 + b"\x01" + b"\0" * 15 + b"\x01" + struct.pack("!HHHH", 1, port, 12, 0) + b"hole")
 for n in range(14, 80): s.send(b"\x52\x55\x0a\x00\x02\x02\x52\x54\x00\x12\x34\x56\x08\x00" + b"\x45" * (n - 14))
 time.sleep(1)
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(100)
 try: u.connect(("10.0.2.2", port)); u.send(b"x"); u.recv(9)
 except OSError as e: print("alive, closed:", e.errno == 113)'
 if [ "$(id -u)" = 0 ]; then
@@ -158,22 +158,22 @@ print("up", flush=True)
 for _ in range(3):
     c, a = l.accept(); c.sendall(b"from %s: " % a[0].encode() + c.recv(99)); c.close()'
 in_py -p "$p1:8080" -p "127.0.0.1:$p2:5353/udp" -- "$serve" >"$tmp/up" &
-for _ in $(seq 100); do [ -s "$tmp/up" ] && break; sleep 0.1; done
+await [ -s "$tmp/up" ]
 talk='
 import socket, sys
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5); u.sendto(b"abc", ("127.0.0.1", int(sys.argv[2]))); print(u.recv(9))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(100); u.sendto(b"abc", ("127.0.0.1", int(sys.argv[2]))); print(u.recv(9))
 for i in range(3):
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5); s.sendall(b"hello"); print(s.makefile().read()); s.close()'
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 100); s.sendall(b"hello"); print(s.makefile().read()); s.close()'
 is "published ports" "b'cba'
 from 10.0.2.2: hello
 from 10.0.2.2: hello
 from 10.0.2.2: hello" "$($py -c "$talk" "$p1" "$p2" 2>&1)"
 wait $!
 is "a published server's end" 0 $?
-$py -c 'import socket,time; s=socket.socket(); s.bind(("127.0.0.1",0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)' \
+$py -c 'import socket,time; s=socket.socket(); s.bind(("127.0.0.1",0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(600)' \
 	>"$tmp/busy" &
 busy=$!
-for _ in $(seq 100); do [ -s "$tmp/busy" ] && break; sleep 0.1; done
+await [ -s "$tmp/busy" ]
 p1=$(cat "$tmp/busy")
 guest -p "$p1:80" -- true 2>"$tmp/err"
 is "a port in use" "125 1" "$? $(grep -c "cannot publish TCP port $p1 of 127.0.0.1" "$tmp/err")"
@@ -182,22 +182,22 @@ kill $busy
 # A helper that dies.
 dies='
 import errno, os, socket, sys, threading, time
-s = socket.create_connection(("10.0.2.2", int(sys.argv[1])), 5)
-s.settimeout(20)
+s = socket.create_connection(("10.0.2.2", int(sys.argv[1])), 100)
+s.settimeout(200)
 print("ready", flush=True)
 def tell(name, f):
     try: print(name, f())
     except OSError as e: print(name, errno.errorcode[e.errno])
 tell("recv", lambda: s.recv(1))
-n = socket.socket(); n.settimeout(10)
+n = socket.socket(); n.settimeout(100)
 tell("connect", lambda: n.connect(("10.0.2.2", int(sys.argv[1]))))
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 tell("send", lambda: u.sendto(b"x", ("10.0.2.2", 9)))
 print(open("/sys/class/net/eth0/operstate").read().strip())'
-NET_TEST=$$ in_py --host-loopback -- "$dies" "$echo" >"$tmp/dies" &
+in_py --host-loopback -- "$dies" "$echo" >"$tmp/dies" &
 job=$!
-for _ in $(seq 100); do grep -q ready "$tmp/dies" && break; sleep 0.1; done
-for p in $(processes_with "NET_TEST=$$"); do
+await grep -q ready "$tmp/dies"
+for p in $(descendants $job); do
 	[ "$(cat "/proc/$p/comm" 2>/dev/null)" = sentry-net ] && kill -9 "$p"
 done
 wait $job

@@ -45,12 +45,16 @@ if os.fork() == 0:
 os.wait()"
 
 # A timeout kills the whole guest; what was stored before is kept.
-fresh
-guest --timeout=1 -v "$tmp/vol:/vol:rw" -- $python -S -c "
+for seconds in 1 10 100; do
+	fresh
+	guest --timeout=$seconds -v "$tmp/vol:/vol:rw" -- $python -S -c "
 import mmap, os, time
 m = mmap.mmap(os.open('/vol/f', os.O_RDWR), 20000)
 m[9000:9004] = b'MARK'
-time.sleep(100)" >/dev/null 2>&1
+print('stored', flush=True)
+time.sleep(1000)" >"$tmp/out" 2>&1
+	! grep -q stored "$tmp/out" || break
+done
 is "timeout" "MARK" "$(dd if="$tmp/vol/f" bs=1 skip=9000 count=4 2>/dev/null)"
 
 fresh

@@ -5,7 +5,7 @@
 
 #include "sentry/abi/errno.h"
 
-TestSuite(bpf, .timeout = 60);
+TestSuite(bpf, .timeout = 400);
 
 #define STMT(c, v) { (uint16_t)(c), 0, 0, (v) }
 #define JUMP(c, v, t, f) { (uint16_t)(c), (t), (f), (v) }

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-TestSuite(cli, .timeout = 10);
+TestSuite(cli, .timeout = 400);
 
 static void size_is(const char *s, uint64_t want)
 {

@@ -25,7 +25,7 @@
 #include "platform/host/host.h"
 #include "sentry/kernel/bpf_classic.h"
 
-TestSuite(confine, .timeout = 60);
+TestSuite(confine, .timeout = 400);
 
 #define OWN 1234
 #define MAX_CALL 512

@@ -14,7 +14,7 @@
 #define BASE 0x400000UL
 #define MAX_PHDRS 8
 
-TestSuite(elf, .timeout = 10);
+TestSuite(elf, .timeout = 400);
 
 /* A good program of two segments, to be spoilt. */
 struct sample {

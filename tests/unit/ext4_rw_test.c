@@ -14,7 +14,7 @@
 #include "vfs/ext4/ext4.h"
 #include "vfs/super.h"
 
-TestSuite(ext4_rw, .timeout = 240);
+TestSuite(ext4_rw, .timeout = 800);
 
 static struct strbuf why;
 static char src[100], img[100];

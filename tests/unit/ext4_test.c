@@ -13,7 +13,7 @@
 #include "tests/unit/fs_fixture.h"
 #include "vfs/ext4/ext4.h"
 
-TestSuite(ext4, .timeout = 240);
+TestSuite(ext4, .timeout = 800);
 
 static struct strbuf why;
 static char src[100], img[100];

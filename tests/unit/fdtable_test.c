@@ -6,7 +6,7 @@
 
 #include "tests/unit/vfs_fixture.h"
 
-TestSuite(fdtable, .init = vfs_world_new, .timeout = 60);
+TestSuite(fdtable, .init = vfs_world_new, .timeout = 400);
 
 static int install(const char *name, bool cloexec, int min)
 {

@@ -26,7 +26,7 @@ static void teardown(void)
 	frames_fini();
 }
 
-TestSuite(frame, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(frame, .init = setup, .fini = teardown, .timeout = 400);
 
 static uint64_t nr_used(void)
 {

@@ -19,7 +19,7 @@
 #include "vfs/internal.h"
 #include "vfs/overlay/overlay.h"
 
-TestSuite(fs_storm, .timeout = 240);
+TestSuite(fs_storm, .timeout = 800);
 
 #define NR_THREADS 4
 #define NR_NAMES 6

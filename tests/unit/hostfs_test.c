@@ -17,7 +17,7 @@
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/hostfs/hostfs_fs.h"
 
-TestSuite(hostfs, .timeout = 240);
+TestSuite(hostfs, .timeout = 800);
 
 static struct strbuf why;
 static char dir[100];

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(insn, .timeout = 20);
+TestSuite(insn, .timeout = 400);
 
 #define R PLATFORM_READ
 #define W PLATFORM_WRITE

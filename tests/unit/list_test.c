@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(list, .timeout = 10);
+TestSuite(list, .timeout = 400);
 
 struct item {
 	int value;

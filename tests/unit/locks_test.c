@@ -7,7 +7,7 @@
 
 #include "tests/unit/vfs_fixture.h"
 
-TestSuite(locks, .init = vfs_world_new, .timeout = 60);
+TestSuite(locks, .init = vfs_world_new, .timeout = 400);
 
 static int setlk(struct file *f, unsigned cmd, int type, int64_t start, int64_t len)
 {

@@ -30,7 +30,7 @@ static void teardown(void)
 	frames_fini();
 }
 
-TestSuite(mm_heap, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(mm_heap, .init = setup, .fini = teardown, .timeout = 400);
 
 static int64_t map(uint64_t len, unsigned flags)
 {

@@ -14,7 +14,7 @@
 #include "tests/unit/fake_file.h"
 #include "tests/unit/fake_platform.h"
 
-TestSuite(mm_model, .timeout = 240);
+TestSuite(mm_model, .timeout = 800);
 
 #define NR_PAGES 80
 #define BASE (0x200000000UL + PT_LEAF_SIZE - 40 * PAGE_SIZE) /* the window crosses from one leaf to the next */

@@ -17,7 +17,7 @@
 #include "tests/unit/fake_file.h"
 #include "tests/unit/fake_platform.h"
 
-TestSuite(mm_storm, .timeout = 240);
+TestSuite(mm_storm, .timeout = 800);
 
 #define NR_FILES 3
 #define NR_RUNNERS 4

@@ -42,7 +42,7 @@ static void teardown(void)
 	frames_fini();
 }
 
-TestSuite(mm, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(mm, .init = setup, .fini = teardown, .timeout = 400);
 
 static int64_t map(uaddr_t addr, unsigned pages, unsigned prot, unsigned flags)
 {

@@ -6,7 +6,7 @@
 #include "tests/unit/vfs_fixture.h"
 #include "vfs/internal.h"
 
-TestSuite(namei, .init = vfs_world_new, .timeout = 60);
+TestSuite(namei, .init = vfs_world_new, .timeout = 400);
 
 static void expect_text(const char *name, const char *want)
 {

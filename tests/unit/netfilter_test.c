@@ -21,8 +21,8 @@ static void teardown(void)
 	free(p);
 }
 
-TestSuite(policy, .init = setup, .fini = teardown, .timeout = 10);
-TestSuite(filter, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(policy, .init = setup, .fini = teardown, .timeout = 400);
+TestSuite(filter, .init = setup, .fini = teardown, .timeout = 400);
 
 /* An address written as a rule is. */
 static const uint8_t *ip(const char *text)

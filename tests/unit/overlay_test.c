@@ -22,7 +22,7 @@ const char *__tsan_default_suppressions(void)
 	return "deadlock:lock_rename\n";
 }
 
-TestSuite(overlay, .timeout = 240);
+TestSuite(overlay, .timeout = 800);
 
 static struct strbuf why;
 static char src[100], twin[100], img[100], lower[100];

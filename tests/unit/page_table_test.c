@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(page_table, .timeout = 120);
+TestSuite(page_table, .timeout = 400);
 
 #define NR_CLUSTERS 12
 #define CLUSTER_PAGES 700 /* more than a leaf */

@@ -9,7 +9,7 @@
 #include "tests/unit/vfs_fixture.h"
 #include "vfs/internal.h"
 
-TestSuite(pagecache, .init = vfs_world_new, .timeout = 120);
+TestSuite(pagecache, .init = vfs_world_new, .timeout = 400);
 
 /* --- a filesystem whose store is an array --- */
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <Zydis/Zydis.h>
 
-TestSuite(patch_plan, .timeout = 60);
+TestSuite(patch_plan, .timeout = 400);
 
 #define SITE 0x7ffff7000100UL
 

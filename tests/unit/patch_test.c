@@ -14,7 +14,7 @@
 
 #include "platform/systrap/patch_memory.h"
 
-TestSuite(patch, .timeout = 30);
+TestSuite(patch, .timeout = 400);
 
 #define ENTRY 0x7fffe0300000UL
 #define NEAR_TEXT 0x7fffe0400000UL

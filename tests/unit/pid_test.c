@@ -5,7 +5,7 @@
 
 #include "sentry/abi/errno.h"
 
-TestSuite(pid, .timeout = 60);
+TestSuite(pid, .timeout = 400);
 
 static struct pid *take(int want)
 {

@@ -11,7 +11,7 @@
 #include "platform/systrap/layout.h"
 #include "platform/xstate.h"
 
-TestSuite(platform, .init = fixture_init, .fini = fixture_fini, .timeout = 60);
+TestSuite(platform, .init = fixture_init, .fini = fixture_fini, .timeout = 400);
 
 GUEST_CODE(do_syscall, "1:\n" GUEST_SYSCALL "jmp 1b");
 GUEST_CODE(do_read, "movq (%rdi), %rax\n" GUEST_SYSCALL);

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-TestSuite(radix, .timeout = 60);
+TestSuite(radix, .timeout = 400);
 
 #define NR 512
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(rbtree, .timeout = 60);
+TestSuite(rbtree, .timeout = 400);
 
 #define MAX_ITEMS 300
 

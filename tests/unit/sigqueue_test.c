@@ -5,7 +5,7 @@
 #include "sentry/kernel/signal.h"
 #include "sentry/kernel/user.h"
 
-TestSuite(sigqueue, .timeout = 60);
+TestSuite(sigqueue, .timeout = 400);
 
 #define NO_LIMIT UINT64_MAX
 #define RT (LINUX_SIGRTMIN + 3)

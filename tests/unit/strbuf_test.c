@@ -7,7 +7,7 @@
 
 #include "sentry/abi/errno.h"
 
-TestSuite(strbuf, .timeout = 10);
+TestSuite(strbuf, .timeout = 400);
 
 Test(strbuf, empty)
 {

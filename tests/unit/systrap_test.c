@@ -14,7 +14,7 @@ static void systrap_init(void)
 	fixture_init();
 }
 
-TestSuite(systrap, .init = systrap_init, .fini = fixture_fini, .timeout = 60);
+TestSuite(systrap, .init = systrap_init, .fini = fixture_fini, .timeout = 400);
 
 GUEST_CODE(do_syscall, "1:\n" GUEST_SYSCALL "jmp 1b");
 GUEST_CODE(do_store, "movq %rsi, (%rdi)\n" GUEST_SYSCALL);

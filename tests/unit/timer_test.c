@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-TestSuite(timer, .timeout = 60);
+TestSuite(timer, .timeout = 400);
 
 #define MS 1000000LL
 

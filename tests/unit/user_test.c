@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-TestSuite(user, .timeout = 60);
+TestSuite(user, .timeout = 400);
 
 Test(user, one_per_uid)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(vma, .timeout = 120);
+TestSuite(vma, .timeout = 400);
 
 #define BASE 0x10000000UL
 #define NR_PAGES 600 /* more than two guard gaps */

@@ -6,7 +6,7 @@
 
 #include "sentry/abi/errno.h"
 
-TestSuite(waitq, .timeout = 60);
+TestSuite(waitq, .timeout = 400);
 
 #define MS 1000000LL
 
