@@ -268,6 +268,12 @@ struct platform_ops {
 	size_t (*xstate_size)(void);
 
 	/*
+	 * CPU time, ns, that the host has spent on @as so far: its guest code and what the platform does for that in the stub.
+	 * Any thread, with any locks held: it takes none and waits for nobody.
+	 */
+	uint64_t (*cpu_time)(struct platform_aspace *as);
+
+	/*
 	 * Optional: the processors the guest thread may run on, a bit array of @size bytes; those the sentry itself may not use
 	 * don't count.  Owner only, or any thread before the first run.
 	 */

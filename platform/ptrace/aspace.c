@@ -384,8 +384,10 @@ int aspace_attach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	if (err)
 		return err;
 	as->nr_new--;
-	if (as->stub->nr_attached == 1)
+	if (as->stub->nr_attached == 1) {
+		cpu_clock_start(&as->cpu_clock, as->stub->pid);
 		queue_begin(as);
+	}
 	return 0;
 }
 
@@ -416,8 +418,10 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	struct stub *stub = as->stub;
 	bool last = --stub->nr_attached == 0;
 
-	if (last)
+	if (last) {
 		aspace_clean(as, ctx);
+		cpu_clock_stop(&as->cpu_clock);
+	}
 	cpu_pair_stop(&ctx->pair);
 	stub_release_thread(stub, ctx->tid);
 	ctx->tid = 0;
@@ -428,6 +432,11 @@ void aspace_detach_locked(struct ptrace_aspace *as, struct ptrace_ctx *ctx)
 	as->mapped = 0;
 	as->vvar_lost = false;
 	stub_put(stub);
+}
+
+uint64_t ptrace_cpu_time(struct platform_aspace *as)
+{
+	return cpu_clock_read(&ptrace_aspace(as)->cpu_clock);
 }
 
 /* --- life --- */

@@ -460,5 +460,6 @@ const struct platform_ops ptrace_platform = {
 	.get_xstate = ptrace_get_xstate,
 	.set_xstate = ptrace_set_xstate,
 	.xstate_size = ptrace_xstate_size,
+	.cpu_time = ptrace_cpu_time,
 	.set_affinity = ptrace_set_affinity,
 };

@@ -32,6 +32,7 @@
 #ifndef SENTRY_PLATFORM_PTRACE_PTRACE_H
 #define SENTRY_PLATFORM_PTRACE_PTRACE_H
 
+#include "platform/cpu_clock.h"
 #include "platform/mapping.h"
 #include "platform/pairing.h"
 #include "platform/platform.h"
@@ -148,6 +149,7 @@ struct ptrace_aspace {
 	uint64_t drains;	/* counts emptyings of the queue */
 	pthread_cond_t changed; /* drains went up or nr_in_guest went to 0 */
 	unsigned nr_new;	/* contexts that never ran */
+	struct cpu_clock cpu_clock; /* read by anyone */
 	uaddr_t vvar;		/* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		/* something was mapped over those of this stub */
 	size_t mapped;		/* bytes that map was asked for since the stub came */
@@ -165,6 +167,7 @@ int ptrace_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned pr
 int ptrace_unmap(struct platform_aspace *as, uaddr_t addr, size_t len);
 int ptrace_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
 int ptrace_aspace_reset(struct platform_aspace *as);
+uint64_t ptrace_cpu_time(struct platform_aspace *as);
 int ptrace_map_vvar(struct platform_aspace *as, uaddr_t addr);
 
 /* Makes the queued calls in @ctx's stopped thread and wakes who waits for it.  On failure the stub is dead. */

@@ -75,6 +75,12 @@ static int skeleton_protect(struct platform_aspace *as __unused, uaddr_t addr __
 	return -LINUX_ENOSYS;
 }
 
+/* The stubs' own CPU clocks (cpu_clock.h). */
+static uint64_t skeleton_cpu_time(struct platform_aspace *as __unused)
+{
+	return 0;
+}
+
 static int skeleton_aspace_reset(struct platform_aspace *as __unused)
 {
 	return -LINUX_ENOSYS;
@@ -162,6 +168,7 @@ const struct platform_ops skeleton_platform = {
 	.unmap = skeleton_unmap,
 	.protect = skeleton_protect,
 	.aspace_reset = skeleton_aspace_reset,
+	.cpu_time = skeleton_cpu_time,
 	.map_vvar = NULL, /* optional */
 	.ctx_new = skeleton_ctx_new,
 	.ctx_free = skeleton_ctx_free,

@@ -380,6 +380,7 @@ int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *
 	if (err)
 		return err;
 	if (as->stub->nr_attached == 1) {
+		cpu_clock_start(&as->cpu_clock, as->stub->pid);
 		queue_begin(as);
 		systrap_answer_new_stub(as);
 	}
@@ -404,10 +405,16 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 	queue_collapse(as);
 	if (!atomic_load(&stub->dead))
 		queue_flush(as);
+	cpu_clock_stop(&as->cpu_clock);
 	as->stub = NULL;
 	as->queue.nr = 0;
 	as->vvar_lost = false;
 	systrap_stub_put(stub);
+}
+
+uint64_t systrap_cpu_time(struct platform_aspace *as)
+{
+	return cpu_clock_read(&systrap_aspace(as)->cpu_clock);
 }
 
 /* --- life --- */

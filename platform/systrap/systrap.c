@@ -364,5 +364,6 @@ const struct platform_ops systrap_platform = {
 	.get_xstate = systrap_get_xstate,
 	.set_xstate = systrap_set_xstate,
 	.xstate_size = systrap_xstate_size,
+	.cpu_time = systrap_cpu_time,
 	.set_affinity = systrap_set_affinity,
 };

@@ -39,6 +39,7 @@
 #ifndef SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
 #define SENTRY_PLATFORM_SYSTRAP_SYSTRAP_H
 
+#include "platform/cpu_clock.h"
 #include "platform/mapping.h"
 #include "platform/pairing.h"
 #include "platform/platform.h"
@@ -201,6 +202,7 @@ struct systrap_aspace {
 	struct mutex lock;
 	struct list_head ctxs;
 	struct systrap_stub *stub; /* while contexts are attached */
+	struct cpu_clock cpu_clock; /* read by anyone */
 	uaddr_t vvar;		   /* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		   /* something was mapped over those of this stub */
 	struct mapping_queue queue;
@@ -223,6 +225,7 @@ int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 int systrap_aspace_reset(struct platform_aspace *as);
 int systrap_map_vvar(struct platform_aspace *as, uaddr_t addr);
 int systrap_sync(struct platform_aspace *as, bool frames);
+uint64_t systrap_cpu_time(struct platform_aspace *as);
 
 /* Gives @ctx a thread of the aspace's stub, with a new stub when it has none. */
 int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);

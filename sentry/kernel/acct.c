@@ -2,8 +2,10 @@
 /*
  * Accounting: CPU time, faults, switches.
  *
- * User time is the time spent inside the guest, as the sentry thread's clock sees it.  System time is the CPU time of the
- * sentry thread, which works for no one else: the host counts it, so it costs nothing until somebody asks.
+ * The host counts both kinds of time, so they cost nothing until somebody asks.  System time is the CPU time of the sentry thread,
+ * which works for no one else.  User time is the CPU time of the address space's stub, which tells no threads apart: they
+ * share it by the time they spent in the guest, where each of them wants to run all the time.  A process that has its
+ * address space to itself, as nearly all have, has all of it.
  */
 #include "platform/host/host.h"
 #include "sentry/kernel/kernel.h"
@@ -27,20 +29,128 @@ static uint64_t task_stime_locked(struct task *t)
 	return (uint64_t)host_clock_ns(clock);
 }
 
-static uint64_t task_utime(struct task *t)
+/* The run at hand, ns. */
+static uint64_t task_run_time(struct task *t)
 {
-	uint64_t utime = atomic_load(&t->utime);
 	int64_t since = atomic_load(&t->run_since), now;
 
 	if (!since)
-		return utime;
+		return 0;
 	now = monotonic_ns();
-	return utime + (now > since ? (uint64_t)(now - since) : 0);
+	return now > since ? (uint64_t)(now - since) : 0;
 }
 
+/* Inside the guest, ns. */
+static uint64_t task_guest_time(struct task *t)
+{
+	/* In this order a run that ends meanwhile is seen late rather than twice. */
+	uint64_t time = atomic_load(&t->guest_time);
+
+	return time + task_run_time(t);
+}
+
+static uint64_t tgroup_guest_time_locked(struct tgroup *tg)
+{
+	uint64_t sum = tg->guest_time;
+	struct task *t;
+
+	list_for_each_entry(t, &tg->threads, thread_link)
+		sum += task_guest_time(t);
+	return sum;
+}
+
+struct mm_times {
+	uint64_t cpu, guest;
+	bool sole; /* no other process has used the mm */
+};
+
+static bool task_mm_times(struct task *t, struct mm_times *ret)
+{
+	MUTEX_GUARD(&t->lock);
+	if (!t->mm)
+		return false;
+	/* In this order: CPU time that was used before is in the guest's time. */
+	ret->cpu = platform->cpu_time(t->mm->as);
+	ret->guest = atomic_load(&t->mm->guest_time);
+	ret->sole = !atomic_load(&t->mm->many_tgroups);
+	return true;
+}
+
+/* Of the mm that the threads share, with the runs that are still going on; false when there is none any more. */
+static bool tgroup_mm_times_locked(struct tgroup *tg, struct mm_times *ret)
+{
+	bool found = false;
+	struct task *t;
+
+	list_for_each_entry(t, &tg->threads, thread_link) {
+		found = task_mm_times(t, ret);
+		if (found)
+			break;
+	}
+	if (!found)
+		return false;
+	list_for_each_entry(t, &tg->threads, thread_link)
+		ret->guest += task_run_time(t);
+	return true;
+}
+
+/* The CPU time since the last look is divided as the time in the guest since then. */
+static void cpu_share_update(struct cpu_share *s, const struct mm_times *now, uint64_t time, bool all)
+{
+	uint64_t cpu, mine, total;
+
+	if (now->cpu < s->cpu || now->guest < s->mm_time || time < s->time)
+		return;
+	cpu = now->cpu - s->cpu;
+	mine = time - s->time;
+	total = now->guest - s->mm_time;
+	if (!all && mine < total)
+		cpu = (uint64_t)((unsigned __int128)cpu * mine / total);
+	*s = (struct cpu_share){ s->used + cpu, now->cpu, now->guest, time };
+}
+
+static uint64_t task_utime_locked(struct task *t)
+{
+	struct mm_times now;
+
+	if (tgroup_mm_times_locked(t->tg, &now))
+		cpu_share_update(&t->utime, &now, task_guest_time(t), false);
+	return t->utime.used;
+}
+
+static uint64_t tgroup_utime_locked(struct tgroup *tg)
+{
+	struct mm_times now;
+
+	if (tgroup_mm_times_locked(tg, &now))
+		cpu_share_update(&tg->utime, &now, tgroup_guest_time_locked(tg), now.sole);
+	return tg->utime.used;
+}
+
+void acct_mm_leave(struct task *t)
+{
+	MUTEX_GUARD(&t->tg->siglock);
+	/* Others of the process have the same one, and see to it. */
+	if (t->tg->nr_live > !t->exiting)
+		return;
+	task_utime_locked(t);
+	tgroup_utime_locked(t->tg);
+}
+
+void acct_mm_enter(struct task *t)
+{
+	struct mm_times now;
+
+	MUTEX_GUARD(&t->tg->siglock);
+	if (!task_mm_times(t, &now))
+		return;
+	t->utime = (struct cpu_share){ t->utime.used, now.cpu, now.guest, task_guest_time(t) };
+	t->tg->utime = (struct cpu_share){ t->tg->utime.used, now.cpu, now.guest, tgroup_guest_time_locked(t->tg) };
+}
+
+/* All but user time. */
 static void acct_add_task_locked(struct rusage_acct *sum, struct task *t)
 {
-	sum->utime += task_utime(t);
 	sum->stime += task_stime_locked(t);
 	sum->min_flt += atomic_load(&t->min_flt);
 	sum->maj_flt += atomic_load(&t->maj_flt);
@@ -67,6 +177,7 @@ void acct_add(struct rusage_acct *sum, const struct rusage_acct *a)
 void acct_thread_exit_locked(struct task *t)
 {
 	acct_add_task_locked(&t->tg->acct, t);
+	t->tg->guest_time += task_guest_time(t);
 }
 
 /* The sentry thread of current is about to end. */
@@ -80,7 +191,7 @@ void acct_thread_end(struct task *t)
 void task_cputime_locked(struct task *t, uint64_t *ret_utime, uint64_t *ret_stime)
 {
 	mutex_assert_held(&t->tg->siglock);
-	*ret_utime = task_utime(t);
+	*ret_utime = task_utime_locked(t);
 	*ret_stime = task_stime_locked(t);
 }
 
@@ -95,6 +206,7 @@ static void tgroup_acct_locked(struct tgroup *tg, struct rusage_acct *ret)
 	struct task *t;
 
 	*ret = tg->acct;
+	ret->utime = tgroup_utime_locked(tg);
 	list_for_each_entry(t, &tg->threads, thread_link)
 		acct_add_task_locked(ret, t);
 }
@@ -145,6 +257,7 @@ void task_rusage(struct task *t, struct rusage_acct *ret)
 	*ret = (struct rusage_acct){ 0 };
 	mutex_lock(&t->tg->siglock);
 	acct_add_task_locked(ret, t);
+	ret->utime = task_utime_locked(t);
 	ret->maxrss = t->tg->acct.maxrss;
 	mutex_unlock(&t->tg->siglock);
 	ret->maxrss = MAX(ret->maxrss, task_maxrss(t));

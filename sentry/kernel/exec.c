@@ -249,7 +249,9 @@ static void exec_switch_mm(struct task *t, struct mm *mm, struct platform_ctx *c
 	mutex_unlock(&tg->siglock);
 	if (old)
 		platform->ctx_free(old);
+	acct_mm_leave(t);
 	task_set_mm(t, mm);
+	acct_mm_enter(t);
 }
 
 static void exec_init_regs(struct task *t, const struct exec_image *img)

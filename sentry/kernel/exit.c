@@ -435,6 +435,7 @@ static void exit_mm(struct task *t)
 	t->ctx = NULL;
 	mutex_unlock(&tg->siglock);
 	platform->ctx_free(ctx);
+	acct_mm_leave(t);
 	task_set_mm(t, NULL);
 }
 

@@ -77,6 +77,8 @@ static int copy_mm(struct task *child, uint64_t flags)
 		return (int)PTR_ERR(mm);
 	if (!(flags & LINUX_CLONE_VM))
 		mm_sync_limits(mm, child->tg, child->cred);
+	else if (!(flags & LINUX_CLONE_THREAD))
+		atomic_store(&mm->many_tgroups, true);
 	child->mm = mm;
 	return 0;
 }

@@ -109,7 +109,8 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	trace_guest_stop(stop->kind, t->ctx->regs.rip);
 	end = monotonic_ns();
 	atomic_store_explicit(&t->run_since, 0, memory_order_relaxed);
-	atomic_fetch_add_explicit(&t->utime, (uint64_t)(end - begin), memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->guest_time, (uint64_t)(end - begin), memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->mm->guest_time, (uint64_t)(end - begin), memory_order_relaxed);
 	atomic_store(&t->in_guest, false);
 	task_take_sigmask(t);
 	if (unlikely(t->singlestep))

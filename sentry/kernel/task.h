@@ -105,6 +105,13 @@ struct rusage_acct { /* nanoseconds and counts; for tgroup sums: siglock */
 	uint64_t maxrss; /* pages */
 };
 
+/* What part of the CPU time of an address space is somebody's; acct.c. */
+struct cpu_share {
+	uint64_t used;		  /* ns, up to when these were read: */
+	uint64_t cpu, mm_time;	  /* the address space's CPU time, and the time its tasks were in the guest */
+	uint64_t time;		  /* of this, somebody's */
+};
+
 struct syscall_record {
 	uint64_t nr;
 	int64_t ret;
@@ -154,7 +161,9 @@ struct tgroup {
 	struct list_head posix_timers;	/* siglock */
 	int next_timer_id;		/* siglock */
 
-	struct rusage_acct acct;	/* siglock; of threads that are gone */
+	struct rusage_acct acct;	/* siglock; of threads that are gone, but for utime */
+	uint64_t guest_time;		/* siglock; of threads that are gone */
+	struct cpu_share utime;		/* siglock; of all threads; acct.c */
 	struct rusage_acct cacct;	/* siglock; of children that were waited for, and theirs */
 
 	int oom_score_adj;		/* atomic access */
@@ -251,7 +260,8 @@ struct task {
 
 	/* Accounting */
 	int64_t start_time;		/* CLOCK_BOOTTIME at start, ns */
-	atomic_ullong utime;		/* ns inside the guest */
+	atomic_ullong guest_time;	/* ns inside the guest by the clock on the wall */
+	struct cpu_share utime;		/* siglock; acct.c */
 	atomic_llong run_since;		/* monotonic ns when the guest was entered; 0 outside */
 	uint64_t final_stime;		/* siglock; system time once the thread is gone */
 	bool has_thread;		/* siglock; `thread` may be asked for its CPU time */
@@ -381,6 +391,9 @@ void task_rusage(struct task *t, struct rusage_acct *ret);
 void task_cputime_locked(struct task *t, uint64_t *ret_utime, uint64_t *ret_stime);	  /* siglock */
 void tgroup_cputime_locked(struct tgroup *tg, uint64_t *ret_utime, uint64_t *ret_stime); /* siglock */
 void acct_add(struct rusage_acct *sum, const struct rusage_acct *a);
+/* current gives up its mm for another, or NULL: before, without its context, and (for another) after. */
+void acct_mm_leave(struct task *t);
+void acct_mm_enter(struct task *t);
 void acct_thread_exit_locked(struct task *t); /* the thread leaves its process; siglock */
 void acct_thread_end(struct task *t);	      /* current's sentry thread is about to end */
 /* Registers of a task that is not running the guest now (stopped, in a syscall); false otherwise. */

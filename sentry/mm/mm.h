@@ -40,6 +40,8 @@ struct mm {
 	struct platform_aspace *as;
 	long rss[NR_MM_COUNTERS]; /* pt_lock */
 	atomic_long rss_peak;	 /* pt_lock to change, read without */
+	atomic_ullong guest_time; /* ns that its tasks were in the guest; kernel/acct.c */
+	atomic_bool many_tgroups; /* tasks of several processes have used it; never cleared */
 	unsigned nr_limbo;	 /* pt_lock, as limbo */
 	pfn_t limbo[MM_LIMBO_MAX]; /* references to frames that the host may still map here (mm_pt.c) */
 	uint64_t nr_ahead;	 /* pt_lock; PTEs with PTE_AHEAD, which rss does not count */

@@ -100,6 +100,11 @@ static int fake_protect(struct platform_aspace *as, uaddr_t addr, size_t len, un
 	return 0;
 }
 
+static uint64_t fake_cpu_time(struct platform_aspace *as __unused)
+{
+	return 0;
+}
+
 static int fake_aspace_reset(struct platform_aspace *as)
 {
 	struct fake_aspace *fa = container_of(as, struct fake_aspace, as);
@@ -123,6 +128,7 @@ static const struct platform_ops fake_ops = {
 	.unmap = fake_unmap,
 	.protect = fake_protect,
 	.aspace_reset = fake_aspace_reset,
+	.cpu_time = fake_cpu_time,
 	.sync = fake_sync,
 };
 
