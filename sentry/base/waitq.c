@@ -72,10 +72,34 @@ bool sleeper_asleep(const struct sleeper *s)
 	return atomic_load_explicit(&((struct sleeper *)s)->word, memory_order_relaxed) == SLEEPER_ASLEEP;
 }
 
+#define MAX_HELD_WAKES 16
+
+static _Thread_local struct {
+	unsigned depth, nr;
+	atomic_uint *word[MAX_HELD_WAKES];
+} held_wakes;
+
 void sleeper_wake(struct sleeper *s)
 {
-	if (atomic_exchange(&s->word, SLEEPER_WOKEN) == SLEEPER_ASLEEP)
+	if (atomic_exchange(&s->word, SLEEPER_WOKEN) != SLEEPER_ASLEEP)
+		return;
+	if (held_wakes.depth && held_wakes.nr < MAX_HELD_WAKES)
+		held_wakes.word[held_wakes.nr++] = &s->word;
+	else
 		host_futex_wake(&s->word, 1);
+}
+
+void sleeper_wakes_hold(void)
+{
+	held_wakes.depth++;
+}
+
+void sleeper_wakes_release(void)
+{
+	if (--held_wakes.depth)
+		return;
+	while (held_wakes.nr)
+		host_futex_wake(held_wakes.word[--held_wakes.nr], 1);
 }
 
 static bool sleeper_interrupted(struct sleeper *s, enum sleep_mode mode)
@@ -187,6 +211,7 @@ void waitq_wake_nr(struct waitq *q, unsigned key, int nr)
 	if (!waitq_active(q))
 		return;
 	trace_waitq_wake(q, key, nr);
+	sleeper_wakes_hold();
 	mutex_lock(&q->lock);
 	list_for_each_entry_safe(e, tmp, &q->entries, link) {
 		if (e->exclusive && nr <= 0)
@@ -195,4 +220,5 @@ void waitq_wake_nr(struct waitq *q, unsigned key, int nr)
 			nr--;
 	}
 	mutex_unlock(&q->lock);
+	sleeper_wakes_release();
 }

@@ -50,6 +50,12 @@ void sleeper_init(struct sleeper *s);
 bool sleeper_asleep(const struct sleeper *s);
 /* Wakes @s, now or at its next sleep.  Any thread, any lock. */
 void sleeper_wake(struct sleeper *s);
+/*
+ * Between the two the host is told of the calling thread's wakes at the end only: who wakes up would just wait for the lock that is
+ * held here.  They nest.  A woken thread may run before, and its sleeper be gone by then; a wake too many is no harm.
+ */
+void sleeper_wakes_hold(void);
+void sleeper_wakes_release(void);
 
 enum sleep_mode { SLEEP_INTERRUPTIBLE, SLEEP_KILLABLE, SLEEP_UNINTERRUPTIBLE };
 

@@ -473,6 +473,7 @@ static void exit_notify(struct task *t, bool group_dead)
 	struct tgroup *tg = t->tg;
 	LIST_HEAD(dead);
 
+	sleeper_wakes_hold();
 	mutex_lock(&pids_lock);
 	forget_children(t, &dead);
 	ptrace_exit_locked(t, &dead);
@@ -483,6 +484,7 @@ static void exit_notify(struct task *t, bool group_dead)
 		task_dead_add_locked(&dead, t);
 	waitq_wake(&tg->exec_wait, 0);
 	mutex_unlock(&pids_lock);
+	sleeper_wakes_release();
 	task_dead_put(&dead);
 }
 

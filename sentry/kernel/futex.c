@@ -295,6 +295,7 @@ int64_t futex_wake(uaddr_t uaddr, unsigned flags, int nr, uint32_t bitset)
 	if (err)
 		return err;
 	b = futex_bucket_of(&key);
+	sleeper_wakes_hold();
 	mutex_lock(&b->lock);
 	list_for_each_entry_safe(w, tmp, &b->waiters, link) {
 		if (!futex_key_equal(&w->key, &key))
@@ -311,6 +312,7 @@ int64_t futex_wake(uaddr_t uaddr, unsigned flags, int nr, uint32_t bitset)
 			break;
 	}
 	mutex_unlock(&b->lock);
+	sleeper_wakes_release();
 	futex_put_key(&key);
 	return woken;
 }
