@@ -29,6 +29,8 @@
 #define TASK_STACK_SIZE (256UL << 10)
 #endif
 
+enum { NR_rt_sigreturn = 15, NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clone3 = 435 };
+
 #define X86_TRAP_PF 14
 #define X86_TRAP_MF 16
 #define X86_TRAP_XF 19
@@ -305,13 +307,23 @@ static void task_vehicle_dead(struct task *t)
 	signal_kill_tgroup(t->tg);
 }
 
+/*
+ * A call that looks at the extended state needs the signal that an unpatched site comes by: a patched one would have to be followed
+ * by a signal, which costs more than it saves.
+ */
+static bool syscall_uses_xstate(int64_t nr)
+{
+	return nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_fork || nr == NR_vfork ||
+	       nr == NR_clone3;
+}
+
 static void task_handle_stop(struct task *t, const struct platform_stop *stop)
 {
 	if (stop->kind != STOP_FAULT)
 		t->same_fault.ip = 0;
 	switch (stop->kind) {
 	case STOP_SYSCALL:
-		if (unlikely(stop->patch) && !t->ptrace)
+		if (unlikely(stop->patch) && !t->ptrace && !syscall_uses_xstate((int64_t)t->ctx->regs.orig_rax))
 			mm_patch(t->mm, t->ctx);
 		task_syscall_stop(t);
 		break;
