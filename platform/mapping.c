@@ -45,7 +45,7 @@ struct mapping_call mapping_protect(uaddr_t addr, size_t len, unsigned prot)
 	return (struct mapping_call){ SYS_mprotect, { addr, len, host_prot(prot) } };
 }
 
-unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to)
+static unsigned vvar_move(struct mapping_call *call, uaddr_t from, uaddr_t to)
 {
 	const struct vdso_layout *vdso = vdso_layout();
 
@@ -60,27 +60,34 @@ unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to)
 	return vdso->nr_pieces;
 }
 
-unsigned mapping_reset(struct mapping_call *call, uaddr_t now, uaddr_t vvar, uaddr_t home)
+unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to, uaddr_t home)
 {
-	uaddr_t to = vvar ? vvar : home, end;
+	size_t size = vdso_layout()->pub.vvar_size;
 	unsigned nr = 0;
 
-	/* The data goes home first when it has to go elsewhere: pieces must not overlap. */
-	if (now && now != home && now != to) {
-		nr = mapping_vvar_moves(call, now, home);
-		now = home;
+	if (from == to)
+		return 0;
+	/* Pieces must not overlap. */
+	if (from < to + size && to < from + size) {
+		nr = vvar_move(call, from, home);
+		from = home;
 	}
+	return nr + vvar_move(call + nr, from, to);
+}
+
+unsigned mapping_reset(struct mapping_call *call, uaddr_t now, uaddr_t vvar, uaddr_t home)
+{
+	uaddr_t end = now + vdso_layout()->pub.vvar_size;
+	unsigned nr = 0;
+
 	if (!now || now == home) {
 		call[nr++] = mapping_unmap(0, GUEST_TASK_SIZE);
 	} else {
-		end = now + vdso_layout()->pub.vvar_size;
 		call[nr++] = mapping_unmap(0, now);
 		if (end < GUEST_TASK_SIZE)
 			call[nr++] = mapping_unmap(end, GUEST_TASK_SIZE);
 	}
-	if (now && now != to)
-		nr += mapping_vvar_moves(call + nr, now, to);
-	return nr;
+	return now ? nr + mapping_vvar_moves(call + nr, now, vvar ? vvar : home, home) : nr;
 }
 
 /* --- the queue --- */

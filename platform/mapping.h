@@ -37,13 +37,16 @@ static inline bool mapping_range_is_valid(uaddr_t addr, size_t len)
 struct mapping_call mapping_map(uaddr_t addr, size_t len, unsigned prot, int fd, uint64_t off);
 struct mapping_call mapping_unmap(uaddr_t from, uaddr_t to);
 struct mapping_call mapping_protect(uaddr_t addr, size_t len, unsigned prot);
-/* The moves of the vDSO data from one place to another, which it does not overlap: at most VDSO_MAX_PIECES.  Their number. */
-unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to);
 /*
- * The calls that empty the guest's range, and bring the vDSO data from @now (0: lost) to @vvar (0: @home, which lies outside
- * it).  At most MAPPING_RESET_MAX; their number.
+ * The moves of the vDSO data from one place to another, if need be over @home, which lies outside the guest's range.  At most
+ * MAPPING_VVAR_MAX; their number.
  */
-#define MAPPING_RESET_MAX (2 + 2 * VDSO_MAX_PIECES)
+#define MAPPING_VVAR_MAX (2 * VDSO_MAX_PIECES)
+unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to, uaddr_t home);
+/*
+ * The calls that empty the guest's range, and bring the vDSO data from @now (0: lost) to @vvar (0: @home).  At most MAPPING_RESET_MAX; their number.
+ */
+#define MAPPING_RESET_MAX (2 + MAPPING_VVAR_MAX)
 unsigned mapping_reset(struct mapping_call *call, uaddr_t now, uaddr_t vvar, uaddr_t home);
 
 /* Makes one call of two when @call continues the last one in address (and offset); false when it can't. */

@@ -266,6 +266,8 @@ int host_setrlimit(int resource, const struct host_rlimit *lim);
 int host_shared_futex_wait(atomic_uint *word, unsigned val, int64_t timeout_ns);
 /* Wakes all that sleep on it, in whatever process. */
 void host_shared_futex_wake(atomic_uint *word);
+/* Moves one that sleeps on @word, while it is @val, to @to.  The number moved, or -EAGAIN. */
+int host_shared_futex_requeue(atomic_uint *word, atomic_uint *to, unsigned val);
 
 /* All of it, from the kernel's pool; retries EINTR.  0 or -errno. */
 int host_getrandom(void *buf, size_t len);

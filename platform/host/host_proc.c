@@ -268,6 +268,11 @@ void host_shared_futex_wake(atomic_uint *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+int host_shared_futex_requeue(atomic_uint *word, atomic_uint *to, unsigned val)
+{
+	return (int)ret_errno(syscall(SYS_futex, word, FUTEX_CMP_REQUEUE, 0, (unsigned long)1, to, val));
+}
+
 int host_getrandom(void *buf, size_t len)
 {
 	while (len) {

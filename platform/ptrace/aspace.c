@@ -274,10 +274,8 @@ int ptrace_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 		as->vvar = addr;
 		return 0;
 	}
-	queue_reserve_locked(as, 2 * VDSO_MAX_PIECES);
-	if (as->vvar)
-		as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar, STUB_VVAR);
-	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, STUB_VVAR, addr);
+	queue_reserve_locked(as, MAPPING_VVAR_MAX);
+	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar ? as->vvar : STUB_VVAR, addr, STUB_VVAR);
 	as->vvar = addr;
 	queue_flush_locked(as);
 	return 0;

@@ -321,27 +321,21 @@ int systrap_map_vvar(struct platform_aspace *pas, uaddr_t addr)
 		as->vvar = addr;
 		return 0;
 	}
-	queue_reserve_locked(as, 2 * VDSO_MAX_PIECES);
-	if (as->vvar)
-		as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar, SYSTRAP_VVAR);
-	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, SYSTRAP_VVAR, addr);
+	queue_reserve_locked(as, MAPPING_VVAR_MAX);
+	as->queue.nr += mapping_vvar_moves(as->queue.call + as->queue.nr, as->vvar ? as->vvar : SYSTRAP_VVAR, addr, SYSTRAP_VVAR);
 	as->vvar = addr;
 	return 0;
 }
 
 /* --- threads --- */
 
-/* A stub is new to the aspace: before anything that is queued, what its last user left is taken away. */
+/* A stub is new to the aspace, and empty: before anything that is queued, the vDSO data goes where it belongs. */
 static void queue_begin(struct systrap_aspace *as)
 {
-	struct mapping_call call[RESET_MAX];
-	unsigned nr = 0;
+	struct mapping_call call[MAPPING_VVAR_MAX];
+	uaddr_t now = as->stub->vvar;
+	unsigned nr = now ? mapping_vvar_moves(call, now, as->vvar ? as->vvar : SYSTRAP_VVAR, SYSTRAP_VVAR) : 0;
 
-	if (as->stub->used)
-		nr = reset_make(as->stub, as->vvar, call);
-	else if (as->vvar && as->stub->vvar)
-		nr = mapping_vvar_moves(call, as->stub->vvar, as->vvar);
-	as->stub->used = true;
 	mapping_queue_prepend(&as->queue, call, nr);
 }
 
@@ -403,8 +397,8 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 	 * with, before the frames are somebody else's.
 	 */
 	queue_collapse(as);
-	if (!atomic_load(&stub->dead))
-		queue_flush(as);
+	if (!atomic_load(&stub->dead) && queue_flush(as))
+		systrap_stub_fail(stub);
 	cpu_clock_stop(&as->cpu_clock);
 	as->stub = NULL;
 	as->queue.nr = 0;

@@ -75,6 +75,22 @@ static void filter_add_call(struct filter *f, unsigned off, uint16_t nr, unsigne
 	filter_return(f, SECCOMP_RET_ALLOW);
 }
 
+/* Waiting for the turn: FUTEX_WAIT without a timeout, so that only who is entitled to ends it (thread.c). */
+static void filter_add_wait(struct filter *f)
+{
+	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 10, (uint32_t)SYSTRAP_TEXT + SYSTRAP_WAIT_RET_OFF);
+	filter_load(f, offsetof(struct seccomp_data, nr));
+	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 7, SYS_futex);
+	filter_load(f, offsetof(struct seccomp_data, args) + 1 * 8);
+	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, FUTEX_WAIT);
+	filter_load(f, offsetof(struct seccomp_data, args) + 3 * 8);
+	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0);
+	filter_load(f, offsetof(struct seccomp_data, args) + 3 * 8 + 4);
+	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+	filter_return(f, SECCOMP_RET_ALLOW);
+	filter_return(f, SECCOMP_RET_TRAP);
+}
+
 #define SITE(f, off, ...)                                                                                              \
 	filter_add_site((f), (off), (const uint16_t[]){ __VA_ARGS__ },                                                 \
 			sizeof((const uint16_t[]){ __VA_ARGS__ }) / sizeof(uint16_t))
@@ -104,7 +120,7 @@ unsigned systrap_filter_build_guest(struct sock_filter *insn)
 
 	filter_begin(&f);
 	filter_add_call(&f, SYSTRAP_WAKE_RET_OFF, SYS_futex, 1, FUTEX_WAKE, FUTEX_WAKE);
-	filter_add_call(&f, SYSTRAP_WAIT_RET_OFF, SYS_futex, 1, FUTEX_WAIT, FUTEX_WAIT);
+	filter_add_wait(&f);
 	SITE(&f, SYSTRAP_SIGRETURN_RET_OFF, SYS_rt_sigreturn);
 	filter_add_call(&f, SYSTRAP_BASES_RET_OFF, SYS_arch_prctl, 0, ARCH_SET_FS, ARCH_SET_GS);
 	SITE(&f, SYSTRAP_YIELD_RET_OFF, SYS_sched_yield);

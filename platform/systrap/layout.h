@@ -115,7 +115,7 @@
 #define SYSTRAP_BLAME_VVAR 2  /* the host lets its vDSO data not be moved */
 
 /* struct systrap_page */
-#define SYSTRAP_PAGE_TURN 0
+#define SYSTRAP_PAGE_TURN 0 /* stub_text.S relies on it */
 #define SYSTRAP_PAGE_STOPS 4
 #define SYSTRAP_PAGE_SENTRY_SLEEPS 8
 #define SYSTRAP_PAGE_STUB_SLEEPS 12

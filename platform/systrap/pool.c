@@ -113,7 +113,7 @@ static struct systrap_stub *idle_take_locked(void)
 	struct systrap_stub *stub;
 
 	list_for_each_entry(stub, &stubs.idle, link) {
-		if (!atomic_load(&stub->dead) && !systrap_stub_is_alone(stub))
+		if (!atomic_load(&stub->dead) && !systrap_stub_is_clean(stub))
 			continue;
 		list_del(&stub->link);
 		stubs.nr_idle--;

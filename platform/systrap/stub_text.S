@@ -218,6 +218,7 @@ wait:
 	movl	$SYS_futex, %eax
 	.org systrap_text + SYSTRAP_WAIT_RET_OFF - 2, 0x90
 	syscall
+	movq	%rdi, %rbx		/* the page, for sure: see thread.c */
 	jmp	wait
 go:
 	movl	$0, SYSTRAP_PAGE_STUB_SLEEPS(%rbx)

@@ -11,6 +11,9 @@
 #include "sentry/abi/errno.h"
 #include "sentry/base/log.h"
 
+/* A thread that was told to do something little has done it by then, unless the machine is loaded. */
+#define SOON_NS 50000000
+
 static bool initialised;
 
 /* --- the turn --- */
@@ -34,6 +37,23 @@ static void wait_for_stop(struct systrap_ctx *ctx)
 	while (atomic_load(&page->stops) == ctx->stops && !atomic_load(&ctx->stub->dead))
 		host_shared_futex_wait(&page->stops, ctx->stops, -1);
 	atomic_store_explicit(&page->sentry_sleeps, 0, memory_order_relaxed);
+}
+
+/* The same for a stop that comes at once, unless the guest sees to it that it does not; which watch.c is to find out then. */
+static void wait_for_stop_soon(struct systrap_ctx *ctx)
+{
+	struct systrap_page *page = ctx->page;
+
+	atomic_store(&page->sentry_sleeps, 1);
+	if (atomic_load(&page->stops) == ctx->stops)
+		host_shared_futex_wait(&page->stops, ctx->stops, SOON_NS);
+	atomic_store_explicit(&page->sentry_sleeps, 0, memory_order_relaxed);
+	if (likely(atomic_load(&page->stops) != ctx->stops))
+		return;
+	atomic_store(&ctx->trapping, true);
+	systrap_watch_ctx_add(ctx);
+	wait_for_stop(ctx);
+	atomic_store(&ctx->trapping, false);
 }
 
 /*
@@ -124,9 +144,7 @@ bool systrap_trap(struct systrap_ctx *ctx)
 	atomic_store(&page->turn, SYSTRAP_TURN_TRAP);
 	if (atomic_load(&page->stub_sleeps))
 		host_shared_futex_wake(&page->turn);
-	/* Should it not come, watch.c is to see it. */
-	systrap_watch_ctx_add(ctx);
-	wait_for_stop(ctx);
+	wait_for_stop_soon(ctx);
 	atomic_store_explicit(&ctx->nr_runs, atomic_load_explicit(&ctx->nr_runs, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	ok = !atomic_load(&ctx->stub->dead) && READ_ONCE(page->kind) == SYSTRAP_KIND_SIGNAL && systrap_frame_get_regs(ctx);

@@ -70,7 +70,6 @@ struct systrap_stub {
 	unsigned head;		/* orders given */
 	unsigned acked;		/* of them are surely carried out */
 	int mapper_cpu;		/* where it is pinned to; -1 */
-	bool used;		/* has memory and threads of somebody */
 	unsigned nr_backings;	/* immutable; those it was made with */
 	unsigned nr_attached;	/* threads that run contexts */
 	uaddr_t vvar;		/* where the vDSO data pages are: SYSTRAP_VVAR, a guest address, or 0 when they are lost */
@@ -80,6 +79,7 @@ struct systrap_stub {
 	unsigned *free_slots, nr_free;
 	struct stub_thread parked[STUB_MAX_PARKED];
 	unsigned nr_parked;
+	struct stub_thread kept; /* of the last address space, until it is proven to wait; tid 0: none */
 	/* Told to end.  What they leave can be used again when the host says that they are gone. */
 	struct stub_thread *leaving;
 	unsigned nr_leaving, max_leaving;
@@ -126,8 +126,11 @@ void systrap_stub_mapper_near(struct systrap_stub *stub);
 int systrap_stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_thread);
 /* The thread has stopped, so it says: keeps it for another context of the same aspace, or lets it end. */
 void systrap_stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
-/* Whether all threads but the mapper are gone.  Does not wait. */
-bool systrap_stub_is_alone(struct systrap_stub *stub);
+/*
+ * Whether no guest thread of the last address space is left that could go on; one may be parked by now for the next.  Does
+ * not wait.
+ */
+bool systrap_stub_is_clean(struct systrap_stub *stub);
 /* Slots for more threads; the first ones before there is a process. */
 int systrap_stub_unit_add(struct systrap_stub *stub);
 
@@ -255,6 +258,7 @@ struct systrap_ctx {
 	uint64_t fs_base, gs_base;  /* as the thread has them */
 	bool dead;
 	atomic_bool in_guest;	    /* read by anyone */
+	atomic_bool trapping;	    /* the same: systrap_trap has waited long */
 	atomic_bool interrupted;    /* anyone; taken by run */
 	atomic_bool watched;	    /* anyone sets it; watch_lock to clear */
 	atomic_uint nr_runs;	    /* counts; read by watch.c */

@@ -2,6 +2,16 @@
 /*
  * The guest threads of a stub: made by the mapper, each on a slot of its own, parked between two contexts of the same address
  * space.  What a thread leaves when it ends, it may still be using until the host says that it is gone.
+ *
+ * A new thread costs a clone and a seccomp filter of its own, which is as much as all else that fork needs.  So one goes with
+ * the stub to the next address space.  That it has stopped is only what it says; what is known about it comes from the host:
+ *
+ *     - All others of the stub are gone.
+ *     - FUTEX_CMP_REQUEUE moves one waiter from its turn word to another and back.  The filter lets it wait from one instruction
+ *       only, without a timeout, and only this stub maps the word: so that thread is in this call with the word's address in rdi.
+ *     - Nobody is left who could write to its page, which is written anew then, or wake it, but the sentry.
+ *     - The code behind the call takes nothing from the thread but rdi, and the rest from the page (stub_text.S); the frame to
+ *       go on from holds everything else, the signal stack and mask too.
  */
 #define _GNU_SOURCE 1
 #include <stdlib.h>
@@ -38,12 +48,6 @@ static void leaving_prune(struct systrap_stub *stub)
 			stub->leaving[left++] = stub->leaving[i];
 	}
 	stub->nr_leaving = left;
-}
-
-bool systrap_stub_is_alone(struct systrap_stub *stub)
-{
-	leaving_prune(stub);
-	return !stub->nr_leaving && !stub->nr_parked && !stub->nr_attached;
 }
 
 int systrap_stub_unit_add(struct systrap_stub *stub)
@@ -121,6 +125,39 @@ static bool tid_is_new(const struct systrap_stub *stub, pid_t tid)
 	return true;
 }
 
+/* A page for a thread that waits for its turn. */
+static void page_init(struct systrap_page *page, unsigned slot, bool asleep)
+{
+	memset(page, 0, sizeof(*page));
+	page->self = systrap_stub_block_addr(slot) + SYSTRAP_PAGE_OFF;
+	atomic_store(&page->stub_sleeps, asleep);
+	atomic_store(&page->turn, SYSTRAP_TURN_STOPPED);
+}
+
+/* Whether the kept thread, the only one that is left, waits for its turn; then nobody but the sentry can write its page. */
+static bool kept_waits(struct systrap_stub *stub)
+{
+	struct systrap_page *page = slot_page(stub, stub->kept.slot);
+
+	return host_shared_futex_requeue(&page->turn, &page->stops, SYSTRAP_TURN_STOPPED) == 1 &&
+	       host_shared_futex_requeue(&page->stops, &page->turn, atomic_load(&page->stops)) == 1;
+}
+
+bool systrap_stub_is_clean(struct systrap_stub *stub)
+{
+	leaving_prune(stub);
+	if (stub->nr_leaving || stub->nr_attached)
+		return false;
+	if (!stub->kept.tid)
+		return true;
+	if (!kept_waits(stub))
+		return false;
+	page_init(slot_page(stub, stub->kept.slot), stub->kept.slot, true);
+	stub->parked[stub->nr_parked++] = stub->kept;
+	stub->kept.tid = 0;
+	return true;
+}
+
 static int thread_clone(struct systrap_stub *stub, struct stub_thread *ret_thread)
 {
 	int slot = slot_get(stub), err;
@@ -134,9 +171,7 @@ static int thread_clone(struct systrap_stub *stub, struct stub_thread *ret_threa
 		return slot;
 	page = slot_page(stub, (unsigned)slot);
 	addr = systrap_stub_block_addr((unsigned)slot) + SYSTRAP_PAGE_OFF;
-	memset(page, 0, sizeof(*page));
-	page->self = addr;
-	atomic_store(&page->turn, SYSTRAP_TURN_STOPPED);
+	page_init(page, (unsigned)slot, false);
 	clone.arg[0] = SYSTRAP_CLONE_FLAGS;
 	clone.arg[1] = addr;
 	clone.arg[2] = addr + offsetof(struct systrap_page, tid);
@@ -211,6 +246,10 @@ void systrap_stub_thread_put(struct systrap_stub *stub, const struct stub_thread
 		stub->parked[stub->nr_parked++] = *thread;
 	else
 		thread_end(stub, thread);
-	while (!stub->nr_attached && stub->nr_parked)
+	if (stub->nr_attached)
+		return;
+	if (stub->nr_parked)
+		stub->kept = stub->parked[--stub->nr_parked];
+	while (stub->nr_parked)
 		thread_end(stub, &stub->parked[--stub->nr_parked]);
 }

@@ -157,7 +157,7 @@ static void ctx_check_locked(struct systrap_ctx *ctx, int64_t now)
 		ctx->watch_since = now;
 		return;
 	}
-	if (!atomic_load(&ctx->in_guest)) {
+	if (!atomic_load(&ctx->in_guest) && !atomic_load(&ctx->trapping)) {
 		ctx_unwatch_locked(ctx);
 	} else if (now - ctx->watch_since > STOP_TIMEOUT_NS) {
 		log_error("stub %d: a guest thread does not stop, its process is killed", ctx->stub->pid);

@@ -271,3 +271,49 @@ Test(systrap, an_end_that_was_none)
 		cr_assert_eq(*FAKE_COUNTER, seen);
 	}
 }
+
+/*
+ * A thread that waits as it should goes with its stub to the next guest; which finds nothing of the last one's in it: registers,
+ * signal stack, and what is in its page are as in a new one.
+ */
+GUEST_CODE(do_spoil, GUEST_SYSCALL "movq $-1, (%rdi)\nmovq $-1, 24(%rdi)\nmovq $-1, 40(%rdi)\nmovq $-1, 52(%rdi)\n" GUEST_SYSCALL);
+
+Test(systrap, a_thread_that_is_kept)
+{
+	for (int i = 0; i < 20; i++) {
+		struct guest g = guest_new();
+		struct guest_regs regs;
+
+		guest_goto(&g, CODE_LOAD(g.as, 1, do_spoil));
+		regs = g.ctx->regs;
+		g.ctx->regs.rdi = GUEST_PAGE + 64;
+		assert_syscall(&g);
+		cr_assert_eq(g.ctx->regs.rbx, regs.rbx);
+		cr_assert_eq(g.ctx->regs.fs_base, 0);
+		g.ctx->regs.rbx = g.ctx->regs.fs_base = 0x1234567;
+		g.ctx->regs_dirty = true;
+		assert_syscall(&g);
+		guest_free(&g);
+	}
+	/* They have used few stubs for all that. */
+	cr_assert_leq(count_children(NULL), 4);
+	assert_unharmed();
+}
+
+/* A wait for the turn with a timeout is none: who has it could be gone on when it is taken for asleep. */
+Test(systrap, a_wait_with_a_timeout)
+{
+	static const uint64_t timeouts[] = { DATA, 1UL << 32, 1 };
+	struct guest g = guest_new();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(timeouts); i++) {
+		guest_goto(&g, SYSTRAP_TEXT + SYSTRAP_WAIT_RET_OFF - 2);
+		g.ctx->regs.rax = SYS_futex;
+		g.ctx->regs.rdi = GUEST_PAGE;
+		g.ctx->regs.rsi = 0;
+		g.ctx->regs.r10 = timeouts[i];
+		assert_syscall(&g);
+		cr_assert_eq(g.ctx->regs.orig_rax, SYS_futex);
+	}
+	guest_free(&g);
+}
