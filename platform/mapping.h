@@ -44,7 +44,8 @@ struct mapping_call mapping_protect(uaddr_t addr, size_t len, unsigned prot);
 #define MAPPING_VVAR_MAX (2 * VDSO_MAX_PIECES)
 unsigned mapping_vvar_moves(struct mapping_call *call, uaddr_t from, uaddr_t to, uaddr_t home);
 /*
- * The calls that empty the guest's range, and bring the vDSO data from @now (0: lost) to @vvar (0: @home).  At most MAPPING_RESET_MAX; their number.
+ * The calls that empty the guest's range, and bring the vDSO data from @now (0: lost) to @vvar (0: @home).  At most
+ * MAPPING_RESET_MAX; their number.
  */
 #define MAPPING_RESET_MAX (2 + MAPPING_VVAR_MAX)
 unsigned mapping_reset(struct mapping_call *call, uaddr_t now, uaddr_t vvar, uaddr_t home);
