@@ -27,8 +27,11 @@ int ext4_flush(struct ext4_sb_info *es)
 	if (es->rw->nobarrier || !atomic_exchange(&es->rw->need_flush, false))
 		return 0;
 	err = ext4_image_flush(&es->image);
-	if (err)
+	if (err) {
+		/* What of it reached the disk is not known, and the host tells only once: nothing is durable any more. */
 		atomic_store(&es->rw->need_flush, true);
+		ext4_abort(es, err, "flushing");
+	}
 	return err;
 }
 
@@ -235,6 +238,17 @@ static uint32_t commit_size(const struct ext4_sb_info *es)
 	return rw->nr_running + rw->nr_running / tags_per_block(es) + rw->revokes.nr / revokes_per_block(es) + 3;
 }
 
+/* Damage that was met is for e2fsck to look at, as Linux says it. */
+static void error_mark(struct ext4_sb_info *es, struct ext2_super_block *s)
+{
+	if (!atomic_load(&es->rw->damaged))
+		return;
+	s->s_state |= EXT2_ERROR_FS;
+	s->s_last_error_time = current_time().sec;
+	if (!s->s_error_count++)
+		s->s_first_error_time = s->s_last_error_time;
+}
+
 /* The superblock's counters are right in every transaction. */
 static int super_update(struct ext4_sb_info *es)
 {
@@ -251,6 +265,7 @@ static int super_update(struct ext4_sb_info *es)
 			s->s_free_blocks_hi = free >> 32;
 		s->s_free_inodes_count = atomic_load(&rw->free_inodes);
 		s->s_wtime = current_time().sec;
+		error_mark(es, s);
 		ext4_super_done(es, s);
 	}
 	rw->nr_undo = 0;
@@ -586,6 +601,7 @@ static int super_write_home(struct ext4_sb_info *es, bool clean)
 		s->s_mnt_count++;
 	}
 	s->s_wtime = current_time().sec;
+	error_mark(es, s);
 	ext4_super_done(es, s);
 	err = image_write(es, s, sizeof(*s), at);
 	ext4_end(es, err);

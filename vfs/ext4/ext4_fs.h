@@ -141,11 +141,15 @@ static inline bool ext4_blocks_valid(const struct ext4_sb_info *es, uint64_t blk
 	return blk > es->first_block && blk < es->nr_blocks && nr <= es->nr_blocks - blk;
 }
 
+/* Damage was met: an image that is written is marked, and goes read-only where s_errors wants that (txn.c). */
+void ext4_damaged(struct ext4_sb_info *es);
+
 /* Logs a damaged structure; returns -@err. */
 #define ext4_error(es, err, fmt, ...)                                                                                  \
 	({                                                                                                             \
 		log_once(LOG_LEVEL_WARN, "%s: damaged ext4 image: " fmt " (e2fsck -f mends it)", (es)->name,           \
 			 ##__VA_ARGS__);                                                                               \
+		ext4_damaged(es);                                                                                      \
 		-(err);                                                                                                \
 	})
 

@@ -141,6 +141,7 @@ struct ext4_rw {
 	atomic_uint committed_tid;
 	atomic_bool need_flush; /* something was written since the last flush */
 	atomic_int aborted;	/* errno; read-only from then on */
+	atomic_bool damaged;	/* the superblock is to say so */
 	bool nobarrier;
 	struct ext4_log log;
 

@@ -10,4 +10,8 @@
 /* Called before each write, and before each flush with @len 0.  NULL. */
 extern void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
 
+/* The same of a failing host: NULL, or asked before each transfer; what it returns but 0 is the error of the host. */
+enum ext4_io { EXT4_IO_READ, EXT4_IO_WRITE, EXT4_IO_FLUSH };
+extern int (*ext4_image_fault)(enum ext4_io what, uint64_t off, size_t len);
+
 #endif

@@ -422,9 +422,9 @@ out:
 
 int dir_htree_add(struct dir_work *w, const char *name, size_t len, uint32_t ino, unsigned ft, uint32_t *ret_at)
 {
-	uint32_t hash = dx_hash(w, dx_info(w)->hash_version, name, len), leaf;
+	uint32_t hash = dx_hash(w, dx_info(w)->hash_version, name, len), leaf = 0;
 	struct frame frames[4];
-	int nr, err = dx_find(w, hash, frames, &nr, &leaf);
+	int nr = 0, err = dx_find(w, hash, frames, &nr, &leaf);
 
 	if (err)
 		return err;

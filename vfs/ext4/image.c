@@ -10,9 +10,17 @@
 #include "vfs/ext4/ext4_rw.h"
 #include "vfs/frame_io.h"
 
+void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
+int (*ext4_image_fault)(enum ext4_io what, uint64_t off, size_t len);
+
+static int fault(enum ext4_io what, uint64_t off, size_t len)
+{
+	return ext4_image_fault ? ext4_image_fault(what, off, len) : 0;
+}
+
 int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uint64_t off)
 {
-	if (off > img->size || len > img->size - off)
+	if (off > img->size || len > img->size - off || fault(EXT4_IO_READ, off, len))
 		return -LINUX_EIO;
 	if (img->cow)
 		return ext4_cow_read(img->cow, buf, len, off);
@@ -98,6 +106,8 @@ int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn
 {
 	const struct ext4_replay_block *r = img->nr_replay ? replay_from(img, off / img->blocksize) : NULL;
 
+	if (fault(EXT4_IO_READ, off, len))
+		return -LINUX_EIO;
 	if (r && r->blk * img->blocksize < off + len)
 		return read_frames_replayed(img, off, pfns, start, len);
 	if (img->cow)
@@ -108,8 +118,6 @@ int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn
 
 /* --- writing --- */
 
-void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
-
 /* The file system's own size is the limit: nothing is ever written behind it. */
 static bool write_ok(const struct ext4_image *img, uint64_t off, size_t len)
 {
@@ -118,8 +126,10 @@ static bool write_ok(const struct ext4_image *img, uint64_t off, size_t len)
 
 int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64_t off)
 {
-	if (!write_ok(img, off, len))
-		return -LINUX_EIO;
+	int err = write_ok(img, off, len) ? fault(EXT4_IO_WRITE, off, len) : -LINUX_EIO;
+
+	if (err)
+		return err;
 	if (ext4_image_trace)
 		ext4_image_trace(off, buf, len);
 	return img->cow ? ext4_cow_write(img->cow, buf, len, off) : host_pwrite_full(img->fd, buf, len, off);
@@ -134,7 +144,7 @@ int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, u
 		len += iov[i].iov_len;
 	if (!write_ok(img, off, len))
 		return -LINUX_EIO;
-	if (!ext4_image_trace && !img->cow) {
+	if (!ext4_image_trace && !ext4_image_fault && !img->cow) {
 		n = host_pwritev(img->fd, iov, nr, off);
 		if (n == (ssize_t)len)
 			return 0;
@@ -151,8 +161,10 @@ int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, u
 
 int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
 {
-	if (!write_ok(img, off, len))
-		return -LINUX_EIO;
+	int err = write_ok(img, off, len) ? fault(EXT4_IO_WRITE, off, len) : -LINUX_EIO;
+
+	if (err)
+		return err;
 	for (size_t done = 0; ext4_image_trace && done < len;) {
 		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
 
@@ -161,7 +173,6 @@ int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *p
 	}
 	for (size_t done = 0; img->cow && done < len;) {
 		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
-		int err;
 
 		/* Neighbouring frames in one transfer. */
 		while (part < len - done && pfns[(at + part) >> PAGE_SHIFT] == pfns[(at + part - 1) >> PAGE_SHIFT] + 1)
@@ -174,8 +185,25 @@ int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *p
 	return img->cow ? 0 : frame_io_pwrite(img->fd, off, pfns, start, len);
 }
 
+/* A file that someone made shorter would grow again with holes in it, and nobody would know. */
+static int size_check(const struct ext4_image *img)
+{
+	struct host_stat st;
+
+	if (img->cow || host_fstat(img->fd, &st) || !LINUX_S_ISREG(st.mode) || (uint64_t)st.size >= img->size)
+		return 0;
+	log_once(LOG_LEVEL_ERROR, "the image was cut to %llu bytes while it was in use", (unsigned long long)st.size);
+	return -LINUX_EIO;
+}
+
 int ext4_image_flush(struct ext4_image *img)
 {
+	int err = fault(EXT4_IO_FLUSH, 0, 0);
+
+	if (!err)
+		err = size_check(img);
+	if (err)
+		return err;
 	if (ext4_image_trace)
 		ext4_image_trace(0, NULL, 0);
 	return img->cow ? ext4_cow_flush(img->cow) : host_fdatasync(img->fd);

@@ -409,6 +409,14 @@ void ext4_abort(struct ext4_sb_info *es, int err, const char *what)
 	es->sb->flags |= LINUX_SB_RDONLY;
 }
 
+void ext4_damaged(struct ext4_sb_info *es)
+{
+	if (!es->rw || atomic_exchange(&es->rw->damaged, true))
+		return;
+	if (es->fs->super->s_errors == EXT2_ERRORS_RO || es->fs->super->s_errors == EXT2_ERRORS_PANIC)
+		ext4_abort(es, -LINUX_EUCLEAN, "reading a damaged structure");
+}
+
 int ext4_txn_init(struct ext4_sb_info *es)
 {
 	struct ext4_rw *rw = es->rw;
