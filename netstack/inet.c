@@ -21,12 +21,13 @@
 #define PORT_LAST 60999
 #define PORT_PRIVILEGED 1024
 #define HASH_SIZE 256
+#define CONNECT_NS (127 * 1000000000LL) /* net.ipv4.tcp_syn_retries = 6 */
 
-static struct mutex inet_lock = MUTEX_INIT;
+struct mutex inet_lock = MUTEX_INIT;
 static struct list_head inet_bound[NR_INET_TABLES][HASH_SIZE]; /* by port */
-static LIST_HEAD(inet_all);
+LIST_HEAD(inet_all);
 
-static struct list_head *inet_bucket(enum inet_table table, uint16_t port)
+struct list_head *inet_bucket(enum inet_table table, uint16_t port)
 {
 	struct list_head *h = &inet_bound[table][port % HASH_SIZE];
 
@@ -78,6 +79,8 @@ struct sock *inet_create(int family, int type, int protocol)
 		sk = inet_alloc(family, type, LINUX_IPPROTO_TCP, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && (!protocol || protocol == LINUX_IPPROTO_UDP))
 		sk = inet_alloc(family, type, LINUX_IPPROTO_UDP, &inet_ops);
+	else if (type == LINUX_SOCK_DGRAM && protocol == LINUX_IPPROTO_UDPLITE)
+		sk = inet_alloc(family, type, protocol, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && protocol == (family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6))
 		sk = inet_alloc(family, type, protocol, &ping_ops); /* net.ipv4.ping_group_range: everybody */
 	else if (type == LINUX_SOCK_RAW)
@@ -262,7 +265,8 @@ struct sock *inet_listener_find(const struct inet_name *to, const struct inet_na
 /* A destination: "any" means this host. */
 int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 {
-	struct netif *oif = sk->bound_if ? netif_find(sk->bound_if) : NULL;
+	int via = sk->bound_if ? sk->bound_if : inet_is_multicast(to) ? inet_sk(sk)->mcast_if : 0;
+	struct netif *oif = via ? netif_find(via) : NULL;
 	const struct inet_name *local = &inet_sk(sk)->local;
 	int err;
 
@@ -278,7 +282,7 @@ int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 		return -LINUX_EACCES;
 	err = route_lookup(to->addr, inet_is_any(local) || inet_is_v4(local) != inet_is_v4(to) ? NULL : local->addr, oif, ret);
 	/* A socket on 127.0.0.1 speaks to nobody outside. */
-	if (!err && !ret->local && addr_is_loopback(ret->src))
+	if (!err && !ret->local && addr_is_loopback(ret->src) && !inet_is_multicast(to))
 		err = -LINUX_EINVAL;
 	return err;
 }
@@ -477,7 +481,15 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	inet_sk(sk)->remote = *to;
 	sock_join(sk, child);
 	/* Linux answers from the SYN queue: a connection is made though nobody has accepted yet. */
-	err = sock_enqueue_child(listener, child, nonblock, sk->sndtimeo);
+	err = sock_enqueue_child(listener, child, nonblock, sk->sndtimeo < 0 ? CONNECT_NS : MIN(sk->sndtimeo, CONNECT_NS));
+	if (err == -LINUX_EAGAIN && nonblock) { /* as if its SYN were dropped until there is room */
+		mutex_lock(&sk->lock);
+		inet_sk(sk)->connecting = true;
+		mutex_unlock(&sk->lock);
+		err = sock_pend_child(listener, child);
+		if (!err)
+			return -LINUX_EINPROGRESS;
+	}
 	if (!err) {
 		/* The handshake is over at once, but as on Linux's loopback only the second call says so. */
 		mutex_lock(&sk->lock);
@@ -577,6 +589,13 @@ static struct sock *inet_route(struct sock *sk, struct msg *msg)
 		err = inet_autobind(sk);
 	if (err)
 		return ERR_PTR(err);
+	if (!ping && inet_is_multicast(&to)) {
+		msg->multicast = true;
+		msg->to = to;
+		return NULL;
+	}
+	if (sk->protocol == LINUX_IPPROTO_UDPLITE && !msg->dst.local)
+		return ERR_PTR(-LINUX_ENETUNREACH); /* libslirp has no idea of it */
 	if (ping || !msg->dst.local) {
 		if (msg->ctl.has_src)
 			memcpy(msg->dst.src, msg->ctl.src, 16);
@@ -592,7 +611,7 @@ static struct sock *inet_route(struct sock *sk, struct msg *msg)
 	msg->info.ttl = (uint8_t)(msg->ctl.ttl > 0 ? msg->ctl.ttl : inet_sk(sk)->ttl < 0 ? 64 : inet_sk(sk)->ttl);
 	msg->info.tos = (uint8_t)MAX(msg->ctl.has_tos ? msg->ctl.tos : inet_sk(sk)->tos, 0);
 	memcpy(msg->info.to, to.addr, 16);
-	found = inet_find(INET_DGRAM, &to, &from);
+	found = inet_find(inet_table_of(sk), &to, &from);
 	msg->to = to;
 	return found;
 }
@@ -622,11 +641,14 @@ void inet_free(struct sock *sk)
 	if (!list_empty(&inet_sk(sk)->link) || !list_empty(&inet_sk(sk)->all))
 		inet_unbind(sk);
 	direct_free(sk);
+	free(inet_sk(sk)->groups);
 	free(inet_sk(sk));
 }
 
 static int inet_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 {
+	if (msg->multicast)
+		return inet_mcast_xmit(sk, skb, msg);
 	return sock_is_stream(sk) ? tcp_xmit(sk, skb, msg) : udp_xmit(sk, skb, msg);
 }
 

@@ -12,7 +12,7 @@ struct tcp_sock;
 struct pkt;
 
 /* The tables of bound names: one per name space of ports. */
-enum inet_table { INET_STREAM, INET_DGRAM, INET_PING, NR_INET_TABLES };
+enum inet_table { INET_STREAM, INET_DGRAM, INET_UDPLITE, INET_PING, NR_INET_TABLES };
 
 struct inet_sock {
 	struct sock *sk;	  /* borrowed: this is sk->proto */
@@ -26,6 +26,11 @@ struct inet_sock {
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
 	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, recvttl, recvtos, mcast_loop, bind_no_port;
+	bool mcast_own;		  /* IP_MULTICAST_ALL cleared: only groups it joined itself */
+	struct inet_group *groups; /* inet_lock; malloc */
+	unsigned nr_groups;
+	int mcast_if;		  /* IP_MULTICAST_IF; 0: by route */
+	uint8_t mcast_addr[4];	  /* what it was set by */
 	int tos, ttl, mcast_ttl, syncnt, notsent_lowat, keepidle, keepintvl, keepcnt;
 	int user_timeout, linger2, defer_accept, mtu_discover, maxseg;
 };
@@ -43,10 +48,21 @@ static inline enum inet_table inet_table_of(const struct sock *sk)
 {
 	if (sk->type == LINUX_SOCK_STREAM)
 		return INET_STREAM;
-	return sk->protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING;
+	return sk->protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : sk->protocol == LINUX_IPPROTO_UDPLITE ? INET_UDPLITE : INET_PING;
 }
 
+/* --- inet_mcast.c --- */
+
+/* 1: not an option of groups. */
+int inet_mcast_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len);
+int inet_mcast_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
+
 /* --- inet.c, for the protocols --- */
+
+extern struct mutex inet_lock;
+extern struct list_head inet_all;
+/* Those bound to @port; inet_lock held. */
+struct list_head *inet_bucket(enum inet_table table, uint16_t port);
 
 struct sock *inet_alloc(int family, int type, int protocol, const struct sock_ops *ops);
 /* The listener for a connection from @from to @to, with a reference, or NULL. */

@@ -57,7 +57,7 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(IP6, LINUX_IPV6_RECVHOPLIMIT, recvttl, 0),
 	OPT_BOOL(IP6, LINUX_IPV6_RECVTCLASS, recvtos, 0),
 	OPT_BOOL(IP6, LINUX_IPV6_MULTICAST_LOOP, mcast_loop, 0),
-	OPT_FIXED(IP6, LINUX_IPV6_MULTICAST_IF, 0, 0),
+	OPT_INT(IP6, LINUX_IPV6_MULTICAST_IF, mcast_if, 0, 0, NO_UNSET, 0),
 	OPT_FIXED(IP6, LINUX_IPV6_AUTOFLOWLABEL, 1, 0),
 	OPT_FIXED(IP6, LINUX_IPV6_DONTFRAG, 0, 0),
 	OPT_BOOL(TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
@@ -142,6 +142,9 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return -LINUX_ENOPROTOOPT;
 	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_CONGESTION)
 		return len && (!strncmp(val, "cubic", len) || !strncmp(val, "reno", len)) ? 0 : -LINUX_ENOENT;
+	err = inet_mcast_setsockopt(sk, level, name, val, len);
+	if (err <= 0)
+		return err;
 	err = inet_opt_value(level, val, len, &v);
 	if (err)
 		return err;
@@ -150,6 +153,10 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 			return -LINUX_EINVAL;
 		inet_sk(sk)->v6only = v;
 		return 0;
+	}
+	if ((level == IP && name == LINUX_IP_MULTICAST_ALL) || (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL)) {
+		inet_sk(sk)->mcast_own = !v;
+		return v == !!v ? 0 : -LINUX_EINVAL;
 	}
 	o = inet_option_find(sk, level, name);
 	if (!o || (o->fixed && v != o->unset))
@@ -194,7 +201,11 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 	}
 	if (level == LINUX_IPPROTO_IPV6 && sk->family != LINUX_AF_INET6)
 		return -LINUX_EOPNOTSUPP;
-	if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY) {
+	if (level == LINUX_IPPROTO_IP && name == LINUX_IP_MULTICAST_IF) {
+		memcpy(&v, inet_sk(sk)->mcast_addr, sizeof(v));
+	} else if ((level == IP && name == LINUX_IP_MULTICAST_ALL) || (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL)) {
+		v = !inet_sk(sk)->mcast_own;
+	} else if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY) {
 		v = inet_sk(sk)->v6only;
 	} else if (level == TCP && name == LINUX_TCP_MAXSEG && sk->protocol == TCP) {
 		v = inet_sk(sk)->maxseg ? inet_sk(sk)->maxseg : tcp_mss(sk);

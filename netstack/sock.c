@@ -34,7 +34,9 @@ struct sock *sock_alloc(int family, int type, int protocol, const struct sock_op
 	mutex_init(&sk->iolock);
 	mutex_init(&sk->rcvq_lock);
 	list_init(&sk->accept_queue);
+	list_init(&sk->pending);
 	list_init(&sk->accept_link);
+	sk->peek_off = -1;
 	list_init(&sk->rcvq);
 	list_init(&sk->errq);
 	sk->sndbuf = sk->rcvbuf = 212992;
@@ -96,6 +98,8 @@ void skb_free(struct skb *skb)
 {
 	struct sock *from = skb->from;
 
+	if (skb->scm.nr_files)
+		scm_land(&skb->scm);
 	if (!from) {
 		scm_fini(&skb->scm);
 		free(skb);
@@ -195,15 +199,17 @@ static bool sock_flush(struct sock *sk)
 /* @peer's other end is gone.  @reset: with data of @peer's unread, or by an aborting close. */
 static void sock_peer_gone(struct sock *peer, bool reset)
 {
-	bool full = peer->family == LINUX_AF_UNIX || reset;
+	bool full = peer->family == LINUX_AF_UNIX || reset, pending;
 
 	mutex_lock(&peer->lock);
+	pending = peer->state == SS_CONNECTING; /* with what was never accepted, nor in the queue for it */
+	full |= pending;
 	WRITE_ONCE(peer->shutdown, peer->shutdown | SHUT_BIT_RCV | (full ? SHUT_BIT_SND : 0));
 	if (full)
 		WRITE_ONCE(peer->state, SS_DISCONNECTED);
 	mutex_unlock(&peer->lock);
-	if (reset)
-		atomic_store(&peer->err, LINUX_ECONNRESET);
+	if (reset || pending)
+		atomic_store(&peer->err, pending ? LINUX_ECONNREFUSED : LINUX_ECONNRESET);
 	sock_wake(peer, 0);
 	sock_async_data(peer, full ? LINUX_POLL_HUP : LINUX_POLL_IN);
 }
@@ -216,10 +222,12 @@ static void sock_flush_children(struct sock *sk)
 
 		mutex_lock(&sk->lock);
 		child = list_first_entry_or_null(&sk->accept_queue, struct sock, accept_link);
-		if (child) {
-			list_del(&child->accept_link);
+		if (child)
 			sk->nr_accept--;
-		}
+		else
+			child = list_first_entry_or_null(&sk->pending, struct sock, accept_link);
+		if (child)
+			list_del(&child->accept_link);
 		mutex_unlock(&sk->lock);
 		if (!child)
 			return;
@@ -358,6 +366,64 @@ int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock,
 	return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
 }
 
+int sock_pend_child(struct sock *listener, struct sock *child)
+{
+	struct sock *client _cleanup_sock_ = sock_peer_get(child);
+	int err = 0;
+
+	mutex_lock(&client->lock);
+	WRITE_ONCE(client->state, SS_CONNECTING);
+	mutex_unlock(&client->lock);
+	mutex_lock(&listener->lock);
+	if (listener->state != SS_LISTENING || listener->shutdown & SHUT_BIT_RCV)
+		err = -LINUX_ECONNREFUSED;
+	else
+		list_add_tail(&sock_get(child)->accept_link, &listener->pending);
+	mutex_unlock(&listener->lock);
+	return err;
+}
+
+/* There is room in the queue: the oldest that waits for it is connected. */
+static void sock_unpend(struct sock *sk)
+{
+	for (;;) {
+		struct sock *child = NULL, *client;
+		bool gone;
+
+		mutex_lock(&sk->lock);
+		if (sk->state == SS_LISTENING && sock_has_room_locked(sk))
+			child = list_first_entry_or_null(&sk->pending, struct sock, accept_link);
+		gone = child && READ_ONCE(child->shutdown) & SHUT_BIT_RCV; /* its client gave up */
+		if (child)
+			list_del(&child->accept_link);
+		if (child && !gone) {
+			list_add_tail(&child->accept_link, &sk->accept_queue);
+			sk->nr_accept++;
+		}
+		client = child && !gone ? sock_peer_get(child) : NULL;
+		mutex_unlock(&sk->lock);
+		if (!child)
+			return;
+		if (gone) {
+			sock_close(child);
+			sock_put(child);
+			continue;
+		}
+		if (client) {
+			mutex_lock(&client->lock);
+			if (client->state == SS_CONNECTING)
+				WRITE_ONCE(client->state, SS_CONNECTED);
+			mutex_unlock(&client->lock);
+			sock_wake(client, 0);
+			fasync_kill(&client->async, LINUX_POLL_OUT);
+			sock_put(client);
+		}
+		sock_wake(sk, LINUX_EPOLLIN | LINUX_EPOLLRDNORM);
+		sock_async_data(sk, LINUX_POLL_IN);
+		return;
+	}
+}
+
 struct sock *sock_accept(struct sock *sk, bool nonblock)
 {
 	struct sock *child;
@@ -385,6 +451,8 @@ struct sock *sock_accept(struct sock *sk, bool nonblock)
 	if (!child)
 		return ERR_PTR(err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err ? err : -LINUX_EINVAL);
 	sock_wake(sk, LINUX_EPOLLOUT); /* room for another */
+	if (!list_empty(&sk->pending))
+		sock_unpend(sk);
 	return child;
 }
 
@@ -397,8 +465,12 @@ static unsigned sock_poll_receive(struct sock *sk)
 	mutex_lock(&sk->rcvq_lock);
 	if (!list_empty(&sk->errq))
 		mask |= LINUX_EPOLLERR;
-	if (!list_empty(&sk->rcvq))
+	/* A byte that is urgent and not in line is not there to be read. */
+	if (!list_empty(&sk->rcvq) &&
+	    !(sk->urg_state != URG_NONE && sk->urg_seq == sk->rcv_seq && sk->rcvq_bytes == 1 && !sk->oobinline))
 		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	if (sk->urg_state == URG_VALID)
+		mask |= LINUX_EPOLLPRI;
 	mutex_unlock(&sk->rcvq_lock);
 	return mask;
 }

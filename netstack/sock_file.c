@@ -45,8 +45,11 @@ static int sock_inq(struct sock *sk)
 	struct skb *skb;
 	MUTEX_GUARD(&sk->rcvq_lock);
 
+	/* What is before urgent data can be read at once. */
+	if (sk->urg_state != URG_NONE && !sk->oobinline && sk->urg_seq >= sk->rcv_seq && sk->family != LINUX_AF_UNIX)
+		return (int)(sk->urg_seq - sk->rcv_seq);
 	if (sock_is_stream(sk) || sk->type == LINUX_SOCK_SEQPACKET)
-		return (int)sk->rcvq_bytes - (int)(list_empty(&sk->rcvq) ? 0 : list_first_entry(&sk->rcvq, struct skb, link)->off);
+		return (int)sk->rcvq_bytes;
 	skb = list_first_entry_or_null(&sk->rcvq, struct skb, link);
 	return skb ? (int)skb->len : 0;
 }
@@ -80,7 +83,12 @@ static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 	case LINUX_SIOCGPGRP:
 		return put_user(file_get_owner_signed(f), arg, int32_t);
 	case LINUX_SIOCATMARK:
-		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTTY : put_user(0, arg, int32_t);
+		if (!sock_is_stream(sk))
+			return -LINUX_ENOTTY;
+		mutex_lock(&sk->rcvq_lock);
+		n = sk->urg_state != URG_NONE && sk->urg_seq == sk->rcv_seq;
+		mutex_unlock(&sk->rcvq_lock);
+		return put_user(n, arg, int32_t);
 	default:
 		return netdev_ioctl(cmd, arg);
 	}

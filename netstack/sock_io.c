@@ -72,6 +72,8 @@ static struct skb *sock_make_skb(struct sock *sk, struct sock *to, struct msg *m
 	else if (sk->ops->getname(sk, false, &skb->addr, &skb->addr_len))
 		skb->addr_len = 0;
 	skb->info = msg->info;
+	if (msg->scm.nr_files)
+		scm_fly(&msg->scm);
 	skb->scm = msg->scm;
 	msg->scm.files = NULL;
 	msg->scm.nr_files = 0;
@@ -82,16 +84,48 @@ static struct skb *sock_make_skb(struct sock *sk, struct sock *to, struct msg *m
 	return skb;
 }
 
+/*
+ * The last byte of @skb, which is going to be queued, is urgent.  One that came before is forgotten: where nothing is read
+ * before it, it is dropped, else it is a byte like others: tcp_check_urg() of Linux.  What was dropped is to be freed.
+ */
+static struct skb *sock_mark_urgent_locked(struct sock *to, struct skb *skb)
+{
+	struct skb *first = list_first_entry_or_null(&to->rcvq, struct skb, link), *drop = NULL;
+
+	if (to->urg_state != URG_NONE && to->urg_seq == to->rcv_seq && !to->oobinline && first) {
+		first->off++;
+		to->rcv_seq++;
+		to->rcvq_bytes--;
+		if (first->off == first->len) {
+			list_del(&first->link);
+			drop = first;
+		}
+	}
+	to->urg_seq = to->rcv_seq + to->rcvq_bytes + skb->len - 1;
+	to->urg_byte = (uint8_t)skb->data[skb->len - 1];
+	to->urg_state = URG_VALID;
+	return drop;
+}
+
 int sock_deliver(struct sock *to, struct skb *skb)
 {
+	bool urgent = skb->urgent;
+	struct skb *drop = NULL;
+
 	mutex_lock(&to->rcvq_lock);
 	if (to->closed) {
 		mutex_unlock(&to->rcvq_lock);
 		return -LINUX_EPIPE;
 	}
+	if (unlikely(urgent))
+		drop = sock_mark_urgent_locked(to, skb);
 	list_add_tail(&skb->link, &to->rcvq);
 	to->rcvq_bytes += skb->len;
 	mutex_unlock(&to->rcvq_lock);
+	if (drop)
+		skb_free(drop);
+	if (unlikely(urgent))
+		sock_urgent(to);
 	sock_wake(to, LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLRDBAND);
 	sock_async_data(to, LINUX_POLL_IN);
 	return 0;
@@ -110,19 +144,18 @@ static int sock_check_send(struct sock *sk, bool nonblock, struct sock **ret_pee
 	MUTEX_GUARD(&sk->lock);
 	if (sk->shutdown & SHUT_BIT_SND)
 		return -LINUX_EPIPE;
-	if (sk->remote && sk->state == SS_CONNECTED)
-		return 0;
-	if (sk->remote && sk->state == SS_CONNECTING) {
+	if (sk->state == SS_CONNECTING) {
 		err = nonblock ? -LINUX_EAGAIN :
 		      waitq_wait_locked(&sk->wait, &sk->lock, sk->state != SS_CONNECTING, SLEEP_INTERRUPTIBLE,
 					sock_deadline(sk->sndtimeo));
 		if (err)
 			return err == -LINUX_ETIMEDOUT ? -LINUX_EAGAIN : err;
-		if (sk->state == SS_CONNECTED)
-			return 0;
-		err = sock_take_err(sk);
-		return err ? err : -LINUX_EPIPE;
+		err = sk->state == SS_CONNECTED ? 0 : sock_take_err(sk);
+		if (err || sk->state != SS_CONNECTED)
+			return err ? err : -LINUX_EPIPE;
 	}
+	if (sk->remote && sk->state == SS_CONNECTED)
+		return 0;
 	if (!sk->peer)
 		return sk->family == LINUX_AF_UNIX ? -LINUX_ENOTCONN : -LINUX_EPIPE;
 	*ret_peer = sock_get(sk->peer);
@@ -164,6 +197,7 @@ static int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
 		skb = sock_make_skb(sk, peer, msg, len);
 		if (IS_ERR(skb))
 			return done ? done : (int64_t)PTR_ERR(skb);
+		skb->urgent = msg->flags & LINUX_MSG_OOB && !msg->iter->count;
 		if (!peer) {
 			err = sk->ops->xmit(sk, skb, msg);
 			if (err)
@@ -230,7 +264,7 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	skb = sock_make_skb(sk, to, msg, len);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
-	if (!to && msg->remote) {
+	if (!to && (msg->remote || msg->multicast)) {
 		err = sk->ops->xmit(sk, skb, msg);
 		return err ? err : (int64_t)len;
 	}
@@ -270,7 +304,8 @@ int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
 	if (sk->ops->sendmsg)
 		return sk->ops->sendmsg(sk, msg, nonblock);
-	if (msg->flags & LINUX_MSG_OOB && !(sk->direct && READ_ONCE(sk->remote)))
+	/* Not by frames: libslirp's handling of it is not to be trusted. */
+	if (msg->flags & LINUX_MSG_OOB && (!sock_is_stream(sk) || (READ_ONCE(sk->remote) && !sk->direct)))
 		return -LINUX_EOPNOTSUPP;
 	if (sock_is_stream(sk)) {
 		if (sk->family == LINUX_AF_UNIX && msg->addr_len)
@@ -342,7 +377,14 @@ static void sock_consume(struct sock *sk, struct skb *skb, size_t n, bool whole)
 	}
 	skb->off += n;
 	gone = whole || skb->off == skb->len;
-	sk->rcvq_bytes -= gone ? n + (skb->len - skb->off) : n;
+	if (gone)
+		n += skb->len - skb->off;
+	sk->rcvq_bytes -= n;
+	sk->rcv_seq += n;
+	if (sk->urg_state != URG_NONE && sk->rcv_seq > sk->urg_seq)
+		sk->urg_state = URG_NONE;
+	if (sk->peek_off > 0)
+		sk->peek_off = n < (size_t)sk->peek_off ? sk->peek_off - (int)n : 0;
 	if (gone)
 		list_del(&skb->link);
 	mutex_unlock(&sk->rcvq_lock);
@@ -365,6 +407,7 @@ static int sock_take_scm(struct skb *skb, struct msg *msg)
 	if (!s->nr_files)
 		return 0;
 	if (!(msg->flags & LINUX_MSG_PEEK)) {
+		scm_land(s);
 		msg->scm.files = s->files;
 		msg->scm.nr_files = s->nr_files;
 		s->files = NULL;
@@ -387,20 +430,73 @@ static void sock_take_addr(struct skb *skb, struct msg *msg)
 	msg->info = skb->info;
 }
 
-static int64_t sock_recv_packet(struct sock *sk, struct msg *msg, bool nonblock)
+/* Whether there is a message for one who looks from SO_PEEK_OFF on; rcvq_lock held.  *ret_off: where in it that is. */
+static struct skb *sock_peek_from_locked(struct sock *sk, size_t *ret_off)
 {
 	struct skb *skb;
-	size_t n, len;
+
+	*ret_off = (size_t)MAX(sk->peek_off, 0);
+	list_for_each_entry(skb, &sk->rcvq, link) {
+		if (!*ret_off || *ret_off < skb->len - skb->off)
+			return skb;
+		*ret_off -= skb->len - skb->off;
+	}
+	return NULL;
+}
+
+static struct skb *sock_peek_from(struct sock *sk, size_t *ret_off)
+{
+	MUTEX_GUARD(&sk->rcvq_lock);
+
+	return sock_peek_from_locked(sk, ret_off);
+}
+
+/* sock_first() of one who peeks. */
+static struct skb *sock_first_peek(struct sock *sk, bool nonblock, deadline_t deadline, size_t *ret_off, int *ret_err)
+{
+	struct skb *skb = sock_first(sk, nonblock, deadline, ret_err);
+
+	*ret_off = 0;
+	if (!skb || sk->peek_off < 0)
+		return skb;
+	for (;;) {
+		skb = sock_peek_from(sk, ret_off);
+		if (skb)
+			return skb;
+		*ret_err = READ_ONCE(sk->shutdown) & SHUT_BIT_RCV ? 0 : -LINUX_EAGAIN;
+		if (nonblock || !*ret_err)
+			return NULL;
+		mutex_unlock(&sk->iolock);
+		*ret_err = waitq_wait(&sk->wait, sock_peek_from(sk, ret_off) || READ_ONCE(sk->shutdown) & SHUT_BIT_RCV,
+				      SLEEP_INTERRUPTIBLE, deadline);
+		mutex_lock(&sk->iolock);
+		if (*ret_err) {
+			*ret_err = sock_wait_err(*ret_err, deadline);
+			return NULL;
+		}
+	}
+}
+
+static int64_t sock_recv_packet(struct sock *sk, struct msg *msg, bool nonblock)
+{
+	deadline_t deadline = sock_deadline(sk->rcvtimeo);
+	struct skb *skb;
+	size_t n, len, off = 0;
 	int err = 0;
 
 	mutex_lock(&sk->iolock);
-	skb = sock_first(sk, nonblock, sock_deadline(sk->rcvtimeo), &err);
+	if (msg->flags & LINUX_MSG_PEEK)
+		skb = sock_first_peek(sk, nonblock, deadline, &off, &err);
+	else
+		skb = sock_first(sk, nonblock, deadline, &err);
 	if (!skb) {
 		mutex_unlock(&sk->iolock);
 		return err;
 	}
-	len = skb->len;
-	n = iov_iter_copy_to(msg->iter, skb->data, MIN(len, msg->iter->count));
+	len = skb->len - off;
+	n = iov_iter_copy_to(msg->iter, skb->data + off, MIN(len, msg->iter->count));
+	if (msg->flags & LINUX_MSG_PEEK && sk->peek_off >= 0)
+		sk->peek_off += (int)n;
 	if (n < len) {
 		if (msg->iter->count) {
 			err = -LINUX_EFAULT;
@@ -434,18 +530,79 @@ static struct skb *stream_next(struct sock *sk, struct skb *skb)
 	return skb->link.next == &sk->rcvq ? NULL : list_next_entry(skb, link);
 }
 
+/* Where the urgent byte is, seen from @ahead bytes after the front of the queue; *@want is cut to end before it. */
+enum mark { MARK_NONE, MARK_AHEAD, MARK_HERE };
+
+static enum mark sock_mark(struct sock *sk, size_t ahead, size_t *want)
+{
+	uint64_t at;
+
+	if (likely(READ_ONCE(sk->urg_state) == URG_NONE))
+		return MARK_NONE;
+	MUTEX_GUARD(&sk->rcvq_lock);
+	at = sk->rcv_seq + ahead;
+	if (sk->urg_state == URG_NONE || sk->urg_seq < at || sk->urg_seq - at > *want)
+		return MARK_NONE;
+	if (sk->urg_seq == at)
+		return MARK_HERE;
+	*want = sk->urg_seq - at;
+	return MARK_AHEAD;
+}
+
+/* MSG_OOB: tcp_recv_urg() of Linux. */
+static int64_t sock_recv_urgent(struct sock *sk, struct msg *msg)
+{
+	uint8_t byte;
+
+	if (!sock_is_stream(sk))
+		return -LINUX_EOPNOTSUPP;
+	if (READ_ONCE(sk->state) == SS_LISTENING)
+		return sk->family == LINUX_AF_UNIX ? -LINUX_EINVAL : -LINUX_ENOTCONN;
+	mutex_lock(&sk->rcvq_lock);
+	if (sk->oobinline || sk->urg_state != URG_VALID) {
+		mutex_unlock(&sk->rcvq_lock);
+		return -LINUX_EINVAL;
+	}
+	byte = sk->urg_byte;
+	if (!(msg->flags & LINUX_MSG_PEEK))
+		sk->urg_state = URG_READ;
+	mutex_unlock(&sk->rcvq_lock);
+	msg->out_flags |= LINUX_MSG_OOB;
+	if (!msg->iter->count) {
+		msg->out_flags |= LINUX_MSG_TRUNC;
+		return 0;
+	}
+	return iov_iter_copy_to(msg->iter, &byte, 1) ? 1 : -LINUX_EFAULT;
+}
+
 /* Looks at what is queued without taking it. */
 static int64_t sock_peek_stream(struct sock *sk, struct msg *msg, bool nonblock)
 {
 	int64_t done = 0;
 	struct skb *skb;
+	size_t off, passed = 0; /* the urgent byte */
 	int err = 0;
 
 	mutex_lock(&sk->iolock);
-	skb = sock_first(sk, nonblock, sock_deadline(sk->rcvtimeo), &err);
+	skb = sock_first_peek(sk, nonblock, sock_deadline(sk->rcvtimeo), &off, &err);
 	while (skb && msg->iter->count) {
-		size_t want = MIN(skb->len - skb->off, msg->iter->count);
-		size_t n = iov_iter_copy_to(msg->iter, skb->data + skb->off, want);
+		size_t want = MIN(skb->len - skb->off - off, msg->iter->count), n;
+		enum mark mark = sock_mark(sk, (size_t)MAX(sk->peek_off, 0) + (size_t)done + passed, &want);
+
+		if (mark == MARK_HERE && done)
+			break;
+		if (mark == MARK_HERE && !sk->oobinline) { /* it is passed over */
+			off++;
+			passed = 1;
+			if (off == skb->len - skb->off) {
+				skb = stream_next(sk, skb);
+				off = 0;
+				continue;
+			}
+			want = MIN(skb->len - skb->off - off, msg->iter->count);
+		}
+		n = iov_iter_copy_to(msg->iter, skb->data + skb->off + off, want);
+		off = 0;
 
 		if (!done)
 			sock_take_addr(skb, msg);
@@ -457,10 +614,14 @@ static int64_t sock_peek_stream(struct sock *sk, struct msg *msg, bool nonblock)
 				err = -LINUX_EFAULT;
 			break;
 		}
+		if (mark == MARK_AHEAD)
+			break;
 		skb = stream_next(sk, skb);
 		if (skb && !stream_may_join(skb, msg, sk->passcred))
 			break;
 	}
+	if (sk->peek_off >= 0)
+		sk->peek_off += (int)done;
 	mutex_unlock(&sk->iolock);
 	return done ? done : err;
 }
@@ -477,10 +638,18 @@ static int64_t sock_recv_stream(struct sock *sk, struct msg *msg, bool nonblock)
 		bool enough = done && done >= (int64_t)target;
 		struct skb *skb = sock_first(sk, nonblock || enough, deadline, &err);
 		size_t want, n;
+		enum mark mark;
 
 		if (!skb || (done && !stream_may_join(skb, msg, sk->passcred)))
 			break;
 		want = MIN(skb->len - skb->off, msg->iter->count);
+		mark = sock_mark(sk, 0, &want);
+		if (mark == MARK_HERE && done)
+			break;
+		if (mark == MARK_HERE && !sk->oobinline) {
+			sock_consume(sk, skb, 1, false);
+			continue;
+		}
 		n = iov_iter_copy_to(msg->iter, skb->data + skb->off, want);
 		if (!n) {
 			err = -LINUX_EFAULT;
@@ -492,7 +661,7 @@ static int64_t sock_recv_stream(struct sock *sk, struct msg *msg, bool nonblock)
 			sock_take_scm(skb, msg);
 		done += n;
 		sock_consume(sk, skb, n, false);
-		if (n < want || msg->scm.nr_files)
+		if (n < want || msg->scm.nr_files || mark == MARK_AHEAD)
 			break;
 	}
 	mutex_unlock(&sk->iolock);
@@ -537,8 +706,8 @@ int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 		return sock_recv_error(sk, msg);
 	if (sk->direct && READ_ONCE(sk->remote))
 		return direct_recvmsg(sk, msg, nonblock);
-	if (msg->flags & LINUX_MSG_OOB)
-		return sk->family == LINUX_AF_UNIX ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
+	if (msg->flags & LINUX_MSG_OOB && (sock_is_stream(sk) || sk->family == LINUX_AF_UNIX))
+		return sock_recv_urgent(sk, msg);
 	if (sock_is_connection(sk) && (state == SS_UNCONNECTED || state == SS_LISTENING)) {
 		if (sk->family != LINUX_AF_UNIX && (READ_ONCE(sk->shutdown) & SHUT_BIT_RCV))
 			return 0;

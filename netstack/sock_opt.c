@@ -122,6 +122,13 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 			return -LINUX_EOPNOTSUPP;
 		sk->passcred = v;
 		return 0;
+	case LINUX_SO_PEEK_OFF:
+		if (sk->family != LINUX_AF_UNIX && sk->protocol != LINUX_IPPROTO_UDP && sk->protocol != LINUX_IPPROTO_TCP)
+			return -LINUX_EOPNOTSUPP;
+		mutex_lock(&sk->iolock);
+		sk->peek_off = v;
+		mutex_unlock(&sk->iolock);
+		return 0;
 	case LINUX_SO_TIMESTAMP:
 		sk->timestamp = v;
 		return 0;
@@ -293,7 +300,8 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_BSDCOMPAT:
 		return get_int(val, len, 0);
 	case LINUX_SO_PEEK_OFF:
-		return get_int(val, len, -1);
+		return sk->family == LINUX_AF_UNIX || sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6 ?
+			       get_int(val, len, sk->peek_off) : -LINUX_EOPNOTSUPP;
 	case LINUX_SO_PASSSEC:
 		return sk->family == LINUX_AF_UNIX ? get_int(val, len, 0) : -LINUX_EOPNOTSUPP;
 	case LINUX_SO_PRIORITY:

@@ -10,6 +10,12 @@
 /* A message charged to @from (NULL: nobody), with room for @len bytes; NULL: no memory. */
 struct skb *skb_new(struct sock *from, size_t len);
 void skb_free(struct skb *skb);
+/* Files of AF_UNIX sockets in messages: unix_gc.c.  Both are to be called with what is put in a message, or taken from one. */
+void scm_fly(const struct scm *scm);
+void scm_land(const struct scm *scm);
+extern struct mutex scm_lock;
+/* Frees what only unreceived messages still refer to. */
+void unix_gc(void);
 /* Puts @skb (taken on success) on @to's queue; -LINUX_EPIPE when its reader is gone. */
 int sock_deliver(struct sock *to, struct skb *skb);
 /* The peer with a reference, or NULL. */

@@ -56,6 +56,7 @@ struct skb {
 	struct list_head link;
 	struct sock *from;	/* reference: whose send buffer it occupies; NULL: nobody's */
 	size_t len, off;	/* bytes in data, bytes read already */
+	bool urgent;		/* its last byte is: MSG_OOB */
 	size_t charge;		/* what it counts in from->wmem */
 	struct linux_sockaddr addr; /* sender, for recvfrom */
 	unsigned addr_len;
@@ -75,7 +76,7 @@ struct msg {
 	unsigned flags;		/* in: LINUX_MSG_*; receive out: TRUNC, CTRUNC... in out_flags */
 	unsigned out_flags;
 	/* Datagrams that leave the guest; by the protocol's route. */
-	bool remote;
+	bool remote, multicast;
 	struct inet_name to;
 	struct dst dst;
 	struct pktinfo info;	/* receive: out */
@@ -148,6 +149,7 @@ struct sock {
 	/* listeners; lock */
 	struct list_head accept_queue; /* children by accept_link, with a reference each */
 	unsigned nr_accept, backlog;
+	struct list_head pending;  /* children that the queue has no room for yet, whose clients are SS_CONNECTING; the same */
 	struct list_head accept_link;
 
 	struct mutex iolock;	/* one receiver at a time; held while copying to the guest, not while waiting; outside all locks */
@@ -157,6 +159,12 @@ struct sock {
 	size_t rcvq_bytes;	/* unread */
 	bool rcv_eof;		/* the sender is done */
 	bool closed;		/* its file is gone: nothing may be queued */
+	/* Urgent data of a stream, which is in the queue as well; rcvq_lock. */
+	enum { URG_NONE, URG_VALID, URG_READ } urg_state;
+	uint8_t urg_byte;
+	uint64_t urg_seq, rcv_seq; /* bytes since the beginning: where it is, and what was taken */
+	int peek_off;		/* SO_PEEK_OFF; -1: off */
+	atomic_int inflight;	/* AF_UNIX: how often its file is in a message that nobody received; unix_gc.c */
 
 	atomic_ulong wmem;	/* bytes of this sock's messages that sit in receivers' queues */
 	int sndbuf, rcvbuf, rcvlowat; /* as set, doubled as Linux does */
@@ -228,6 +236,8 @@ int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 void sock_join(struct sock *a, struct sock *b);
 /* Puts @child on @listener's accept queue, waiting while it is full.  The queue takes a reference.  0, -ECONNREFUSED... */
 int sock_enqueue_child(struct sock *listener, struct sock *child, bool nonblock, int64_t timeout);
+/* Has @child, joined with its client, wait for room there; the client is SS_CONNECTING then.  0 or -ECONNREFUSED. */
+int sock_pend_child(struct sock *listener, struct sock *child);
 /* The same, full or not, up to 4096. */
 int sock_enqueue_child_anyway(struct sock *listener, struct sock *child);
 /* Whether that would not wait. */

@@ -371,7 +371,7 @@ static struct sock *unix_route(struct sock *sk, struct msg *msg)
 	return to;
 }
 
-static void unix_release(struct sock *sk)
+static void unix_forget(struct sock *sk)
 {
 	struct unix_sock *u = unix_sk(sk);
 	MUTEX_GUARD(&unix_lock);
@@ -381,12 +381,18 @@ static void unix_release(struct sock *sk)
 		u->path.dentry->inode->sock = NULL;
 }
 
+static void unix_release(struct sock *sk)
+{
+	unix_forget(sk);
+	unix_gc();
+}
+
 static void unix_free(struct sock *sk)
 {
 	struct unix_sock *u = unix_sk(sk);
 
 	if (!list_empty(&u->link))
-		unix_release(sk);
+		unix_forget(sk);
 	if (u->path.dentry)
 		path_put(&u->path);
 	free(u);
