@@ -180,6 +180,20 @@ static int nl_queue(struct sock *to, uint32_t portid, uint32_t group, const void
 	return err;
 }
 
+int netlink_file_check(struct file *f)
+{
+	struct sock *sk = file_sock(f);
+
+	if (!sk)
+		return -LINUX_ENOTSOCK;
+	return sk->family == LINUX_AF_NETLINK ? 0 : -LINUX_EINVAL;
+}
+
+void netlink_notify(struct file *f, const void *data, size_t len)
+{
+	nl_queue(file_sock(f), 0, 0, data, len);
+}
+
 /* The messages of @b, as many in a datagram as fit. */
 static void nl_queue_all(struct sock *to, const struct nlbuf *b)
 {

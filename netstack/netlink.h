@@ -49,6 +49,9 @@ int sock_diag_request(const struct nlreq *r, struct nlbuf *b);
 
 /* Queues the one message in @b for all of @protocol that joined @group (from 1).  Frees @b. */
 void netlink_multicast(int protocol, unsigned group, struct nlbuf *b);
+/* Whether @f is a netlink socket: 0, -LINUX_ENOTSOCK, -LINUX_EINVAL.  What mq_notify(2) sends to one: a datagram of its own. */
+int netlink_file_check(struct file *f);
+void netlink_notify(struct file *f, const void *data, size_t len);
 /* Whether anybody would hear it. */
 bool netlink_has_listeners(int protocol, unsigned group);
 

@@ -40,7 +40,7 @@ BEGIN {
 	below["sentry"] = below["sentry/cli"] " sentry/cli"
 	# Pseudo file systems that show tasks, and terminals, which know sessions and process groups.
 	below["vfs/proc"] = below["sentry/kernel"] " sentry/kernel vfs"
-	below["vfs/sysfs"] = below["vfs/cgroup"] = below["vfs/devpts"] = below["vfs/proc"]
+	below["vfs/sysfs"] = below["vfs/cgroup"] = below["vfs/mqueue"] = below["vfs/devpts"] = below["vfs/proc"]
 
 	for (room in below) {
 		n = split(below[room], b, " ")

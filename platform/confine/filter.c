@@ -329,7 +329,7 @@ static int filter_new(const struct filter_params *p, scmp_filter_ctx *ret_ctx)
 	if (!err && !p->names && !SANITIZING)
 		err = seccomp_rule_add_exact(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 2,
 					     SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (uint32_t)AT_FDCWD),
-					     SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC));
+					     SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC, 0));
 	for (size_t i = 0; i < ARRAY_SIZE(rules) && !err; i++)
 		if (rule_applies(&rules[i], p))
 			err = rule_add(ctx, &rules[i], p);

@@ -5,7 +5,7 @@
 #include "sentry/kernel/nsproxy.h"
 
 struct ipc_namespace init_ipc_ns = { .ns = NS_INIT(NS_IPC, NS_INUM_IPC, &init_user_ns), .lock = MUTEX_INIT };
-void (*ipc_ns_data_free)(struct ipc_namespace *ns);
+void (*ipc_ns_data_free)(struct ipc_namespace *ns), (*ipc_ns_mqueue_free)(struct ipc_namespace *ns);
 
 static void ipc_ns_free(struct ns_common *nsc)
 {
@@ -13,6 +13,8 @@ static void ipc_ns_free(struct ns_common *nsc)
 
 	if (ipc_ns_data_free)
 		ipc_ns_data_free(ns);
+	if (ipc_ns_mqueue_free)
+		ipc_ns_mqueue_free(ns);
 	mutex_fini(&ns->lock);
 	free(ns);
 }

@@ -33,8 +33,9 @@ struct ipc_namespace {
 	struct ns_common ns;
 	struct mutex lock;
 	void *data; /* lock to set, once */
+	void *mqueue; /* the same, of vfs/mqueue, with ipc_ns_mqueue_free */
 };
-extern void (*ipc_ns_data_free)(struct ipc_namespace *ns); /* NULL: nothing to free */
+extern void (*ipc_ns_data_free)(struct ipc_namespace *ns), (*ipc_ns_mqueue_free)(struct ipc_namespace *ns); /* NULL: nothing to free */
 
 struct nsproxy {
 	struct ref ref;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is counted per real user id across processes: tasks (RLIMIT_NPROC) and queued signals (RLIMIT_SIGPENDING).
+ * What is counted per real user id across processes: tasks (RLIMIT_NPROC), queued signals (RLIMIT_SIGPENDING)
+ * and POSIX message queues (RLIMIT_MSGQUEUE).
  */
 #ifndef SENTRY_KERNEL_USER_H
 #define SENTRY_KERNEL_USER_H
@@ -12,7 +13,7 @@ struct user {
 	struct ref ref;
 	uint32_t uid; /* immutable */
 	struct list_head link; /* users_lock (internal) */
-	atomic_long nr_tasks, nr_sigpending;
+	atomic_long nr_tasks, nr_sigpending, mq_bytes;
 };
 
 /* The counters of @uid with a reference, or NULL when out of memory. */
