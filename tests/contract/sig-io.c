@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 static sigset_t all;
 
@@ -102,6 +103,41 @@ static void pipes(void)
 	CALL(read(d, buf, 1));
 	came("read", d);
 	close(d);
+}
+
+static void terminals(void)
+{
+	int m = MUST(posix_openpt(O_RDWR | O_NOCTTY)), s;
+	struct termios t;
+	char buf[16];
+
+	SECTION("terminal");
+	MUST(grantpt(m));
+	MUST(unlockpt(m));
+	s = MUST(open(ptsname(m), O_RDWR | O_NOCTTY));
+	MUST(tcgetattr(s, &t));
+	t.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	MUST(tcsetattr(s, TCSANOW, &t));
+	CALL(fcntl(s, F_SETFL, O_ASYNC));
+	YES(fcntl(s, F_GETOWN) == getpid());
+	write(m, "ab", 2);
+	came("half a line", s);
+	write(m, "\n", 1);
+	came("a line", s);
+	CALL(read(s, buf, sizeof(buf)));
+	t.c_lflag &= ~(tcflag_t)ICANON;
+	MUST(tcsetattr(s, TCSANOW, &t));
+	async(s, SIGRTMIN);
+	write(m, "x", 1);
+	came("a byte", s);
+	CALL(fcntl(s, F_SETFL, 0));
+	write(m, "x", 1);
+	came("no longer", s);
+	async(m, 0);
+	write(s, "out", 3);
+	came("output", m);
+	close(s);
+	close(m);
 }
 
 static void owners(void)
@@ -261,6 +297,7 @@ int main(void)
 		sigaddset(&all, i);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	pipes();
+	terminals();
 	owners();
 	sockets();
 	others();

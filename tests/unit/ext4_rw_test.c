@@ -358,7 +358,7 @@ Test(ext4_rw, out_of_space)
 		}
 		cr_assert_eq(sb_sync(sb), 0);
 		cr_assert_eq(sb_statfs(sb, &st), 0);
-		cr_assert_eq(st.f_bfree, free, "%lu, was %lu", (unsigned long)st.f_bfree, (unsigned long)free);
+		cr_assert_eq((uint64_t)st.f_bfree, free, "%lu, was %lu", (unsigned long)st.f_bfree, (unsigned long)free);
 		image_unmount("full");
 	}
 }

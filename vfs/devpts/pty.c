@@ -32,6 +32,8 @@ static void pty_free(struct tty *tty)
 	struct pty *pty = tty_pty(tty);
 
 	waitq_fini(&pty->wait);
+	fasync_fini(&pty->slave_async);
+	fasync_fini(&pty->master_async);
 	tty_fini(tty);
 	free(pty);
 }
@@ -104,6 +106,8 @@ static struct pty *pty_new(void)
 	}
 	tty_init(&pty->tty, &pty_tty_ops, LINUX_MKDEV(PTY_MAJOR, i));
 	waitq_init(&pty->wait);
+	fasync_init(&pty->slave_async);
+	fasync_init(&pty->master_async);
 	ntty_init(&pty->line, &pty->tty.termios);
 	pty->index = i;
 	pty->locked = pty->master_open = true;
@@ -121,6 +125,8 @@ struct pty *pty_new_console(uint64_t rdev)
 		return ERR_PTR(-LINUX_ENOMEM);
 	tty_init(&pty->tty, &pty_tty_ops, rdev);
 	waitq_init(&pty->wait);
+	fasync_init(&pty->slave_async);
+	fasync_init(&pty->master_async);
 	ntty_init(&pty->line, &pty->tty.termios);
 	pty->master_open = true;
 	pty->console = true;
@@ -188,17 +194,31 @@ static int64_t master_read(struct file *f, struct iov_iter *to, uint64_t *pos __
 	return iov_iter_copy_to(to, buf, n) == n ? (int64_t)n : -LINUX_EFAULT;
 }
 
+static bool slave_read_ready_locked(struct pty *pty)
+{
+	if (pty->tty.termios.c_lflag & LINUX_ICANON)
+		return ntty_has_line(&pty->line);
+	return ntty_readable(&pty->line) >= MAX(pty->tty.termios.c_cc[LINUX_VMIN], 1);
+}
+
 /* One piece into the line; -EAGAIN when it takes nothing now. */
 static int64_t master_write_some(struct pty *pty, const uint8_t *buf, size_t len)
 {
 	struct ntty_result res = { 0 };
+	bool in, echo;
 	size_t n;
 
 	mutex_lock(&pty->tty.lock);
 	n = ntty_receive(&pty->line, buf, len, &res);
 	pty_note_locked(pty, &res);
+	in = n && slave_read_ready_locked(pty);
+	echo = n && ntty_output_pending(&pty->line);
 	mutex_unlock(&pty->tty.lock);
 	pty_apply(pty, &res);
+	if (in)
+		fasync_kill(&pty->slave_async, LINUX_POLL_IN);
+	if (echo)
+		fasync_kill(&pty->master_async, LINUX_POLL_IN);
 	return n ? (int64_t)n : -LINUX_EAGAIN;
 }
 
@@ -319,13 +339,6 @@ static bool slave_gone(const struct file *f, const struct pty *pty)
 	       (f->tty_generation != READ_ONCE(pty->generation) && f->tty_generation != TTY_GENERATION_ALL);
 }
 
-static bool slave_read_ready_locked(struct pty *pty)
-{
-	if (pty->tty.termios.c_lflag & LINUX_ICANON)
-		return ntty_has_line(&pty->line);
-	return ntty_readable(&pty->line) >= MAX(pty->tty.termios.c_cc[LINUX_VMIN], 1);
-}
-
 /* How long a raw read waits: VMIN and VTIME as in termios(3). */
 static deadline_t slave_read_deadline_locked(struct pty *pty, size_t have)
 {
@@ -429,6 +442,8 @@ static int64_t slave_write(struct file *f, struct iov_iter *from, uint64_t *pos 
 		iov_iter_revert(from, n - took);
 		done += took;
 		pty_wake(pty);
+		if (took)
+			fasync_kill(&pty->master_async, LINUX_POLL_IN);
 	}
 	return done ? done : err;
 }
@@ -728,12 +743,36 @@ static int64_t master_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 	}
 }
 
+/* Who asks without having named an owner means the foreground group, or himself: as tty_fasync() in Linux. */
+static int pty_fasync(struct fasync *q, int pgrp, int fd, struct file *f, bool on)
+{
+	int err = fasync_update(q, fd, f, on);
+
+	if (err || !on || READ_ONCE(f->owner_pid))
+		return err;
+	return pgrp > 0 ? file_set_owner(f, LINUX_F_OWNER_PGRP, pgrp) : file_set_owner(f, LINUX_F_OWNER_PID, kernel_current_tgid());
+}
+
+static int slave_fasync(int fd, struct file *f, bool on)
+{
+	struct pty *pty = f->private_data;
+
+	return pty_fasync(&pty->slave_async, tty_foreground_nr(&pty->tty), fd, f, on);
+}
+
+static int master_fasync(int fd, struct file *f, bool on)
+{
+	struct pty *pty = f->private_data;
+
+	return pty_fasync(&pty->master_async, 0, fd, f, on);
+}
+
 static const struct file_ops master_ops = {
 	.open = master_open, .read = master_read, .write = master_write, .poll = master_poll, .ioctl = master_ioctl,
-	.release = master_release };
+	.fasync = master_fasync, .release = master_release };
 static const struct file_ops slave_ops = {
 	.open = slave_open, .read = slave_read, .write = slave_write, .poll = slave_poll, .ioctl = slave_ioctl,
-	.release = slave_release };
+	.fasync = slave_fasync, .release = slave_release };
 
 int pty_init(void)
 {

@@ -7,6 +7,7 @@
 
 #include "vfs/devpts/n_tty.h"
 #include "vfs/devpts/tty.h"
+#include "vfs/fasync.h"
 
 #define PTY_MAX 4096
 #define PTY_MAJOR 136
@@ -16,6 +17,7 @@ struct pty {
 	unsigned index;		/* immutable */
 	struct ntty line;
 	struct waitq wait;	/* either side's readiness */
+	struct fasync slave_async, master_async; /* who is told of input by signal */
 	bool master_open, locked, hung_up, was_open, exclusive;
 	bool console;		/* immutable; a hangup ends what is open, and the line goes on */
 	unsigned generation;	/* of a console: hangups so far */
