@@ -61,8 +61,8 @@ static void posix_timer_expire_locked(struct posix_timer *pt, int64_t now)
 	struct task *t = pt->target;
 
 	pt->rearm = pt->interval != 0;
-	if (!t && !list_empty(&pt->tg->threads))
-		t = list_first_entry(&pt->tg->threads, struct task, thread_link);
+	if (!t)
+		t = pt->cpu ? tgroup_busiest_locked(pt->tg) : tgroup_first_locked(pt->tg);
 	if (t && !t->exiting && signal_send_owned_locked(t, &pt->q, !pt->target)) {
 		if (!pt->interval)
 			pt->expires = 0;

@@ -264,6 +264,7 @@ struct task {
 	struct cpu_share utime;		/* siglock; acct.c */
 	atomic_llong run_since;		/* monotonic ns when the guest was entered; 0 outside */
 	uint64_t final_stime;		/* siglock; system time once the thread is gone */
+	uint64_t cpu_told;		/* siglock; CPU time up to the last signal of a CPU timer that it was given */
 	bool has_thread;		/* siglock; `thread` may be asked for its CPU time */
 	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw, read_bytes, write_bytes;
 
@@ -355,6 +356,11 @@ struct task *tgroup_next_thread_get(struct tgroup *tg, int tid);
 /* The leader (perhaps a zombie), or NULL once the process was waited for. */
 struct task *tgroup_leader_get(struct tgroup *tg);
 unsigned tgroup_nr_threads(struct tgroup *tg);
+/* Any thread of it, or NULL; siglock; borrowed. */
+static inline struct task *tgroup_first_locked(struct tgroup *tg)
+{
+	return list_empty(&tg->threads) ? NULL : list_first_entry(&tg->threads, struct task, thread_link);
+}
 
 /* --- what /proc and others ask about any task --- */
 

@@ -8,13 +8,18 @@
 /* CPU clocks are looked at no more often than this: a tick. */
 #define CPU_CHECK_MIN_NS 2000000LL
 
-static void send_kernel_locked(struct tgroup *tg, int sig)
+static void send_kernel_to_locked(struct task *t, int sig)
 {
 	struct linux_siginfo info;
 
 	siginfo_init(&info, sig, LINUX_SI_KERNEL);
-	if (!list_empty(&tg->threads))
-		signal_send_locked(list_first_entry(&tg->threads, struct task, thread_link), &info, true, 0);
+	if (t)
+		signal_send_locked(t, &info, true, 0);
+}
+
+static void send_kernel_locked(struct tgroup *tg, int sig)
+{
+	send_kernel_to_locked(tgroup_first_locked(tg), sig);
 }
 
 /* --- ITIMER_REAL --- */
@@ -42,6 +47,30 @@ void itimer_real_rearm_locked(struct tgroup *tg)
 
 /* --- CPU time --- */
 
+/*
+ * Who is told that a CPU clock of the process ran out.  On Linux that is the thread whose tick it was, and profilers rely on it; here
+ * it is the one that used most since it was told last.
+ */
+struct task *tgroup_busiest_locked(struct tgroup *tg)
+{
+	uint64_t utime, stime, used, most = 0;
+	struct task *t, *best = NULL;
+
+	list_for_each_entry(t, &tg->threads, thread_link) {
+		if (t->exiting)
+			continue;
+		task_cputime_locked(t, &utime, &stime);
+		used = utime + stime - MIN(t->cpu_told, utime + stime);
+		if (!best || used > most) {
+			best = t;
+			most = used;
+		}
+	}
+	if (best)
+		best->cpu_told += most;
+	return best;
+}
+
 static void itimer_cpu_check_locked(struct tgroup *tg, int i, uint64_t now, int sig, uint64_t *next)
 {
 	if (!tg->itimer_cpu[i].expires)
@@ -51,7 +80,7 @@ static void itimer_cpu_check_locked(struct tgroup *tg, int i, uint64_t now, int 
 			tg->itimer_cpu[i].expires += (uint64_t)tg->itimer_cpu[i].interval;
 		else
 			tg->itimer_cpu[i].expires = 0;
-		send_kernel_locked(tg, sig);
+		send_kernel_to_locked(tgroup_busiest_locked(tg), sig);
 	}
 	if (tg->itimer_cpu[i].expires)
 		*next = MIN(*next, tg->itimer_cpu[i].expires > now ? tg->itimer_cpu[i].expires - now : 1);

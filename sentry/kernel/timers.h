@@ -70,4 +70,7 @@ static inline struct linux_timeval ns_timeval(int64_t ns)
 int get_user_timespec(uaddr_t uts, int64_t *ret_ns);
 int put_user_timespec(int64_t ns, uaddr_t uts);
 
+/* The thread that used most CPU time since it was chosen last; siglock; borrowed; NULL when all are exiting. */
+struct task *tgroup_busiest_locked(struct tgroup *tg);
+
 #endif
