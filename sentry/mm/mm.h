@@ -119,6 +119,13 @@ int mm_msync(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags,
 /* remap_file_pages(2), whose prot is 0, as an ordinary mapping. */
 int mm_remap_file_pages(struct mm *mm, uaddr_t addr, uint64_t size, uint64_t pgoff, unsigned flags);
 int mm_mincore(struct mm *mm, uaddr_t addr, uint64_t len, uaddr_t vec);
+/* For /proc/PID/pagemap: @ret[i] says MM_PAGE_* of the page @i behind @start. */
+enum mm_page_state {
+	MM_PAGE_MAPPED = 1,	/* a vma is there */
+	MM_PAGE_PRESENT = 2, MM_PAGE_FILE = 4,
+	MM_PAGE_EXCLUSIVE = 8,	/* mapped once, by whoever it may be */
+};
+void mm_page_states(struct mm *mm, uaddr_t start, unsigned nr, uint8_t *ret);
 int mm_mlock(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags);
 int mm_munlock(struct mm *mm, uaddr_t addr, uint64_t len);
 int mm_mlockall(struct mm *mm, unsigned flags);

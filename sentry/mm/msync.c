@@ -112,6 +112,47 @@ static void mincore_vma(struct mm *mm, const struct vma *v, uaddr_t start, uaddr
 	mutex_unlock(&mm->pt_lock);
 }
 
+static uint8_t page_state(const struct vma *v, pte_t pte)
+{
+	int refs = frame_refs(PTE_PFN(pte));
+	uint8_t state = MM_PAGE_MAPPED | MM_PAGE_PRESENT;
+
+	if (!(pte & PTE_ANON))
+		state |= MM_PAGE_FILE;
+	/* The page cache holds its frames once itself. */
+	if (refs == (pte & PTE_ANON ? 1 : 2) && !(v->flags & VM_SHARED && pte & PTE_ANON))
+		state |= MM_PAGE_EXCLUSIVE;
+	return state;
+}
+
+void mm_page_states(struct mm *mm, uaddr_t start, unsigned nr, uint8_t *ret)
+{
+	uaddr_t end = start + ((uaddr_t)nr << PAGE_SHIFT), at = start, addr;
+	struct pt_leaf *leaf;
+
+	memset(ret, 0, nr);
+	rwlock_read(&mm->lock);
+	while (at < end) {
+		const struct vma *v = vma_find_from(&mm->vmas, at);
+		uaddr_t to;
+
+		if (!v || v->start >= end)
+			break;
+		at = MAX(at, v->start);
+		to = MIN(v->end, end);
+		memset(ret + ((at - start) >> PAGE_SHIFT), MM_PAGE_MAPPED, (to - at) >> PAGE_SHIFT);
+		mutex_lock(&mm->pt_lock);
+		mm_pt_limbo_end(mm);
+		mm_pt_settle(mm, at, to);
+		page_table_for_each(mm->pt, leaf, addr, at, to)
+			if (!(leaf->pte[pte_index(addr)] & PTE_AHEAD))
+				ret[(addr - start) >> PAGE_SHIFT] = page_state(v, leaf->pte[pte_index(addr)]);
+		mutex_unlock(&mm->pt_lock);
+		at = to;
+	}
+	rwlock_unlock(&mm->lock);
+}
+
 /* Fills @vec for pages of [start, end) up to the first hole.  Returns where it stopped. */
 static uaddr_t mincore_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned char *vec)
 {

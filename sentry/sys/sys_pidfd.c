@@ -4,6 +4,7 @@
 #include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/task.h"
 #include "sentry/sys/syscall.h"
+#include "vfs/anon/eventpoll.h"
 
 SYSCALL_DEFINE2(pidfd_open, int32_t, nr, unsigned, flags)
 {
@@ -73,21 +74,39 @@ static int kcmp_ptr(const void *a, const void *b)
 	return x == y ? 0 : x < y ? 1 : 2;
 }
 
+static struct file *task_fget(struct task *t, int fd)
+{
+	struct files_struct *files = task_files_get(t);
+	struct file *f = files ? files_fget(files, fd) : NULL;
+
+	if (files)
+		files_put(files);
+	return f;
+}
+
 static int64_t kcmp_files(struct task *t1, struct task *t2, int fd1, int fd2)
 {
-	struct files_struct *files1 = task_files_get(t1), *files2 = task_files_get(t2);
-	struct file *f1 = files1 ? files_fget(files1, fd1) : NULL, *f2 = files2 ? files_fget(files2, fd2) : NULL;
-	int64_t ret = f1 && f2 ? kcmp_ptr(f1, f2) : -LINUX_EBADF;
+	_cleanup_fput_ struct file *f1 = task_fget(t1, fd1), *f2 = task_fget(t2, fd2);
 
-	if (f1)
-		fput(f1);
-	if (f2)
-		fput(f2);
-	if (files1)
-		files_put(files1);
-	if (files2)
-		files_put(files2);
-	return ret;
+	return f1 && f2 ? kcmp_ptr(f1, f2) : -LINUX_EBADF;
+}
+
+/* The file at @fd1 with one that an epoll set of @t2 watches. */
+static int64_t kcmp_epoll_target(struct task *t1, struct task *t2, int fd1, uaddr_t uslot)
+{
+	_cleanup_fput_ struct file *f1 = NULL, *ep = NULL, *target = NULL;
+	struct {
+		uint32_t efd, tfd, toff;
+	} slot;
+
+	if (get_user(&slot, uslot))
+		return -LINUX_EFAULT;
+	f1 = task_fget(t1, fd1);
+	ep = f1 ? task_fget(t2, (int)slot.efd) : NULL;
+	if (!ep)
+		return -LINUX_EBADF;
+	target = eventpoll_target(ep, (int)slot.tfd, slot.toff);
+	return IS_ERR(target) ? PTR_ERR(target) : kcmp_ptr(f1, target);
 }
 
 static int64_t do_kcmp(struct task *t1, struct task *t2, int type, uint64_t idx1, uint64_t idx2)
@@ -110,7 +129,7 @@ static int64_t do_kcmp(struct task *t1, struct task *t2, int type, uint64_t idx1
 	case LINUX_KCMP_IO:
 		return 0; /* nobody has any */
 	case LINUX_KCMP_EPOLL_TFD:
-		return -LINUX_EOPNOTSUPP;
+		return kcmp_epoll_target(t1, t2, (int)idx1, idx2);
 	default:
 		return -LINUX_EINVAL;
 	}

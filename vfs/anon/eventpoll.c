@@ -501,3 +501,24 @@ int eventpoll_wait(struct file *epf, uaddr_t events, int max, deadline_t deadlin
 		return n;
 	return err == -LINUX_ETIMEDOUT ? 0 : err ? -LINUX_EINTR : 0;
 }
+
+struct file *eventpoll_target(struct file *epf, int fd, unsigned nth)
+{
+	struct file *found = ERR_PTR(-LINUX_ENOENT);
+	struct eventpoll *ep = epf->private_data;
+
+	if (epf->ops != &eventpoll_ops)
+		return ERR_PTR(-LINUX_EINVAL);
+	MUTEX_GUARD(&ep->mtx);
+	for (struct rb_node *n = rb_first(&ep->items); n; n = rb_next(n)) {
+		struct epitem *item = rb_entry(n, struct epitem, rb);
+
+		if (item->fd != fd || nth--)
+			continue;
+		/* One that is on its way out is watched no more. */
+		if (ref_get_unless_zero(&item->file->ref))
+			found = item->file;
+		break;
+	}
+	return found;
+}

@@ -17,6 +17,8 @@ int eventpoll_ctl(struct file *epf, int op, int fd, struct file *target, const s
  * -LINUX_EINTR, -LINUX_EFAULT, -LINUX_EINVAL when @epf is no epoll file.
  */
 int eventpoll_wait(struct file *epf, uaddr_t events, int max, deadline_t deadline);
+/* kcmp(2): the @nth file that @fd was when @epf came to watch it, with a reference; ERR_PTR: -LINUX_EINVAL, -LINUX_ENOENT. */
+struct file *eventpoll_target(struct file *epf, int fd, unsigned nth);
 /* The last reference to @f went and it is watched: called by fput before ops->release. */
 void eventpoll_release_file(struct file *f);
 

@@ -580,6 +580,7 @@ static const struct proc_dir_ops taskdir_ops = { .lookup = proc_taskdir_lookup, 
 	{ .name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_children },                                      \
 	TEXT("oom_adj", 0644, show_oom_adj), TEXT("oom_score", 0444, show_oom_score),                                  \
 	TEXT_RW("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                                       \
+	{ .name = "pagemap", .mode = LINUX_S_IFREG | 0400, .fops = &proc_pagemap_fops },                                  \
 	SECRET("personality", 0400, show_personality), MAGIC("root", LINK_ROOT),                                       \
 	TEXT("schedstat", 0444, show_schedstat), TEXT("sessionid", 0444, show_id_unset),                               \
 	TEXT_RW("setgroups", 0644, show_setgroups, store_setgroups), SECRET("smaps", 0444, show_smaps),                                    \
