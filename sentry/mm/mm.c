@@ -121,6 +121,8 @@ static void unlink_all(struct mm *mm, struct vma_gc *gc)
 	rwlock_unlock(&mm->lock);
 }
 
+void (*mm_aio_free)(struct aio_table *table);
+
 void mm_put(struct mm *mm)
 {
 	struct vma_gc gc = { NULL };
@@ -146,6 +148,8 @@ void mm_put(struct mm *mm)
 	vma_gc_run(&gc);
 	if (mm->exe)
 		mm->exe->ops->put(mm->exe);
+	if (atomic_load(&mm->aio))
+		mm_aio_free(atomic_load(&mm->aio));
 	mm_free(mm);
 }
 

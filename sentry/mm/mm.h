@@ -30,6 +30,8 @@ enum mm_counter { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
 #define MM_LIMBO_MAX 64
 
+struct aio_table;
+
 struct mm {
 	struct ref users;	 /* tasks and others that use the address space; last put tears it down */
 	struct list_head all_link; /* mm.c's list of all; leaves it first when the mm ends */
@@ -66,7 +68,11 @@ struct mm {
 	/* Limits, kept current by the kernel layer (setrlimit); bytes, UINT64_MAX = none.  Read without lock. */
 	uint64_t rlim_as, rlim_data, rlim_stack, rlim_memlock;
 	bool cap_ipc_lock;
+
+	_Atomic(struct aio_table *) aio; /* kernel/aio.c; NULL until the first context */
 };
+/* Frees mm->aio; set by who makes such tables. */
+extern void (*mm_aio_free)(struct aio_table *table);
 
 /* The address space of the calling sentry thread's task.  Set by the kernel layer; NULL in service threads. */
 extern _Thread_local struct mm *current_mm;

@@ -114,6 +114,21 @@ static const struct file_ops eventfd_ops = {
 	.show_fdinfo = eventfd_show_fdinfo,
 };
 
+bool file_is_eventfd(const struct file *f)
+{
+	return f->ops == &eventfd_ops;
+}
+
+void eventfd_signal(struct file *f, uint64_t n)
+{
+	struct eventfd *e = f->private_data;
+
+	mutex_lock(&e->lock);
+	e->count += MIN(n, UINT64_MAX - e->count);
+	mutex_unlock(&e->lock);
+	waitq_wake(&e->wait, LINUX_EPOLLIN);
+}
+
 struct file *eventfd_file_new(uint32_t count, unsigned flags)
 {
 	struct eventfd *e;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "sentry/kernel/aio.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/nsproxy.h"
 #include "vfs/proc/proc.h"
@@ -139,6 +140,12 @@ static int show_file_nr(struct proc_inode *pi __unused, struct strbuf *sb)
 	return 0;
 }
 
+static int show_aio_nr(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%" PRIu64 "\n", aio_nr());
+	return 0;
+}
+
 /* --- words that are kept and mean nothing here --- */
 
 struct sysctl_word {
@@ -250,7 +257,7 @@ static const struct proc_entry mqueue_children[] = {
 static const struct proc_entry empty_children[] = { { 0 } };
 
 static const struct proc_entry fs_children[] = {
-	TEXT("aio-max-nr", "65536"), TEXT("aio-nr", "0"), DIR("binfmt_misc", empty_children), DIR("epoll", epoll_children),
+	TEXT("aio-max-nr", "65536"), SHOW("aio-nr", show_aio_nr), DIR("binfmt_misc", empty_children), DIR("epoll", epoll_children),
 	TEXT("file-max", "9223372036854775807"), SHOW("file-nr", show_file_nr), TEXT("inode-nr", "1024\t0"),
 	TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0"), DIR("inotify", inotify_children), INT("lease-break-time", &lease_break),
 	TEXT("leases-enable", "0"), DIR("mqueue", mqueue_children), TEXT("nr_open", "1048576"), TEXT("overflowgid", "65534"),
