@@ -76,6 +76,8 @@ SYSCALL_DEFINE4(timerfd_settime, int, fd, unsigned, flags, uaddr_t, unew, uaddr_
 
 	if (get_user(&its, unew))
 		return -LINUX_EFAULT;
+	if (!timerfd_args_valid(flags, &its))
+		return -LINUX_EINVAL;
 	struct file *f _cleanup_fput_ = fget(fd);
 	if (!f)
 		return -LINUX_EBADF;
@@ -128,14 +130,15 @@ SYSCALL_DEFINE4(epoll_ctl, int, epfd, int, op, int, fd, uaddr_t, uevent)
 
 static int64_t do_epoll_wait(int epfd, uaddr_t events, int max, deadline_t deadline)
 {
-	struct file *epf _cleanup_fput_ = NULL;
+	struct file *epf _cleanup_fput_ = fget(epfd);
 
+	if (!epf)
+		return -LINUX_EBADF;
 	if (max <= 0 || (unsigned)max > INT32_MAX / sizeof(struct linux_epoll_event))
 		return -LINUX_EINVAL;
 	if (!access_ok(events, max * sizeof(struct linux_epoll_event)))
 		return -LINUX_EFAULT;
-	epf = fget(epfd);
-	return epf ? eventpoll_wait(epf, events, max, deadline) : -LINUX_EBADF;
+	return eventpoll_wait(epf, events, max, deadline);
 }
 
 static deadline_t msec_deadline(int msec)
@@ -236,6 +239,8 @@ SYSCALL_DEFINE3(inotify_add_watch, int, fd, uaddr_t, upath, uint32_t, mask)
 	f = fget(fd);
 	if (!f)
 		return -LINUX_EBADF;
+	if (!file_is_inotify(f))
+		return -LINUX_EINVAL;
 	flags |= mask & LINUX_IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW;
 	flags |= mask & LINUX_IN_ONLYDIR ? LOOKUP_DIRECTORY : 0;
 	err = user_path_at(LINUX_AT_FDCWD, upath, flags, &path);

@@ -224,8 +224,12 @@ SYSCALL_DEFINE3(fcntl, int, fd, unsigned, cmd, uint64_t, arg)
 
 SYSCALL_DEFINE2(flock, int, fd, unsigned, op)
 {
-	_cleanup_fput_ struct file *f = fget(fd);
+	_cleanup_fput_ struct file *f = NULL;
 
+	/* Windows-style mandatory locks do nothing, whatever the descriptor. */
+	if (op & LINUX_LOCK_MAND)
+		return 0;
+	f = fget(fd);
 	return f ? flock_file(f, (int)op) : -LINUX_EBADF;
 }
 

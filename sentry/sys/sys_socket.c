@@ -165,9 +165,10 @@ static int64_t do_accept(int fd, uaddr_t uaddr, uaddr_t ulen, unsigned flags)
 	int err;
 	struct file *f _cleanup_fput_ = NULL;
 
-	if (flags & ~(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK))
-		return -LINUX_EINVAL;
 	f = sock_fget(fd, &sk, &err);
+	/* The flags come before the question what kind of file it is. */
+	if (flags & ~(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK) && (f || err == -LINUX_ENOTSOCK))
+		return -LINUX_EINVAL;
 	if (!f)
 		return err;
 	child = sock_accept(sk, atomic_load(&f->flags) & LINUX_O_NONBLOCK);

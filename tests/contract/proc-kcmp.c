@@ -17,7 +17,9 @@ static const char *kcmp(pid_t a, pid_t b, int type, unsigned long x, unsigned lo
 
 	return r < 0 ? errno_name(errno) : r ? "different" : "equal";
 }
-#define KCMP(a, b, type, x, y) say("kcmp(%s, %s, %s, %s, %s): %s", #a, #b, #type, #x, #y, kcmp(a, b, type, (unsigned long)(x), (unsigned long)(y)))
+#define KCMP(a, b, type, x, y)                                                                                         \
+	say("kcmp(%s, %s, %s, %s, %s): %s", #a, #b, #type, #x, #y,                                                     \
+	    kcmp(a, b, type, (unsigned long)(x), (unsigned long)(y)))
 
 int main(void)
 {

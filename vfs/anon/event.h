@@ -19,6 +19,7 @@ struct file *timerfd_file_new(int clockid, unsigned flags);
 bool file_is_eventfd(const struct file *f);
 /* Adds @n to the counter of an eventfd, or as much as it takes. */
 void eventfd_signal(struct file *f, uint64_t n);
+bool timerfd_args_valid(unsigned flags, const struct linux_itimerspec *its);
 /* -LINUX_EINVAL when @f is no timerfd.  @ret_old may be NULL; it is filled only on success. */
 int timerfd_settime(struct file *f, unsigned flags, const struct linux_itimerspec *its, struct linux_itimerspec *ret_old);
 int timerfd_gettime(struct file *f, struct linux_itimerspec *ret);

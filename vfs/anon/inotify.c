@@ -386,3 +386,8 @@ struct file *inotify_file_new(unsigned flags)
 		free(in);
 	return f;
 }
+
+bool file_is_inotify(const struct file *f)
+{
+	return f->ops == &inotify_ops;
+}

@@ -24,4 +24,6 @@ int inotify_rm_watch(struct file *f, int wd);
 #define LINUX_IN_ONESHOT 0x80000000
 #define LINUX_IN_ALL_EVENTS 0xfffU
 
+bool file_is_inotify(const struct file *f);
+
 #endif

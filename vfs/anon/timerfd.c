@@ -176,14 +176,19 @@ struct file *timerfd_file_new(int clockid, unsigned flags)
 	return f;
 }
 
+bool timerfd_args_valid(unsigned flags, const struct linux_itimerspec *its)
+{
+	return !(flags & ~(LINUX_TFD_TIMER_ABSTIME | LINUX_TFD_TIMER_CANCEL_ON_SET)) && timespec_valid(&its->it_value) &&
+	       timespec_valid(&its->it_interval);
+}
+
 int timerfd_settime(struct file *f, unsigned flags, const struct linux_itimerspec *its, struct linux_itimerspec *ret_old)
 {
 	struct linux_itimerspec old;
 	struct timerfd *t;
 	int err = 0;
 
-	if ((flags & ~(LINUX_TFD_TIMER_ABSTIME | LINUX_TFD_TIMER_CANCEL_ON_SET)) || !timespec_valid(&its->it_value) ||
-	    !timespec_valid(&its->it_interval) || f->ops != &timerfd_ops)
+	if (!timerfd_args_valid(flags, its) || f->ops != &timerfd_ops)
 		return -LINUX_EINVAL;
 	t = f->private_data;
 	timer_cancel(&t->timer);
