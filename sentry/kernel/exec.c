@@ -14,6 +14,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/trace.h"
 #include "sentry/kernel/exec.h"
+#include "sentry/kernel/debugreg.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
@@ -291,6 +292,7 @@ static void exec_reset(struct task *t, const struct exec_image *img)
 
 	sighand_reset(tg->sighand);
 	posix_timers_delete_all(tg);
+	debugregs_free(t);
 	t->sigaltstack = (struct linux_stack){ .ss_flags = LINUX_SS_DISABLE };
 	t->restore_sigmask = false;
 	t->restart.fn = NULL;

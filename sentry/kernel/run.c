@@ -14,6 +14,7 @@
 #include "platform/insn.h"
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
+#include "sentry/kernel/debugreg.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/nsproxy.h"
@@ -103,6 +104,10 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 		stop->kind = STOP_INTERRUPTED;
 		return;
 	}
+	if (unlikely(debugregs_active(t->debugregs)) && !debugregs_begin(t, stop)) {
+		atomic_store(&t->in_guest, false);
+		return;
+	}
 	begin = monotonic_ns();
 	atomic_store_explicit(&t->run_since, begin, memory_order_relaxed);
 	task_give_sigmask(t);
@@ -117,6 +122,8 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 	task_take_sigmask(t);
 	if (unlikely(t->singlestep))
 		task_step_end(t, stop);
+	if (unlikely(t->debugregs))
+		debugregs_end(t, stop);
 }
 
 /* --- syscalls --- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/kernel/debugreg.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/timers.h"
@@ -100,6 +101,7 @@ void task_put(struct task *t)
 	waitq_fini(&t->vfork_wait);
 	mutex_fini(&t->lock);
 	free(t->xstate);
+	debugregs_free(t);
 	free(t->cpus_allowed);
 	free(t);
 }

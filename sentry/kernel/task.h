@@ -277,6 +277,7 @@ struct task {
 	atomic_uint ptrace;		/* pids_lock and siglock; PT_*; 0: not traced */
 	enum { PTRACE_SYSCALL_NONE, PTRACE_SYSCALL_TRACE, PTRACE_SYSCALL_EMULATE } ptrace_syscall;
 	bool singlestep;
+	struct debugregs *debugregs;	/* see debugreg.h; NULL: all 0 */
 	struct ptrace_work *ptrace_work; /* what the tracer wants done while stopped */
 	struct list_head ptraced;	/* pids_lock; tasks this one traces, by ptrace_link */
 	struct list_head ptrace_link;

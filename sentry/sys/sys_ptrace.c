@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "platform/xstate.h"
+#include "sentry/kernel/debugreg.h"
 #include "sentry/kernel/exit.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/ptrace_regs.h"
@@ -185,7 +186,7 @@ static int64_t ptrace_poke(struct task *t, uaddr_t addr, uint64_t word)
 	return ptrace_access(t, addr, &word, sizeof(word), true) == sizeof(word) ? 0 : -LINUX_EIO;
 }
 
-/* struct user: the registers first; there are no hardware breakpoints, so the debug registers are 0. */
+/* struct user: the registers first, the debug registers last; what is between is 0. */
 static int64_t ptrace_peekusr(struct task *t, uint64_t offset, uaddr_t data)
 {
 	struct guest_regs regs;
@@ -199,6 +200,8 @@ static int64_t ptrace_peekusr(struct task *t, uint64_t offset, uaddr_t data)
 		if (err)
 			return err;
 		memcpy(&word, (char *)&regs + offset, sizeof(word));
+	} else if (offset >= USER_DEBUGREG_OFFSET) {
+		word = debugreg_get(t, (unsigned)(offset - USER_DEBUGREG_OFFSET) / 8);
 	}
 	return put_user(word, data, uint64_t);
 }
@@ -211,7 +214,7 @@ static int64_t ptrace_pokeusr(struct task *t, uint64_t offset, uint64_t word)
 	if (offset % 8 || offset >= USER_SIZE)
 		return -LINUX_EIO;
 	if (offset >= USER_DEBUGREG_OFFSET)
-		return word ? -LINUX_EINVAL : 0;
+		return debugreg_set(t, (unsigned)(offset - USER_DEBUGREG_OFFSET) / 8, word);
 	if (offset >= sizeof(regs))
 		return -LINUX_EIO;
 	err = ptrace_get_regs(t, &regs);
