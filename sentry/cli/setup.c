@@ -201,6 +201,7 @@ static const struct guest_mount guest_mounts[] = {
 	{ "devtmpfs", "/dev", LINUX_MS_NOSUID, "mode=755" },
 	{ "devpts", "/dev/pts", LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "gid=5,mode=620,ptmxmode=666" },
 	{ "tmpfs", "/dev/shm", LINUX_MS_NOSUID | LINUX_MS_NODEV, "mode=1777" },
+	{ "mqueue", "/dev/mqueue", LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, NULL },
 };
 
 /* Makes the directory @path and those above it, where they are missing. */
