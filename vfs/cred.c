@@ -60,7 +60,8 @@ struct cred *cred_copy_groups(const struct cred *c, unsigned nr_groups, const ui
 
 	if (!n)
 		return NULL;
-	memcpy(n, c, sizeof(*n));
+	/* The count changes meanwhile. */
+	memcpy((char *)n + sizeof(n->ref), (const char *)c + sizeof(c->ref), sizeof(*n) - sizeof(n->ref));
 	ref_init(&n->ref);
 	user_ns_get(n->user_ns);
 	cred_set_groups(n, nr_groups, groups);

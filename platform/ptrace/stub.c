@@ -21,7 +21,7 @@ static struct mutex stubs_lock = MUTEX_INIT;
 /* Guarded by stubs_lock, but for what init sets. */
 static struct {
 	int lifeline; /* the end that dies with the sentry */
-	bool have_vvar;
+	atomic_bool have_vvar;
 	unsigned nr_backings;
 	struct list_head idle;
 	unsigned nr_idle;

@@ -202,7 +202,7 @@ static void page_del(struct patch_set *set, struct patch_page *page)
 	while (*link != page)
 		link = &(*link)->next;
 	*link = page->next;
-	set->nr_pages--;
+	WRITE_ONCE(set->nr_pages, set->nr_pages - 1);
 	for (struct patch_site *s = page->sites; s; s = s->next)
 		atomic_fetch_add(&patch_stats.undone, 1);
 	set_retire(set, page->copy);
@@ -260,7 +260,7 @@ static int page_patch(struct patch_set *set, struct patch_page **page, const str
 	} else {
 		made->next = *bucket_of(set, site);
 		*bucket_of(set, site) = made;
-		set->nr_pages++;
+		WRITE_ONCE(set->nr_pages, set->nr_pages + 1);
 		*page = made;
 	}
 	(*page)->copy = copy;
@@ -308,7 +308,8 @@ static struct patch_site *site_new(struct patch_set *set, const struct patch_pla
 	}
 	tramp_write(set, s, plan->site + PATCH_SYSCALL_LEN, &code);
 	/* From now on its addresses are known, whatever becomes of it. */
-	set->sites[set->nr_sites++] = s;
+	set->sites[set->nr_sites] = s;
+	WRITE_ONCE(set->nr_sites, set->nr_sites + 1);
 	return s;
 }
 
@@ -460,7 +461,7 @@ void patch_set_lost_locked(struct patch_set *set)
 			free(page);
 		}
 	}
-	set->nr_pages = 0;
+	WRITE_ONCE(set->nr_pages, 0);
 	while (set->nr_stale)
 		patch_memory_free(set->stale[--set->nr_stale]);
 	slots_free(&set->near);
@@ -468,8 +469,9 @@ void patch_set_lost_locked(struct patch_set *set)
 	while (set->nr_tramps)
 		patch_memory_free(set->tramps[--set->nr_tramps]);
 	set->tramp_used = 0;
-	while (set->nr_sites)
-		free(set->sites[--set->nr_sites]);
+	for (unsigned i = 0; i < set->nr_sites; i++)
+		free(set->sites[i]);
+	WRITE_ONCE(set->nr_sites, 0);
 }
 
 void patch_set_fini(struct patch_set *set)

@@ -408,7 +408,9 @@ RACY bool task_regs(struct task *t, struct guest_regs *ret)
 	MUTEX_GUARD(&t->tg->siglock);
 	if (!t->ctx || atomic_load(&t->in_guest) || !sleeper_asleep(&t->sleeper))
 		return false;
-	*ret = t->ctx->regs;
+	/* Word by word: a copy of the whole is memcpy's to some compilers, which is not exempt. */
+	for (size_t i = 0; i < sizeof(*ret) / sizeof(uint64_t); i++)
+		((uint64_t *)ret)[i] = ((const volatile uint64_t *)&t->ctx->regs)[i];
 	return true;
 }
 

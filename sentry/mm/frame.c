@@ -488,7 +488,7 @@ static unsigned order_below(unsigned nr)
 
 static bool near_is_best(pfn_t near, unsigned nr)
 {
-	return free_resident < nr || (near < nr_frames && frames[near].resident);
+	return free_resident < nr || (near < nr_frames && READ_ONCE(frames[near].resident));
 }
 
 /* One attempt at 1..@nr frames, or, with @exact, a run of exactly @nr (a power of two). */
@@ -651,7 +651,7 @@ bool frame_is_resident(pfn_t pfn)
 void frames_set_resident(pfn_t pfn, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++)
-		frames[pfn + i].resident = true;
+		WRITE_ONCE(frames[pfn + i].resident, true); /* the allocator looks at neighbours */
 }
 
 /* What there is from @at on; the length of data that begins behind @end is not asked for. */

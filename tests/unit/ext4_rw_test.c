@@ -10,48 +10,13 @@
 #include <unistd.h>
 
 #include "sentry/abi/fcntl.h"
+#include "tests/unit/ext4_rw_fixture.h"
 #include "tests/unit/fs_fixture.h"
 #include "vfs/ext4/ext4.h"
 #include "vfs/ext4/ext4_trace.h"
 #include "vfs/super.h"
 
 TestSuite(ext4_rw, .timeout = 800);
-
-static struct strbuf why;
-static char src[100], img[100];
-static struct super_block *sb;
-
-static void names_set(void)
-{
-	fx_init();
-	snprintf(src, sizeof(src), "%s/src/t", fx_tmpdir());
-	snprintf(img, sizeof(img), "%s/img", fx_tmpdir());
-}
-
-static void mkfs(const char *opts, const char *size)
-{
-	fx_run("rm -f %s; mke2fs -q -F -E root_owner %s %s %s >/dev/null 2>&1", img, opts, img, size);
-}
-
-static void image_mount(void)
-{
-	strbuf_reset(&why);
-	sb = ext4_open_image_rw(img, 0, &why);
-	fx_check(!IS_ERR(sb), "open: %s", strbuf_str(&why));
-	fx_root(sb);
-}
-
-static void image_check(const char *when)
-{
-	fx_check(fx_try("e2fsck -fn %s > %s/fsck 2>&1", img, fx_tmpdir()) || (fx_run("cat %s/fsck >&2", fx_tmpdir()), false),
-		 "e2fsck: %s", when);
-}
-
-static void image_unmount(const char *when)
-{
-	fx_unroot();
-	image_check(when);
-}
 
 static const struct format {
 	const char *opts, *size;
@@ -284,39 +249,6 @@ Test(ext4_rw, many_subdirectories)
 }
 
 /* --- space --- */
-
-static int fill(const char *name, size_t len)
-{
-	static char data[65536];
-	struct file *f = filp_open(name, LINUX_O_RDWR | LINUX_O_CREAT, 0644);
-	int64_t n = 0;
-	int err;
-
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	memset(data, 'x', sizeof(data));
-	for (uint64_t pos = 0; pos < len; pos += n) {
-		n = kernel_write(f, data, MIN(len - pos, sizeof(data)), pos);
-		if (n < 0)
-			break;
-	}
-	err = vfs_fsync(f, false);
-	fput(f);
-	return n < 0 ? n : err;
-}
-
-static int64_t file_size_of(const char *name)
-{
-	struct kstat st;
-	struct path p;
-	int err = path_lookupat(LINUX_AT_FDCWD, name, 0, &p);
-
-	if (err)
-		return err;
-	err = vfs_getattr(&p, &st);
-	path_put(&p);
-	return err ? err : (int64_t)st.size;
-}
 
 /* What was written before space ran out is there; what was refused left nothing; what is removed gives its space back. */
 Test(ext4_rw, out_of_space)
@@ -660,162 +592,6 @@ Test(ext4_rw, overlay_file)
 		mkfs("-t ext4 -b 4096 -U random", "64M");
 		strbuf_reset(&why);
 		cr_assert_eq(PTR_ERR(ext4_open_image_overlay(img, over, 0, &why)), -LINUX_ESTALE, "%s", strbuf_str(&why));
-	}
-}
-
-/* --- the host --- */
-
-/*
- * The host's disk is full before the image is: the guest is told, nothing is torn, and what was synchronised is there when the
- * image is recovered on a disk with room.
- */
-Test(ext4_rw, host_disk_full)
-{
-	char mnt[120], inner[140];
-	int err = 0;
-
-	names_set();
-	if (geteuid())
-		return;
-	snprintf(mnt, sizeof(mnt), "%s/mnt", fx_tmpdir());
-	snprintf(inner, sizeof(inner), "%s/img", mnt);
-	if (!fx_try("mkdir %s && mount -t tmpfs -o size=12m none %s", mnt, mnt))
-		return;
-	mkfs("-t ext4 -b 4096 -J size=4 -E lazy_itable_init=1", "64M");
-	fx_run("cp --sparse=always %s %s", img, inner);
-	sb = ext4_open_image_rw(inner, 0, &why);
-	fx_check(!IS_ERR(sb), "open: %s", strbuf_str(&why));
-	fx_root(sb);
-	cr_assert_eq(fill("/first", 100000), 0);
-	for (unsigned i = 0; i < 40 && !err; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "/f%u", i);
-		err = fill(name, 1000000);
-	}
-	cr_assert(err == -LINUX_ENOSPC || err == -LINUX_EIO || err == -LINUX_EROFS, "%d", err);
-	cr_assert_eq(file_size_of("/first"), 100000);
-	fx_unroot();
-	fx_run("cp --sparse=always %s %s; umount %s", inner, img, mnt);
-	fx_run("e2fsck -p %s >/dev/null; test $? -le 1", img);
-	image_check("host full");
-	image_mount();
-	cr_assert_eq(file_size_of("/first"), 100000);
-	image_unmount("host full, again");
-}
-
-static uint64_t fault_rnd;
-static unsigned fault_one_in;
-static bool fault_kinds[3];
-
-static int fault(enum ext4_io what, uint64_t off, size_t len)
-{
-	(void)off, (void)len;
-	if (!fault_kinds[what] || fx_random(&fault_rnd) % fault_one_in)
-		return 0;
-	return what == EXT4_IO_READ || fx_random(&fault_rnd) % 2 ? -LINUX_EIO : -LINUX_ENOSPC;
-}
-
-static void faulty_op(unsigned i)
-{
-	char name[32], other[32];
-	struct file *f;
-
-	snprintf(name, sizeof(name), "/d%u/f%u", (unsigned)(fx_random(&fault_rnd) % 3), (unsigned)(fx_random(&fault_rnd) % 40));
-	snprintf(other, sizeof(other), "/d%u/f%u", (unsigned)(fx_random(&fault_rnd) % 3), (unsigned)(fx_random(&fault_rnd) % 40));
-	switch (i % 7) {
-	case 0:
-		(void)do_unlinkat(LINUX_AT_FDCWD, name);
-		break;
-	case 1:
-		(void)do_renameat2(LINUX_AT_FDCWD, name, LINUX_AT_FDCWD, other, 0);
-		break;
-	case 2:
-		(void)do_linkat(LINUX_AT_FDCWD, name, LINUX_AT_FDCWD, other, 0);
-		break;
-	case 3:
-		(void)sb_sync(sb);
-		break;
-	case 4:
-		f = filp_open(name, LINUX_O_RDWR, 0);
-		if (IS_ERR(f))
-			break;
-		(void)file_truncate(f, fx_random(&fault_rnd) % 200000);
-		(void)vfs_fallocate(f, fx_random(&fault_rnd) % 2 ? LINUX_FALLOC_FL_COLLAPSE_RANGE : LINUX_FALLOC_FL_INSERT_RANGE,
-				    4096, 8192);
-		mapping_drop_clean(&f->inode->mapping);
-		fput(f);
-		break;
-	default:
-		(void)fill(name, fx_random(&fault_rnd) % 300000);
-	}
-}
-
-/*
- * Errors of the host, now and then, of each kind: what was synchronised before is there, nothing crashes, and the image is
- * recovered.  Reads that fail only fail what asked; after a write of the log or a flush that failed nothing is written any more.
- */
-Test(ext4_rw, host_errors)
-{
-	names_set();
-	for (unsigned round = 0; round < 24; round++) {
-		mkfs(round % 2 ? "-t ext4 -b 1024" : "-t ext4 -b 4096", "32M");
-		image_mount();
-		for (unsigned i = 0; i < 3; i++)
-			cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, i == 0 ? "/d0" : i == 1 ? "/d1" : "/d2", 0755), 0);
-		cr_assert_eq(fill("/kept", 123456), 0);
-		cr_assert_eq(sb_sync(sb), 0);
-		fault_rnd = round;
-		fault_one_in = 3 + round * 4;
-		for (unsigned i = 0; i < 3; i++)
-			fault_kinds[i] = round % 4 == 3 || round % 4 == i;
-		ext4_image_fault = fault;
-		for (unsigned i = 0; i < 400; i++)
-			faulty_op(i);
-		(void)sb_sync(sb);
-		fx_unroot();
-		ext4_image_fault = NULL;
-		fx_run("e2fsck -p %s >%s/fsck 2>&1; test $? -le 1 || { cat %s/fsck; false; } >&2", img, fx_tmpdir(), fx_tmpdir());
-		image_check("host errors");
-		image_mount();
-		cr_assert_eq(file_size_of("/kept"), 123456);
-		image_unmount("host errors, again");
-	}
-}
-
-/* Someone makes the image shorter: who writes is told, and it does not grow again unnoticed. */
-Test(ext4_rw, image_cut)
-{
-	int err = 0;
-
-	names_set();
-	mkfs("-t ext4 -b 4096", "64M");
-	image_mount();
-	cr_assert_eq(fill("/first", 100000), 0);
-	fx_run("truncate -s 20M %s", img);
-	for (unsigned i = 0; i < 10 && !err; i++)
-		err = fill("/more", 1000000);
-	cr_assert(err == -LINUX_EIO || err == -LINUX_EROFS, "%d", err);
-	cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/d", 0755), -LINUX_EROFS);
-	fx_unroot();
-}
-
-/* Damage that is met while the image is written is marked in it; with errors=remount-ro nothing is written any more. */
-Test(ext4_rw, damage_met)
-{
-	names_set();
-	for (unsigned ro = 0; ro < 2; ro++) {
-		fx_run("rm -rf %s %s; mkdir -p %s/d; touch %s/d/f", src, img, src, src);
-		fx_run("mke2fs -q -F -t ext4 -b 4096 -O ^metadata_csum -d %s %s 64M >/dev/null 2>&1 && tune2fs -e %s %s >/dev/null && "
-		       "debugfs -w -R 'set_inode_field /d block[2] 0xfffffff0' %s >/dev/null 2>&1 && "
-		       "debugfs -w -R 'set_inode_field /d block[5] 0xfffffff0' %s >/dev/null 2>&1", src, img,
-		       ro ? "remount-ro" : "continue", img, img, img);
-		image_mount();
-		cr_assert_eq(file_size_of("/d/f"), -LINUX_EUCLEAN);
-		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, "/e", 0755), ro ? -LINUX_EROFS : 0);
-		fx_unroot();
-		if (!ro)
-			fx_run("dumpe2fs -h %s 2>/dev/null | grep -q 'clean with errors'", img);
 	}
 }
 

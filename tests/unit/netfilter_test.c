@@ -32,6 +32,7 @@ static const uint8_t *ip(const char *text)
 
 	cr_assert_null(policy_add_rule(tmp, true, text), "%s", text);
 	memcpy(ret, tmp->rules[0].addr, 16);
+	free(tmp->rules[0].name);
 	free(tmp);
 	return ret;
 }
