@@ -134,6 +134,11 @@ int may_delete_in(struct inode *dir, struct dentry *victim, bool is_dir);
 /* ops->mknod with vfs_mknod's checks; umask and default ACL are applied. */
 struct inode *dir_mknod(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev);
 
+/* --- rename.c --- */
+
+/* rename(2) of a name in one directory of a super block to one in another, both borrowed and unlocked. */
+int dir_rename(struct dentry *old_dir, const char *old_name, struct dentry *new_dir, const char *new_name, unsigned flags);
+
 /* --- open.c --- */
 
 /* @f: the open file it is done through, or NULL for truncate(2). */

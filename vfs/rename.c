@@ -5,6 +5,8 @@
  * Both directories are locked, the ancestor first; across directories s->rename_lock keeps the shape of the tree still,
  * so that "is one below the other" stays true while we look.
  */
+#include <string.h>
+
 #include "vfs/fsnotify.h"
 #include "vfs/internal.h"
 
@@ -187,6 +189,37 @@ out:
 		inode_put(moved);
 	if (other)
 		inode_put(other);
+	return err;
+}
+
+int dir_rename(struct dentry *old_dir, const char *old_name, struct dentry *new_dir, const char *new_name, unsigned flags)
+{
+	struct dentry *trap = lock_rename(old_dir, new_dir), *old, *new;
+	struct inode *moved = NULL, *replaced = NULL;
+	int err = 0;
+
+	old = lookup_one_locked(old_dir, old_name, strlen(old_name));
+	new = lookup_one_locked(new_dir, new_name, strlen(new_name));
+	if (IS_ERR(old) || IS_ERR(new))
+		err = IS_ERR(old) ? (int)PTR_ERR(old) : (int)PTR_ERR(new);
+	else if (!old->inode || (flags & LINUX_RENAME_EXCHANGE && !new->inode))
+		err = -LINUX_ENOENT;
+	else if (old == trap || new == trap)
+		err = -LINUX_EINVAL;
+	if (!err) {
+		moved = inode_get(old->inode);
+		replaced = new->inode ? inode_get(new->inode) : NULL;
+		err = rename_locked(old_dir, old, old_name, new_dir, new, new_name, flags);
+	}
+	unlock_rename(old_dir, new_dir);
+	if (!IS_ERR(old))
+		dentry_put(old);
+	if (!IS_ERR(new))
+		dentry_put(new);
+	if (moved)
+		inode_put(moved);
+	if (replaced)
+		inode_put(replaced);
 	return err;
 }
 
