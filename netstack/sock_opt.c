@@ -129,6 +129,12 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		sk->peek_off = v;
 		mutex_unlock(&sk->iolock);
 		return 0;
+	case LINUX_SO_PASSSEC:
+		/* There is no security module whose labels could come. */
+		if (sk->family != LINUX_AF_UNIX && sk->family != LINUX_AF_NETLINK)
+			return -LINUX_EOPNOTSUPP;
+		sk->passsec = v;
+		return 0;
 	case LINUX_SO_TIMESTAMP:
 		sk->timestamp = v;
 		return 0;
@@ -303,7 +309,7 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		return sk->family == LINUX_AF_UNIX || sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6 ?
 			       get_int(val, len, sk->peek_off) : -LINUX_EOPNOTSUPP;
 	case LINUX_SO_PASSSEC:
-		return sk->family == LINUX_AF_UNIX ? get_int(val, len, 0) : -LINUX_EOPNOTSUPP;
+		return sk->family == LINUX_AF_UNIX ? get_int(val, len, sk->passsec) : -LINUX_EOPNOTSUPP;
 	case LINUX_SO_PRIORITY:
 		return get_int(val, len, sk->priority);
 	case LINUX_SO_MARK:

@@ -169,7 +169,7 @@ struct sock {
 	atomic_ulong wmem;	/* bytes of this sock's messages that sit in receivers' queues */
 	int sndbuf, rcvbuf, rcvlowat; /* as set, doubled as Linux does */
 	int64_t rcvtimeo, sndtimeo; /* ns; -1: none */
-	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
+	bool passcred, passsec, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
 	int priority, mark;
 	int bound_if;		/* SO_BINDTODEVICE; 0: none */
 	struct linux_linger linger;

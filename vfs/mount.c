@@ -14,6 +14,8 @@
 #define MOUNT_HASH_BITS 8
 
 struct mutex namespace_lock = MUTEX_INIT;
+atomic_ulong mount_events;
+struct waitq mount_events_wait = WAITQ_INIT(mount_events_wait);
 static LIST_HEAD(unmounted); /* namespace_lock; by ns_link, each with the tree's reference */
 
 static struct mount *mount_table[1 << MOUNT_HASH_BITS]; /* dcache_lock */
@@ -84,6 +86,8 @@ void namespace_unlock(struct mutex **lock)
 	list_for_each_entry_safe(m, tmp, &unmounted, ns_link)
 		list_move_tail(&m->ns_link, &gone);
 	mutex_unlock(*lock);
+	atomic_fetch_add(&mount_events, 1);
+	waitq_wake(&mount_events_wait, 0);
 	list_for_each_entry_safe(m, tmp, &gone, ns_link) {
 		list_del(&m->ns_link);
 		mount_put(m);

@@ -14,6 +14,10 @@ struct mnt_namespace {
 	unsigned nr_mounts;	 /* namespace_lock */
 };
 
+/* Changes of mounts, in whatever namespace, and who waits for them: for poll on /proc/PID/mountinfo. */
+extern atomic_ulong mount_events;
+extern struct waitq mount_events_wait;
+
 #define MOUNTS_MAX 100000 /* fs.mount-max */
 
 /* Flags of a mount, as against those of its super block. */

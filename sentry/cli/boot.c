@@ -24,6 +24,7 @@
 #include "vfs/devpts/conpty.h"
 
 #define DEFAULT_GRACE_NS (30 * 1000000000LL)
+#define HELPER_PATIENCE_NS (5 * 1000000000LL)
 #define DEFAULT_CMDLINE "console=ttyS0"
 #define BOOT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -264,6 +265,21 @@ static int supervise(pid_t child)
 	}
 }
 
+/*
+ * The dead machine's helpers are this process's children now, and end by themselves; the next machine wants their ports.  Who is still
+ * there after a while is left alone.
+ */
+static void reap_helpers(void)
+{
+	deadline_t deadline = deadline_after(HELPER_PATIENCE_NS);
+	int status;
+	pid_t pid;
+
+	while ((pid = host_waitpid(-1, &status, 1 /* WNOHANG */)) >= 0 && monotonic_ns() < deadline)
+		if (!pid)
+			host_nanosleep(1000000);
+}
+
 /* Returns in the child, as often as a machine is wanted. */
 static struct restart *machines(void)
 {
@@ -276,6 +292,7 @@ static struct restart *machines(void)
 	if (host_mmap(NULL, PAGE_SIZE, LINUX_PROT_READ | LINUX_PROT_WRITE, LINUX_MAP_SHARED | LINUX_MAP_ANONYMOUS, -1, 0, &shared))
 		host_exit_group(cli_error("out of memory"));
 	r = shared;
+	host_prctl(36 /* PR_SET_CHILD_SUBREAPER */, 1, 0, 0, 0);
 	do {
 		atomic_store(&r->wanted, false);
 		host_sigprocmask(LINUX_SIG_BLOCK, FORWARDED | LINUX_SIGMASK(LINUX_SIGCHLD), &mask);
@@ -290,6 +307,8 @@ static struct restart *machines(void)
 		if (child < 0)
 			host_exit_group(cli_error("cannot make a process: %s", cli_strerror(child)));
 		status = supervise(child);
+		if (atomic_load(&r->wanted))
+			reap_helpers();
 	} while (atomic_load(&r->wanted));
 	rundir_note_status(status);
 	host_exit_group(status);

@@ -284,7 +284,7 @@ static int clone_link_locked(struct task *child, const struct clone_request *req
 	mutex_assert_held(&tg->siglock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
-	err = cgroup_fork_locked(tg, current->tg, !thread);
+	err = cgroup_fork_locked(tg, req->cgroup ? req->cgroup : current->tg->cgroup, !thread);
 	if (err) {
 		pids_uncharge_locked();
 		return err;

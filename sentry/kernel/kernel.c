@@ -72,7 +72,7 @@ static int init_task_link(struct task *t)
 	MUTEX_GUARD(&pids_lock);
 	if (!pids_charge_locked())
 		return -LINUX_EAGAIN;
-	if (cgroup_fork_locked(tg, NULL, true)) {
+	if (cgroup_fork_locked(tg, &cgroup_root, true)) {
 		pids_uncharge_locked();
 		return -LINUX_EAGAIN;
 	}

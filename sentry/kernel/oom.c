@@ -6,6 +6,8 @@
 #include "sentry/base/log.h"
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/task.h"
+#include "sentry/mm/memcg.h"
+#include "vfs/cgroup/cgroup.h"
 
 /* So often a copy to or from the guest waits for a victim: it may hold a lock that the victim needs to end. */
 #define OOM_MAX_TRIES 50
@@ -40,8 +42,8 @@ static bool oom_is_dying(struct tgroup *tg)
 	return atomic_load(&tg->flags) & TG_EXITING;
 }
 
-/* The victim with a reference, NULL for none; *ret_dying: somebody is on the way out already. */
-static struct tgroup *oom_choose(uint64_t total, bool *ret_dying)
+/* The victim of those that @mc (NULL: all) pays for, with a reference, NULL for none; *ret_dying: somebody is on the way out already. */
+static struct tgroup *oom_choose(const struct memcg *mc, uint64_t total, bool *ret_dying)
 {
 	struct tgroup *best = NULL, *tg;
 	int64_t best_score = INT64_MIN, score;
@@ -50,7 +52,7 @@ static struct tgroup *oom_choose(uint64_t total, bool *ret_dying)
 	*ret_dying = false;
 	for (; (tg = tgroup_next_get(tgid)); tgroup_put(tg)) {
 		tgid = tg->pid->nr + 1;
-		score = oom_score(tg, total);
+		score = !mc || memcg_is_below(READ_ONCE(tg->memcg), mc) ? oom_score(tg, total) : INT64_MIN;
 		if (score == INT64_MIN)
 			continue;
 		if (oom_is_dying(tg)) {
@@ -70,6 +72,7 @@ void oom_kill(void)
 {
 	static struct mutex oom_lock = MUTEX_INIT;
 	PID_VIEW_GUARD(NULL);
+	struct memcg *mc = memcg_blocker();
 	struct frame_stats stats;
 	struct tgroup *victim;
 	struct task *leader;
@@ -78,15 +81,22 @@ void oom_kill(void)
 
 	mutex_lock(&oom_lock);
 	frame_get_stats(&stats);
-	victim = oom_choose(stats.limit, &dying);
+	if (mc) {
+		struct memcg now;
+
+		memcg_get(mc, &now);
+		stats.limit = now.max;
+	}
+	victim = oom_choose(mc, stats.limit, &dying);
 	if (victim && !dying) {
 		leader = tgroup_leader_get(victim);
 		if (leader)
 			task_comm(leader, comm);
 		task_put(leader);
-		log_warn("out of memory (limit %lu MiB): killing process %d (%s)",
-			 (unsigned long)(stats.limit >> (20 - PAGE_SHIFT)), victim->pid->nr, comm);
-		signal_kill_tgroup(victim);
+		log_warn("out of memory (limit %lu MiB%s): killing process %d (%s)",
+			 (unsigned long)(stats.limit >> (20 - PAGE_SHIFT)), mc ? " of its cgroup" : "", victim->pid->nr, comm);
+		if (!mc || !cgroup_oom_killed(mc))
+			signal_kill_tgroup(victim);
 	} else if (!victim && !dying) {
 		/* Everybody is protected: the one who asks can't go on. */
 		log_warn("out of memory (limit %lu MiB), and no process may be killed but %d",

@@ -21,6 +21,8 @@
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
+#include "sentry/mm/frame.h"
+#include "sentry/mm/memcg.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 
@@ -45,6 +47,9 @@ enum { NR_rt_sigreturn = 15, NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clon
 
 /* This often the same instruction may fault at the same address, although each time mm says that the page is there. */
 #define MAX_SAME_FAULT 1000
+
+/* What a fault over memory.high costs. */
+#define HIGH_PAUSE_NS (5 * 1000000LL)
 
 #define VSYSCALL_ADDR 0xffffffffff600000UL
 #define VSYSCALL_STEP 0x400
@@ -361,6 +366,7 @@ static void task_become_current(struct task *t)
 	sleeper_set_self(&t->sleeper);
 	trace_thread_init(task_tid(t));
 	current_net = t->nsproxy->net;
+	current_memcg = &t->tg->memcg;
 	pid_view_swap(pid_ns_of(t->tg->pid));
 }
 
@@ -373,6 +379,7 @@ static void task_forget_current(void)
 	current_files = NULL;
 	current_fs = NULL;
 	current_net = NULL;
+	current_memcg = NULL;
 	pid_view = NULL;
 }
 
@@ -388,12 +395,25 @@ static void task_first_run(struct task *t)
 		t->set_child_tid = 0;
 }
 
+/* Over memory.high: what can be freed is, and the allocating goes on slowly, so that somebody can do something about it. */
+static void task_slow_down(void)
+{
+	frame_make_room(64);
+	sleeper_sleep(SLEEP_INTERRUPTIBLE, deadline_after(HIGH_PAUSE_NS));
+}
+
 void task_run(struct task *t)
 {
 	struct platform_stop stop;
 
 	task_become_current(t);
 	task_first_run(t);
+	/* A member of a frozen cgroup. */
+	if (atomic_load(&t->tg->held)) {
+		mutex_lock(&t->tg->siglock);
+		signal_recalc_locked(t);
+		mutex_unlock(&t->tg->siglock);
+	}
 	while (!t->must_exit) {
 		if (atomic_load(&t->sleeper.interrupted) || t->restore_sigmask) {
 			signal_deliver();
@@ -401,6 +421,8 @@ void task_run(struct task *t)
 		}
 		task_enter_guest(t, &stop);
 		task_handle_stop(t, &stop);
+		if (unlikely(memcg_take_high()))
+			task_slow_down();
 	}
 	do_exit(t->exit_code);
 	acct_thread_end(t);

@@ -36,7 +36,7 @@ void signal_wake_up(struct task *t, bool kill)
 
 static bool signal_has_work(struct task *t)
 {
-	return ((t->pending.signal | t->tg->shared_pending.signal) & ~t->blocked) ||
+	return atomic_load(&t->tg->held) || ((t->pending.signal | t->tg->shared_pending.signal) & ~t->blocked) ||
 	       (t->jobctl & (JOBCTL_STOP_PENDING | JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY));
 }
 
@@ -44,6 +44,25 @@ void signal_recalc_locked(struct task *t)
 {
 	mutex_assert_held(&t->tg->siglock);
 	atomic_store(&t->sleeper.interrupted, signal_has_work(t));
+}
+
+void tgroup_hold(struct tgroup *tg, unsigned bits, bool on)
+{
+	struct task *t;
+
+	MUTEX_GUARD(&tg->siglock);
+	if (on == ((atomic_load(&tg->held) & bits) == bits))
+		return;
+	if (on)
+		atomic_fetch_or(&tg->held, bits);
+	else
+		atomic_fetch_and(&tg->held, ~bits);
+	list_for_each_entry(t, &tg->threads, thread_link) {
+		if (on)
+			signal_wake_up(t, false);
+		else
+			sleeper_wake(&t->sleeper);
+	}
 }
 
 bool signal_pending(void)

@@ -189,4 +189,7 @@ void signal_deliver(void);
 /* Sets the exit of the whole process with wait status @status (code << 8, or signal | 0x80).  siglock held. */
 void tgroup_exit_start_locked(struct tgroup *tg, int status);
 
+/* Keeps the tasks of @tg from running, but for dying, while any of TG_HELD_* is set; pids_lock held. */
+void tgroup_hold(struct tgroup *tg, unsigned bits, bool on);
+
 #endif

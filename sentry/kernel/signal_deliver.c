@@ -10,6 +10,7 @@
 #include "sentry/kernel/sigframe.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/wait.h"
+#include "vfs/cgroup/cgroup.h"
 
 #define SYSCALL_INSN_SIZE 2
 #define NR_restart_syscall 219
@@ -100,6 +101,24 @@ static bool signal_stop(int sig)
 	return true;
 }
 
+/*
+ * Frozen, or out of time: the task sleeps until it is let go or must die.  siglock is held, and dropped.  As in Linux, a signal that comes
+ * meanwhile is taken afterwards.
+ */
+static void task_sleep_held(void)
+{
+	struct task *me = current;
+	struct tgroup *tg = me->tg;
+
+	atomic_store(&me->is_held, true);
+	mutex_unlock(&tg->siglock);
+	if (atomic_load(&tg->held) & TG_HELD_FROZEN)
+		cgroup_frozen_changed(tg);
+	while (atomic_load(&tg->held) && !atomic_load(&me->sleeper.killed))
+		sleeper_sleep(SLEEP_KILLABLE, NO_DEADLINE);
+	atomic_store(&me->is_held, false);
+}
+
 /* --- taking signals --- */
 
 /* Tells the parent of a stop or continuation that SIGCONT found.  True: siglock was dropped. */
@@ -188,6 +207,10 @@ static enum signal_action signal_take_one(struct linux_sigaction *ret_sa, struct
 		mutex_unlock(&tg->siglock);
 		task_exit_request(tg->flags & TG_EXITING ? tg->group_exit_code : LINUX_SIGKILL);
 		return ACT_EXIT;
+	}
+	if (unlikely(atomic_load(&tg->held)) && !atomic_load(&t->sleeper.killed)) {
+		task_sleep_held();
+		return ACT_AGAIN;
 	}
 	if ((t->jobctl & JOBCTL_STOP_PENDING) && signal_stop(0))
 		return ACT_AGAIN;

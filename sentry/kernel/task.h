@@ -77,6 +77,10 @@ enum tgroup_flags {
 	TG_FORKED_NOEXEC = 0x100, /* has not called exec since fork: setpgid by the parent is allowed */
 };
 
+/* tg->held */
+#define TG_HELD_FROZEN 1U    /* cgroup.freeze */
+#define TG_HELD_THROTTLED 2U /* cpu.max */
+
 /* How an interrupted call goes on after restart_syscall(2). */
 struct restart_block {
 	int64_t (*fn)(struct restart_block *rb); /* NULL: -EINTR */
@@ -173,6 +177,8 @@ struct tgroup {
 
 	struct cgroup *cgroup;		/* cgroup_lock (vfs/cgroup); a reference; NULL before the process is linked */
 	bool cgroup_left;		/* cgroup_lock; ended: no member any more */
+	struct memcg *memcg;		/* memcg_lock; who pays for what it allocates; borrowed from the cgroup */
+	atomic_uint held;		/* siglock to change; TG_HELD_*: its tasks do not run */
 };
 
 /* A thread. */
@@ -228,6 +234,8 @@ struct task {
 		atomic_uint changes;	/* any thread, with siglock */
 		atomic_bool sigmask;	/* the guest may have another mask than `blocked` */
 	} answers;			/* what the platform was last told; answers.c */
+
+	atomic_bool is_held;		/* sleeps because of tg->held */
 
 	/* Signals; siglock, but blocked may be read by its own thread without */
 	linux_sigset_t blocked, real_blocked /* sigtimedwait */, saved_sigmask;
@@ -458,6 +466,7 @@ struct clone_request {
 	uaddr_t stack;		/* new stack pointer, 0: the parent's */
 	uaddr_t tls, parent_tid, child_tid, pidfd;
 	int set_tid;		/* 0 or the number wanted */
+	struct cgroup *cgroup;	/* where a process begins; borrowed; NULL: the parent's */
 };
 /* Makes a task and starts it.  Its tid, or -errno. */
 int64_t kernel_clone(const struct clone_request *req);

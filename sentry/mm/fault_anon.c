@@ -7,6 +7,7 @@
  * in the same vma; those that nobody touches count nowhere (ahead.c).
  */
 #include "sentry/mm/fault.h"
+#include "sentry/mm/memcg.h"
 
 #define ANON_WINDOW PT_SLOTS   /* most pages of new anonymous memory at once */
 #define ANON_RUN_MIN 4	       /* a shorter run is no pattern yet */
@@ -114,6 +115,7 @@ void mm_anon_ahead(struct mm *mm, const struct vma *v, uaddr_t start, uaddr_t en
 	if (vma_backing(v) || !(v->flags & VM_WRITE) || (v->flags & (VM_SHARED | VM_GROWSDOWN | VM_STACK | VM_SPECIAL | VM_LOCKED)))
 		return;
 	frame_get_stats(&st);
+	memcg_narrow(&st.limit, &st.used);
 	if (give_max(&st) < ANON_MMAP)
 		return;
 	r.nr = MIN(MIN(end, pt_leaf_end(start)) - start, ANON_MMAP * PAGE_SIZE) >> PAGE_SHIFT;
@@ -195,6 +197,7 @@ enum step fault_anon(struct fault *ft)
 
 	ft->f->what = "anon";
 	frame_get_stats(&st);
+	memcg_narrow(&st.limit, &st.used);
 	if (run < ANON_RUN_MIN) {
 		anon_window(ft, &st, &r);
 	} else {

@@ -23,6 +23,7 @@
 #include "sentry/base/lock.h"
 #include "sentry/base/log.h"
 #include "sentry/base/timer.h"
+#include "sentry/mm/memcg.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -71,7 +72,7 @@
 
 struct frame {
 	atomic_int refs;      /* 0: free */
-	uint32_t next, prev;  /* head: list of free runs; frame_lock */
+	uint32_t next, prev;  /* head: list of free runs; frame_lock.  In use: next is the memcg's id */
 	uint16_t nr_resident; /* head: resident frames in the run; frame_lock */
 	uint8_t head;	      /* 1 + order of the free run that starts here, else 0; frame_lock */
 	bool resident;	      /* frame_lock; the holder's while in use */
@@ -83,6 +84,7 @@ bool (*frame_drop_ahead)(void);
 bool (*frame_unmap_files)(void);
 
 static struct mutex frame_lock = MUTEX_INIT;
+struct mutex *const memcg_lock = &frame_lock;
 static struct frame *frames;
 static char *memory;
 static int memory_fd = -1;
@@ -494,8 +496,9 @@ static bool near_is_best(pfn_t near, unsigned nr)
 /* One attempt at 1..@nr frames, or, with @exact, a run of exactly @nr (a power of two). */
 static unsigned alloc_locked(unsigned nr, bool exact, pfn_t near, pfn_t *ret_pfn)
 {
-	uint64_t room = limit > used ? limit - used : 0;
+	uint64_t room = MIN(limit > used ? limit - used : 0, memcg_room_locked(nr));
 	unsigned n = 0;
+	uint16_t id;
 
 	if (room < nr) {
 		if (exact || !room)
@@ -518,6 +521,9 @@ static unsigned alloc_locked(unsigned nr, bool exact, pfn_t near, pfn_t *ret_pfn
 		}
 	}
 	used += n;
+	id = memcg_charge_locked(n);
+	for (unsigned i = 0; i < n; i++)
+		frames[*ret_pfn + i].next = id;
 	idle_resident = MIN(idle_resident, free_resident);
 	return n;
 }
@@ -584,6 +590,9 @@ static void free_run_locked(uint64_t pfn, unsigned nr)
 	bool resident = frames[pfn].resident;
 
 	used -= nr;
+	for (unsigned i = 0; i < nr; i++)
+		if (frames[pfn + i].next)
+			memcg_uncharge_locked((uint16_t)frames[pfn + i].next, 1);
 	free_resident += resident ? nr : 0;
 	while (nr) {
 		unsigned order = MIN(order_below(nr), pfn ? (unsigned)__builtin_ctzll(pfn) : (unsigned)FRAME_MAX_ORDER);

@@ -11,6 +11,7 @@
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
+#include "vfs/cgroup/cgroup.h"
 
 /* --- numbers --- */
 
@@ -107,9 +108,8 @@ static int clone3_check(const struct linux_clone_args *a, size_t size)
 		return -LINUX_EINVAL;
 	if (!a->set_tid != !a->set_tid_size || a->set_tid_size > 32)
 		return -LINUX_EINVAL;
-	/* There are no cgroup descriptors to start in. */
-	if (a->flags & LINUX_CLONE_INTO_CGROUP)
-		return a->cgroup > INT32_MAX || size < sizeof(*a) ? -LINUX_EINVAL : -LINUX_EBADF;
+	if (a->flags & LINUX_CLONE_INTO_CGROUP && (a->cgroup > INT32_MAX || size < sizeof(*a)))
+		return -LINUX_EINVAL;
 	return 0;
 }
 
@@ -118,6 +118,7 @@ SYSCALL_DEFINE2(clone3, uaddr_t, uargs, size_t, size)
 	struct linux_clone_args a = { 0 };
 	struct clone_request req;
 	int32_t set_tid = 0;
+	int64_t ret;
 	int err;
 
 	if (size > PAGE_SIZE)
@@ -147,7 +148,14 @@ SYSCALL_DEFINE2(clone3, uaddr_t, uargs, size_t, size)
 		.tls = a.tls, .parent_tid = a.parent_tid, .child_tid = a.child_tid, .pidfd = a.pidfd,
 		.set_tid = set_tid,
 	};
-	return kernel_clone(&req);
+	if (!(a.flags & LINUX_CLONE_INTO_CGROUP))
+		return kernel_clone(&req);
+	req.cgroup = cgroup_for_clone((int)a.cgroup);
+	if (IS_ERR(req.cgroup))
+		return PTR_ERR(req.cgroup);
+	ret = kernel_clone(&req);
+	cgroup_put(req.cgroup);
+	return ret;
 }
 
 /* --- exec and exit --- */

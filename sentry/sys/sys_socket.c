@@ -275,7 +275,8 @@ SYSCALL_DEFINE5(getsockopt, int, fd, int, level, int, name, uaddr_t, uval, uaddr
 	err = sock_getsockopt(sk, level, name, val, &len);
 	if (err)
 		return err;
-	if (copy_to_user(uval, val, len))
+	/* Some options tell a length that is more than was asked for. */
+	if (copy_to_user(uval, val, MIN(len, (unsigned)room)))
 		return -LINUX_EFAULT;
 	return put_user((int32_t)len, ulen, int32_t);
 }

@@ -10,7 +10,7 @@ in_cgroups()
 }
 
 [ "$(guest -- id -u)" = 0 ] || skip "mounting needs root"
-is "the root" "cgroup.controllers cgroup.max.depth cgroup.max.descendants cgroup.procs cgroup.stat cgroup.subtree_control cgroup.threads cpu.stat pids 0::/" \
+is "the root" "cgroup.controllers cgroup.max.depth cgroup.max.descendants cgroup.procs cgroup.stat cgroup.subtree_control cgroup.threads cpu.stat cpu memory pids 0::/" \
 	"$(in_cgroups 'ls; cat cgroup.controllers /proc/self/cgroup' | tr '\n' ' ' | sed 's/ $//')"
 is "a member" "0::/a populated 1 frozen 0 populated 0 frozen 0" \
 	"$(in_cgroups 'mkdir a; (echo 0 >a/cgroup.procs; exec sh -c "cat /proc/self/cgroup a/cgroup.events"); cat a/cgroup.events' | tr '\n' ' ' | sed 's/ $//')"
@@ -34,4 +34,45 @@ c = subprocess.Popen([\"sh\", \"-c\", \"echo 0 >a/cgroup.procs; sleep 1\"])
 print(\"POLLPRI\" if p.poll(100000) else \"nothing\")
 print(\"modified\" if select.select([i], [], [], 100)[0] else \"nothing\")
 c.wait()"' | tr '\n' ' ' | sed 's/ $//')"
+
+hog='import sys
+x = []
+for i in range(int(sys.argv[1])): x.append(bytes([120]) * 1048576)
+print(len(x) and chr(100) + chr(111) + chr(110) + chr(101))'
+is "memory.max kills inside, and tells" "137 oom 1 oom_kill 1 oom_group_kill 0 peak" \
+	"$(in_cgroups 'echo +memory >cgroup.subtree_control; mkdir a; echo 32M >a/memory.max; (sh -c "echo 0 >a/cgroup.procs; exec python3 -c \"\$0\" 100" "'"$hog"'") 2>/dev/null; echo $?
+	grep -x "oom.*" a/memory.events; [ $(cat a/memory.peak) -le 33554432 ] && echo peak' | grep -v '^sentry:\|Killed' | tr '\n' ' ' | sed 's/ $//')"
+is "below it, nobody is killed" "done 0" \
+	"$(in_cgroups 'echo +memory >cgroup.subtree_control; mkdir a; echo 64M >a/memory.max; sh -c "echo 0 >a/cgroup.procs; exec python3 -c \"\$0\" 20" "'"$hog"'"; sed -n "s/^oom_kill //p" a/memory.events' | tr '\n' ' ' | sed 's/ $//')"
+is "memory.current" "more less" \
+	"$(in_cgroups 'echo +memory >cgroup.subtree_control; mkdir a; sh -c "echo 0 >a/cgroup.procs; exec python3 -c \"
+x = bytearray(b\\\"x\\\") * (20 << 20)
+print(\\\"more\\\" if int(open(\\\"a/memory.current\\\").read()) >= 20 << 20 else \\\"no\\\")\""; [ $(cat a/memory.current) -lt 10000000 ] && echo less' | tr '\n' ' ' | sed 's/ $//')"
+is "memory.oom.group" "137 137" \
+	"$(in_cgroups 'echo +memory >cgroup.subtree_control; mkdir a; echo 32M >a/memory.max; echo 1 >a/memory.oom.group; sh -c "echo 0 >a/cgroup.procs; exec sleep 60" & sleep 0.3; (sh -c "echo 0 >a/cgroup.procs; exec python3 -c \"\$0\" 100" "'"$hog"'") 2>/dev/null; echo $?; wait $!; echo $?' 2>&1 | grep -x '[0-9]*' | tr '\n' ' ' | sed 's/ $//')"
+is "cpu.max" "slow throttled" \
+	"$(in_cgroups 'echo +cpu >cgroup.subtree_control; mkdir a; echo "5000 50000" >a/cpu.max; sh -c "echo 0 >a/cgroup.procs; exec python3 -c \"
+import time
+t = time.time()
+while time.process_time() < 0.3: pass
+print(\\\"slow\\\" if time.time() - t > 1.5 else time.time() - t)\""; grep -q "nr_throttled [1-9]" a/cpu.stat && echo throttled' | tr '\n' ' ' | sed 's/ $//')"
+is "cgroup.freeze" "0 max 50000 frozen 1 still moves frozen 0 killed" \
+	"$(in_cgroups 'cat <<X >/tmp/count.sh
+echo 0 >a/cgroup.procs; i=0; while :; do i=\$((i+1)); echo \$i >/tmp/count; done
+X
+	echo +cpu >cgroup.subtree_control; mkdir a; cat a/cgroup.freeze; echo "max 50000" >a/cpu.max; cat a/cpu.max; sh /tmp/count.sh & p=$!; until [ -s /tmp/count ]; do sleep 0.1; done
+	echo 1 >a/cgroup.freeze; until grep -q "frozen 1" a/cgroup.events; do sleep 0.05; done; grep frozen a/cgroup.events
+	x=$(cat /tmp/count); sleep 0.3; [ "$x" = "$(cat /tmp/count)" ] && echo still
+	echo 0 >a/cgroup.freeze; until [ "$x" != "$(cat /tmp/count)" ]; do sleep 0.05; done; echo moves; grep frozen a/cgroup.events
+	echo 1 >a/cgroup.freeze; kill -9 $p; wait $p 2>/dev/null; rmdir a && echo killed' | grep -v Killed | tr '\n' ' ' | sed 's/ $//')"
+is "CLONE_INTO_CGROUP" "0::/a" "$(in_cgroups 'mkdir a; python3 -c "
+import ctypes, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+fd = os.open(\"a\", os.O_RDONLY)
+args = struct.pack(\"11Q\", 0x200000000, 0, 0, 0, 17, 0, 0, 0, 0, 0, fd)
+pid = libc.syscall(435, args, 88)
+if pid == 0:
+    print(open(\"/proc/self/cgroup\").read().strip(), flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)"')"
 finish

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/mm/memcg.h"
 #include "vfs/fsnotify.h"
 #include "vfs/user_ns.h"
 
@@ -12,7 +13,9 @@ struct mutex cgroup_lock = MUTEX_INIT;
 struct cgroup cgroup_root = {
 	.ref = { 1 }, .name = (char *)"", .children = LIST_HEAD_INIT(cgroup_root.children),
 	.link = LIST_HEAD_INIT(cgroup_root.link), .max_depth = CGROUP_UNLIMITED, .max_descendants = CGROUP_UNLIMITED,
-	.pids_max = CGROUP_UNLIMITED, .events_wait = WAITQ_INIT(cgroup_root.events_wait),
+	.pids_max = CGROUP_UNLIMITED, .cpu = { .quota = CGROUP_UNLIMITED, .period = 100000000,
+		 .link = LIST_HEAD_INIT(cgroup_root.cpu.link) },
+	.events_wait = WAITQ_INIT(cgroup_root.events_wait),
 };
 
 void cgroup_put(struct cgroup *cg)
@@ -22,6 +25,7 @@ void cgroup_put(struct cgroup *cg)
 	while (cg && ref_put(&cg->ref)) {
 		parent = cg->parent;
 		waitq_fini(&cg->events_wait);
+		memcg_kill(cg->memcg);
 		free(cg->name);
 		free(cg);
 		cg = parent;
@@ -39,16 +43,21 @@ struct cgroup *cgroup_new_locked(struct cgroup *parent, const char *name)
 	cg = calloc(1, sizeof(*cg));
 	if (cg)
 		cg->name = strdup(name);
-	if (!cg || !cg->name) {
+	if (cg && cg->name)
+		cg->memcg = memcg_new(parent->memcg, cg);
+	if (!cg || !cg->memcg) {
+		free(cg ? cg->name : NULL);
 		free(cg);
 		return ERR_PTR(-LINUX_ENOMEM);
 	}
 	ref_init(&cg->ref);
 	cg->parent = cgroup_get(parent);
 	cg->level = parent->level + 1;
-	cg->max_depth = cg->max_descendants = cg->pids_max = CGROUP_UNLIMITED;
+	cg->max_depth = cg->max_descendants = cg->pids_max = cg->cpu.quota = CGROUP_UNLIMITED;
+	cg->cpu.period = 100000000;
 	list_init(&cg->children);
 	list_init(&cg->link);
+	list_init(&cg->cpu.link);
 	waitq_init(&cg->events_wait);
 	list_add_tail(&cg->link, &parent->children);
 	for (struct cgroup *up = parent; up; up = up->parent)
@@ -68,7 +77,7 @@ int cgroup_remove_locked(struct cgroup *cg)
 	return 0;
 }
 
-void cgroup_notify(struct cgroup *cg)
+void cgroup_notify(struct cgroup *cg, enum cgroup_file file)
 {
 	struct inode *inode = NULL;
 
@@ -76,8 +85,8 @@ void cgroup_notify(struct cgroup *cg)
 	if (!fsnotify_active())
 		return;
 	mutex_lock(&cgroup_lock);
-	if (cg->files[CGF_EVENTS])
-		inode = inode_get(cg->files[CGF_EVENTS]);
+	if (cg->files[file])
+		inode = inode_get(cg->files[file]);
 	mutex_unlock(&cgroup_lock);
 	if (!inode)
 		return;
@@ -119,17 +128,21 @@ static bool pids_room_locked(struct cgroup *cg)
 	return true;
 }
 
-int cgroup_fork_locked(struct tgroup *tg, struct tgroup *parent, bool process)
+int cgroup_fork_locked(struct tgroup *tg, struct cgroup *cg, bool process)
 {
-	struct cgroup *cg;
-
 	MUTEX_GUARD(&cgroup_lock);
-	cg = !process ? tg->cgroup : parent ? parent->cgroup : &cgroup_root;
+	if (!process)
+		cg = tg->cgroup;
+	if (process && cg->dead)
+		return -LINUX_ENODEV;
 	if (!pids_room_locked(cg))
 		return -LINUX_EAGAIN;
 	add_pids_locked(cg, 1);
 	if (process) {
 		tg->cgroup = cgroup_get(cg);
+		memcg_set(&tg->memcg, cg->memcg);
+		/* Its first task looks at it before it runs. */
+		atomic_store(&tg->held, cgroup_holds_locked(cg));
 		add_live_locked(cg, 1);
 	}
 	return 0;
@@ -144,7 +157,7 @@ void cgroup_release_locked(struct tgroup *tg)
 static void notify_all(struct cgroup *cg)
 {
 	for (; cg; cg = cg->parent)
-		cgroup_notify(cg);
+		cgroup_notify(cg, CGF_EVENTS);
 }
 
 void cgroup_cancel_locked(struct tgroup *tg)
@@ -172,6 +185,7 @@ void cgroup_exit(struct tgroup *tg)
 	}
 	mutex_unlock(&cgroup_lock);
 	notify_all(cg);
+	cgroup_update_frozen();
 	cgroup_put(cg);
 }
 
@@ -186,23 +200,12 @@ static struct cgroup *cgroup_move_locked(struct tgroup *tg, struct cgroup *cg)
 	add_live_locked(old, -1);
 	add_live_locked(cg, 1);
 	tg->cgroup = cgroup_get(cg);
+	memcg_set(&tg->memcg, cg->memcg);
 	return old;
 }
 
-static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
+static int move_locked(struct cgroup *cg, struct tgroup *tg, struct cgroup **ret_old)
 {
-	struct tgroup *tg;
-
-	MUTEX_GUARD(&pids_lock);
-	if (nr) {
-		struct task *t = task_find_locked(nr);
-
-		tg = t ? t->tg : NULL;
-	} else {
-		tg = current->tg;
-	}
-	if (!tg)
-		return -LINUX_ESRCH;
 	MUTEX_GUARD(&cgroup_lock);
 	if (cg->dead)
 		return -LINUX_ENODEV;
@@ -215,6 +218,31 @@ static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
 	return 0;
 }
 
+static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
+{
+	struct tgroup *tg;
+	unsigned held;
+	int err;
+
+	MUTEX_GUARD(&pids_lock);
+	if (nr) {
+		struct task *t = task_find_locked(nr);
+
+		tg = t ? t->tg : NULL;
+	} else {
+		tg = current->tg;
+	}
+	if (!tg)
+		return -LINUX_ESRCH;
+	err = move_locked(cg, tg, ret_old);
+	if (err || !*ret_old)
+		return err;
+	held = cgroup_holds_locked(cg);
+	tgroup_hold(tg, held, true);
+	tgroup_hold(tg, (TG_HELD_FROZEN | TG_HELD_THROTTLED) & ~held, false);
+	return 0;
+}
+
 int cgroup_attach(struct cgroup *cg, int nr)
 {
 	struct cgroup *old = NULL;
@@ -224,6 +252,7 @@ int cgroup_attach(struct cgroup *cg, int nr)
 		return err;
 	notify_all(old);
 	notify_all(cg);
+	cgroup_update_frozen();
 	cgroup_put(old);
 	return 0;
 }
@@ -243,44 +272,95 @@ void cgroup_kill(struct cgroup *cg)
 	}
 }
 
-int cgroup_set_subtree_control(struct cgroup *cg, char *text)
+bool cgroup_is_below(const struct cgroup *cg, const struct cgroup *above)
 {
-	unsigned on = 0, off = 0;
+	while (cg && cg != above)
+		cg = cg->parent;
+	return cg;
+}
+
+const char *const cgroup_controllers[NR_CGROUP_CONTROLLERS] = { "cpu", "memory", "pids" };
+
+/* The bit of a controller's name, 0 for none. */
+static unsigned controller_bit(const char *name)
+{
+	for (unsigned i = 0; i < NR_CGROUP_CONTROLLERS; i++)
+		if (!strcmp(cgroup_controllers[i], name))
+			return 1U << i;
+	return 0;
+}
+
+static int parse_subtree_control(char *text, unsigned *on, unsigned *off)
+{
 	char *save = NULL;
-	struct cgroup *child;
 
 	for (char *w = strtok_r(text, " \t\n", &save); w; w = strtok_r(NULL, " \t\n", &save)) {
-		if ((*w != '+' && *w != '-') || strcmp(w + 1, "pids"))
-			return -LINUX_EINVAL;
-		if (*w == '+') {
-			on |= CGROUP_PIDS;
-			off &= ~CGROUP_PIDS;
-		} else {
-			off |= CGROUP_PIDS;
-			on &= ~CGROUP_PIDS;
-		}
-	}
-	MUTEX_GUARD(&pids_lock);
-	MUTEX_GUARD(&cgroup_lock);
-	if (on & ~(cg->parent ? cg->parent->subtree_control : CGROUP_PIDS))
-		return -LINUX_ENOENT;
-	if (off & cg->subtree_control)
-		list_for_each_entry(child, &cg->children, link)
-			if (child->subtree_control & off)
-				return -LINUX_EBUSY;
-	if (cg->parent && on & ~cg->subtree_control) {
-		struct tgroup *tg;
+		unsigned bit = controller_bit(w + 1);
 
+		if ((*w != '+' && *w != '-') || !bit)
+			return -LINUX_EINVAL;
+		*on = *w == '+' ? *on | bit : *on & ~bit;
+		*off = *w == '+' ? *off & ~bit : *off | bit;
+	}
+	return 0;
+}
+
+static int change_subtree_control_locked(struct cgroup *cg, unsigned on, unsigned off)
+{
+	struct cgroup *child;
+	struct tgroup *tg;
+
+	MUTEX_GUARD(&cgroup_lock);
+	if (on & ~(cg->parent ? cg->parent->subtree_control : CGROUP_ALL))
+		return -LINUX_ENOENT;
+	list_for_each_entry(child, &cg->children, link)
+		if (child->subtree_control & off & cg->subtree_control)
+			return -LINUX_EBUSY;
+	if (cg->parent && on & ~cg->subtree_control)
 		list_for_each_entry(tg, &all_tgroups, all_link)
 			if (tg->cgroup == cg && !tg->cgroup_left)
 				return -LINUX_EBUSY;
-	}
 	cg->subtree_control = (cg->subtree_control | on) & ~off;
 	/* What is no longer controlled has no limit. */
-	if (off)
-		list_for_each_entry(child, &cg->children, link)
+	list_for_each_entry(child, &cg->children, link) {
+		if (off & CGROUP_PIDS)
 			child->pids_max = CGROUP_UNLIMITED;
+		if (off & CGROUP_CPU)
+			child->cpu.quota = CGROUP_UNLIMITED;
+		if (off & CGROUP_MEMORY) {
+			memcg_set_limits(child->memcg, MEMCG_NONE, MEMCG_NONE);
+			child->oom_group = false;
+		}
+	}
 	return 0;
+}
+
+int cgroup_set_subtree_control(struct cgroup *cg, char *text)
+{
+	unsigned on = 0, off = 0;
+	int err = parse_subtree_control(text, &on, &off);
+
+	if (err)
+		return err;
+	MUTEX_GUARD(&pids_lock);
+	return change_subtree_control_locked(cg, on, off);
+}
+
+void cgroup_cputime_locked(struct cgroup *cg, uint64_t *ret_utime, uint64_t *ret_stime)
+{
+	struct tgroup *tg;
+	uint64_t u, s;
+
+	mutex_assert_held(&pids_lock);
+	*ret_utime = READ_ONCE(cg->user_usage);
+	*ret_stime = READ_ONCE(cg->system_usage);
+	list_for_each_entry(tg, &all_tgroups, all_link) {
+		if (tg->cgroup_left || !cgroup_is_below(READ_ONCE(tg->cgroup), cg))
+			continue;
+		tgroup_cputime(tg, &u, &s);
+		*ret_utime += u;
+		*ret_stime += s;
+	}
 }
 
 static void show_path_locked(const struct cgroup *cg, struct strbuf *sb)

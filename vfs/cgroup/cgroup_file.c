@@ -85,24 +85,89 @@ static int show_pids_events(struct cgroup *cg, struct strbuf *sb)
 
 /* --- the tree --- */
 
+static int show_bits(unsigned bits, struct strbuf *sb)
+{
+	const char *sep = "";
+
+	for (unsigned i = 0; i < NR_CGROUP_CONTROLLERS; i++) {
+		if (!(bits & (1U << i)))
+			continue;
+		strbuf_addf(sb, "%s%s", sep, cgroup_controllers[i]);
+		sep = " ";
+	}
+	strbuf_addc(sb, '\n');
+	return 0;
+}
+
 static int show_controllers(struct cgroup *cg, struct strbuf *sb)
 {
-	bool pids = !cg->parent || READ_ONCE(cg->parent->subtree_control) & CGROUP_PIDS;
-
-	strbuf_adds(sb, pids ? "pids\n" : "\n");
-	return 0;
+	return show_bits(cg->parent ? READ_ONCE(cg->parent->subtree_control) : CGROUP_ALL, sb);
 }
 
 static int show_subtree_control(struct cgroup *cg, struct strbuf *sb)
 {
-	strbuf_adds(sb, READ_ONCE(cg->subtree_control) & CGROUP_PIDS ? "pids\n" : "\n");
-	return 0;
+	return show_bits(READ_ONCE(cg->subtree_control), sb);
 }
 
 static int show_events(struct cgroup *cg, struct strbuf *sb)
 {
-	strbuf_addf(sb, "populated %d\nfrozen 0\n", READ_ONCE(cg->nr_live) != 0);
+	strbuf_addf(sb, "populated %d\nfrozen %d\n", READ_ONCE(cg->nr_live) != 0, READ_ONCE(cg->frozen));
 	return 0;
+}
+
+static int show_freeze(struct cgroup *cg, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%d\n", READ_ONCE(cg->freeze));
+	return 0;
+}
+
+static int store_freeze(struct cgroup *cg, char *text)
+{
+	if ((*text != '0' && *text != '1') || text[1])
+		return *text >= '0' && *text <= '9' ? -LINUX_ERANGE : -LINUX_EINVAL;
+	return cgroup_set_freeze(cg, *text == '1');
+}
+
+/* --- cpu --- */
+
+static int show_cpu_max(struct cgroup *cg, struct strbuf *sb)
+{
+	MUTEX_GUARD(&pids_lock);
+	if (cg->cpu.quota == CGROUP_UNLIMITED)
+		strbuf_adds(sb, "max");
+	else
+		strbuf_addf(sb, "%" PRId64, cg->cpu.quota / 1000);
+	strbuf_addf(sb, " %" PRId64 "\n", cg->cpu.period / 1000);
+	return 0;
+}
+
+/* "QUOTA|max [PERIOD]", microseconds. */
+static int store_cpu_max(struct cgroup *cg, char *text)
+{
+	char *end = text + strcspn(text, " \t"), *rest;
+	int64_t quota = CGROUP_UNLIMITED, period;
+	bool more = *end;
+
+	mutex_lock(&pids_lock);
+	period = cg->cpu.period;
+	mutex_unlock(&pids_lock);
+	*end = '\0';
+	if (strcmp(text, "max")) {
+		quota = strtoll(text, &rest, 10);
+		if (*rest || rest == text || *text == '-')
+			return -LINUX_EINVAL;
+		if (quota < 1000 || quota > INT64_MAX / 1000)
+			return -LINUX_EINVAL;
+		quota *= 1000;
+	}
+	if (more) {
+		end += 1 + strspn(end + 1, " \t");
+		period = strtoll(end, &rest, 10);
+		if (*rest || rest == end || period < 1000 || period > 1000000)
+			return -LINUX_EINVAL;
+		period *= 1000;
+	}
+	return cgroup_set_cpu_max(cg, quota, period);
 }
 
 static int show_type(struct cgroup *cg __unused, struct strbuf *sb)
@@ -132,23 +197,15 @@ static int show_stat(struct cgroup *cg, struct strbuf *sb)
 
 static int show_cpu_stat(struct cgroup *cg, struct strbuf *sb)
 {
-	uint64_t utime = READ_ONCE(cg->user_usage), stime = READ_ONCE(cg->system_usage), u, s;
-	struct tgroup *tg;
+	uint64_t utime, stime;
 
 	MUTEX_GUARD(&pids_lock);
-	list_for_each_entry(tg, &all_tgroups, all_link) {
-		struct cgroup *at = READ_ONCE(tg->cgroup);
-
-		while (at && at != cg)
-			at = at->parent;
-		if (!at || tg->cgroup_left)
-			continue;
-		tgroup_cputime(tg, &u, &s);
-		utime += u;
-		stime += s;
-	}
+	cgroup_cputime_locked(cg, &utime, &stime);
 	strbuf_addf(sb, "usage_usec %" PRIu64 "\nuser_usec %" PRIu64 "\nsystem_usec %" PRIu64 "\n", (utime + stime) / 1000,
 		    utime / 1000, stime / 1000);
+	if (cg->parent && READ_ONCE(cg->parent->subtree_control) & CGROUP_CPU)
+		strbuf_addf(sb, "nr_periods %" PRIu64 "\nnr_throttled %" PRIu64 "\nthrottled_usec %" PRIu64 "\n",
+			    cg->cpu.nr_periods, cg->cpu.nr_throttled, cg->cpu.throttled_ns / 1000);
 	return 0;
 }
 
@@ -204,19 +261,28 @@ static int store_threads(struct cgroup *cg __unused, char *text __unused)
 #define WO 0200
 
 const struct cgroup_file_type cgroup_files[NR_CGROUP_FILES] = {
-	[CGF_CONTROLLERS] = { "cgroup.controllers", RO, false, false, show_controllers, NULL },
-	[CGF_EVENTS] = { "cgroup.events", RO, true, false, show_events, NULL },
-	[CGF_KILL] = { "cgroup.kill", WO, true, false, NULL, store_kill },
-	[CGF_MAX_DEPTH] = { "cgroup.max.depth", RW, false, false, show_max_depth, store_max_depth },
-	[CGF_MAX_DESCENDANTS] = { "cgroup.max.descendants", RW, false, false, show_max_descendants, store_max_descendants },
-	[CGF_PROCS] = { "cgroup.procs", RW, false, false, show_procs, store_procs },
-	[CGF_STAT] = { "cgroup.stat", RO, false, false, show_stat, NULL },
-	[CGF_SUBTREE_CONTROL] = { "cgroup.subtree_control", RW, false, false, show_subtree_control, cgroup_set_subtree_control },
-	[CGF_THREADS] = { "cgroup.threads", RW, false, false, show_threads, store_threads },
-	[CGF_TYPE] = { "cgroup.type", RW, true, false, show_type, store_type },
-	[CGF_CPU_STAT] = { "cpu.stat", RO, false, false, show_cpu_stat, NULL },
-	[CGF_PIDS_CURRENT] = { "pids.current", RO, true, true, show_pids_current, NULL },
-	[CGF_PIDS_EVENTS] = { "pids.events", RO, true, true, show_pids_events, NULL },
-	[CGF_PIDS_MAX] = { "pids.max", RW, true, true, show_pids_max, store_pids_max },
-	[CGF_PIDS_PEAK] = { "pids.peak", RO, true, true, show_pids_peak, NULL },
+	[CGF_CONTROLLERS] = { "cgroup.controllers", RO, false, 0, show_controllers, NULL },
+	[CGF_EVENTS] = { "cgroup.events", RO, true, 0, show_events, NULL },
+	[CGF_FREEZE] = { "cgroup.freeze", RW, true, 0, show_freeze, store_freeze },
+	[CGF_KILL] = { "cgroup.kill", WO, true, 0, NULL, store_kill },
+	[CGF_MAX_DEPTH] = { "cgroup.max.depth", RW, false, 0, show_max_depth, store_max_depth },
+	[CGF_MAX_DESCENDANTS] = { "cgroup.max.descendants", RW, false, 0, show_max_descendants, store_max_descendants },
+	[CGF_PROCS] = { "cgroup.procs", RW, false, 0, show_procs, store_procs },
+	[CGF_STAT] = { "cgroup.stat", RO, false, 0, show_stat, NULL },
+	[CGF_SUBTREE_CONTROL] = { "cgroup.subtree_control", RW, false, 0, show_subtree_control, cgroup_set_subtree_control },
+	[CGF_THREADS] = { "cgroup.threads", RW, false, 0, show_threads, store_threads },
+	[CGF_TYPE] = { "cgroup.type", RW, true, 0, show_type, store_type },
+	[CGF_CPU_MAX] = { "cpu.max", RW, true, CGROUP_CPU, show_cpu_max, store_cpu_max },
+	[CGF_CPU_STAT] = { "cpu.stat", RO, false, 0, show_cpu_stat, NULL },
+	[CGF_MEMORY_CURRENT] = { "memory.current", RO, true, CGROUP_MEMORY, show_memory_current, NULL },
+	[CGF_MEMORY_EVENTS] = { "memory.events", RO, true, CGROUP_MEMORY, show_memory_events, NULL },
+	[CGF_MEMORY_HIGH] = { "memory.high", RW, true, CGROUP_MEMORY, show_memory_high, store_memory_high },
+	[CGF_MEMORY_MAX] = { "memory.max", RW, true, CGROUP_MEMORY, show_memory_max, store_memory_max },
+	[CGF_MEMORY_OOM_GROUP] = { "memory.oom.group", RW, true, CGROUP_MEMORY, show_memory_oom_group, store_memory_oom_group },
+	[CGF_MEMORY_PEAK] = { "memory.peak", RO, true, CGROUP_MEMORY, show_memory_peak, NULL },
+	[CGF_MEMORY_STAT] = { "memory.stat", RO, true, CGROUP_MEMORY, show_memory_stat, NULL },
+	[CGF_PIDS_CURRENT] = { "pids.current", RO, true, CGROUP_PIDS, show_pids_current, NULL },
+	[CGF_PIDS_EVENTS] = { "pids.events", RO, true, CGROUP_PIDS, show_pids_events, NULL },
+	[CGF_PIDS_MAX] = { "pids.max", RW, true, CGROUP_PIDS, show_pids_max, store_pids_max },
+	[CGF_PIDS_PEAK] = { "pids.peak", RO, true, CGROUP_PIDS, show_pids_peak, NULL },
 };

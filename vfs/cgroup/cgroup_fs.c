@@ -92,7 +92,7 @@ static bool file_visible(const struct cgroup *cg, int i)
 
 	if (!cg->parent)
 		return !t->not_root;
-	return !t->pids || READ_ONCE(cg->parent->subtree_control) & CGROUP_PIDS;
+	return !t->controller || READ_ONCE(cg->parent->subtree_control) & t->controller;
 }
 
 static struct inode *find_locked(struct cgroup *cg, const char *name)
@@ -207,8 +207,13 @@ static const struct file_ops cg_dir_fops = { .iterate = cg_iterate };
 struct cg_open {
 	struct mutex lock;
 	struct strbuf text; /* lock; as of the last read at 0 */
-	uint64_t seq;	    /* cgroup.events as it was then */
+	uint64_t seq;	    /* of the events file, as it was then */
 };
+
+static uint64_t cg_seq(const struct cg_inode *ci)
+{
+	return ci->file == CGF_MEMORY_EVENTS ? READ_ONCE(ci->cg->memory_seq) : READ_ONCE(ci->cg->events_seq);
+}
 
 static int cg_open_file(struct inode *inode, struct file *f)
 {
@@ -217,7 +222,7 @@ static int cg_open_file(struct inode *inode, struct file *f)
 	if (!o)
 		return -LINUX_ENOMEM;
 	mutex_init(&o->lock);
-	o->seq = READ_ONCE(cg_inode(inode)->cg->events_seq);
+	o->seq = cg_seq(cg_inode(inode));
 	f->private_data = o;
 	return 0;
 }
@@ -236,7 +241,7 @@ static int64_t cg_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 		if (READ_ONCE(ci->cg->dead))
 			return -LINUX_ENODEV;
 		strbuf_reset(&o->text);
-		o->seq = READ_ONCE(ci->cg->events_seq);
+		o->seq = cg_seq(ci);
 		err = cgroup_files[ci->file].show(ci->cg, &o->text);
 		if (err || (err = strbuf_err(&o->text)))
 			return err;
@@ -286,10 +291,10 @@ static unsigned cg_poll(struct file *f, struct poll_table *pt)
 	struct cg_open *o = f->private_data;
 	unsigned mask = LINUX_EPOLLIN | LINUX_EPOLLRDNORM | LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
 
-	if (ci->file != CGF_EVENTS)
+	if (ci->file != CGF_EVENTS && ci->file != CGF_MEMORY_EVENTS)
 		return mask;
 	poll_wait(f, &ci->cg->events_wait, pt);
-	if (READ_ONCE(o->seq) != READ_ONCE(ci->cg->events_seq))
+	if (READ_ONCE(o->seq) != cg_seq(ci))
 		mask |= LINUX_EPOLLERR | LINUX_EPOLLPRI;
 	return mask;
 }
@@ -325,6 +330,36 @@ static int cg_statfs(struct super_block *sb, struct linux_statfs *ret)
 	*ret = (struct linux_statfs){ .f_type = (int64_t)sb->magic, .f_bsize = PAGE_SIZE, .f_frsize = PAGE_SIZE,
 				      .f_namelen = NAME_MAX_LEN };
 	return 0;
+}
+
+struct cgroup *cgroup_for_clone(int fd)
+{
+	_cleanup_fput_ struct file *f = fget_raw(fd);
+	struct cgroup *cg = NULL;
+	struct inode *procs;
+	int err;
+
+	if (!f)
+		return ERR_PTR(-LINUX_EBADF);
+	if (f->inode->ops != &cg_dir_ops)
+		return ERR_PTR(-LINUX_EBADF);
+	mutex_lock(&cgroup_lock);
+	procs = cg_inode(f->inode)->cg->files[CGF_PROCS];
+	if (procs)
+		inode_get(procs);
+	mutex_unlock(&cgroup_lock);
+	if (!procs)
+		return ERR_PTR(-LINUX_ENODEV);
+	err = inode_permission(procs, MAY_WRITE);
+	mutex_lock(&cgroup_lock);
+	cg = cg_inode(f->inode)->cg;
+	if (!err && cg->parent && cg->subtree_control)
+		err = -LINUX_EBUSY;
+	if (!err)
+		cgroup_get(cg);
+	mutex_unlock(&cgroup_lock);
+	inode_put(procs);
+	return err ? ERR_PTR(err) : cg;
 }
 
 static const struct super_ops cg_super_ops = { .free_inode = cg_free_inode, .statfs = cg_statfs };

@@ -31,6 +31,7 @@ struct proc_dir_ops {
 
 enum proc_flags {
 	PROC_MAY_ACCESS = 1, /* open needs ptrace access to the task: task_may_access */
+	PROC_MOUNTS = 0x100, /* tells pollers of changes of mounts */
 };
 
 struct proc_entry {

@@ -8,6 +8,8 @@
 
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/fs.h"
+#include "sentry/abi/poll.h"
+#include "vfs/mount.h"
 #include "vfs/proc/proc.h"
 #include "vfs/user_ns.h"
 
@@ -15,7 +17,7 @@
 #define PROC_DYNAMIC 0x10000 /* directory positions: 2... static entries, from here on dynamic ones by number */
 
 static const struct inode_ops proc_dir_inode_ops, proc_file_inode_ops, proc_link_inode_ops, proc_magic_inode_ops;
-static const struct file_ops proc_dir_file_ops, proc_text_file_ops;
+static const struct file_ops proc_dir_file_ops, proc_text_file_ops, proc_mounts_file_ops;
 
 /* --- inodes --- */
 
@@ -79,7 +81,8 @@ static struct inode *proc_inode_make(struct super_block *sb, const struct proc_e
 	else if (LINUX_S_ISLNK(e->mode))
 		inode_init(&pi->inode, sb, ino, e->mode, e->get_link ? &proc_magic_inode_ops : &proc_link_inode_ops, NULL);
 	else
-		inode_init(&pi->inode, sb, ino, e->mode, &proc_file_inode_ops, e->fops ? e->fops : &proc_text_file_ops);
+		inode_init(&pi->inode, sb, ino, e->mode, &proc_file_inode_ops,
+			   e->fops ? e->fops : e->flags & PROC_MOUNTS ? &proc_mounts_file_ops : &proc_text_file_ops);
 	atomic_store(&pi->inode.nlink, LINUX_S_ISDIR(e->mode) ? 2 : 1);
 	proc_inode_refresh_owner(pi);
 	return &pi->inode;
@@ -267,6 +270,7 @@ struct proc_text {
 	struct mutex lock;
 	struct strbuf sb;
 	bool made;
+	unsigned long mounts_seen; /* mount_events, as poll told last */
 };
 
 static int proc_check_access(struct proc_inode *pi)
@@ -296,6 +300,7 @@ static int proc_text_open(struct inode *inode, struct file *f)
 	if (!pt)
 		return -LINUX_ENOMEM;
 	mutex_init(&pt->lock);
+	pt->mounts_seen = atomic_load(&mount_events);
 	f->private_data = pt;
 	return 0;
 }
@@ -387,6 +392,25 @@ static void proc_text_release(struct file *f)
 	free(pt);
 }
 
+/* As mounts_poll() in Linux: each change is told once. */
+static unsigned proc_mounts_poll(struct file *f, struct poll_table *wait)
+{
+	struct proc_text *pt = f->private_data;
+	unsigned mask = LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
+	unsigned long now;
+
+	poll_wait(f, &mount_events_wait, wait);
+	now = atomic_load(&mount_events);
+	MUTEX_GUARD(&pt->lock);
+	if (pt->mounts_seen != now)
+		mask |= LINUX_EPOLLERR | LINUX_EPOLLPRI;
+	pt->mounts_seen = now;
+	return mask;
+}
+
+static const struct file_ops proc_mounts_file_ops = {
+	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = proc_text_llseek,
+	.poll = proc_mounts_poll, .release = proc_text_release };
 static const struct file_ops proc_text_file_ops = {
 	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = proc_text_llseek,
 	.release = proc_text_release };

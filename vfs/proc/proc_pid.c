@@ -560,6 +560,7 @@ static uint32_t proc_taskdir_next(struct proc_inode *dir, uint64_t *nr, char nam
 static const struct proc_dir_ops taskdir_ops = { .lookup = proc_taskdir_lookup, .next = proc_taskdir_next };
 
 #define TEXT(n, m, fn) { .name = n, .mode = LINUX_S_IFREG | (m), .show = fn }
+#define MOUNTS(n, fn) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = fn, .flags = PROC_MOUNTS }
 #define SECRET(n, m, fn) { .name = n, .mode = LINUX_S_IFREG | (m), .show = fn, .flags = PROC_MAY_ACCESS }
 #define TEXT_RW(n, m, fn, st) { .name = n, .mode = LINUX_S_IFREG | (m), .show = fn, .store = st }
 #define MAGIC(n, kind)                                                                                                 \
@@ -575,8 +576,8 @@ static const struct proc_dir_ops taskdir_ops = { .lookup = proc_taskdir_lookup, 
 	{ .name = "gid_map", .mode = LINUX_S_IFREG | 0644, .show = show_id_map, .store = store_id_map, .data = &kind_gid }, \
 	SECRET("io", 0400, proc_show_io), TEXT("limits", 0644, proc_show_limits),  \
 	TEXT("loginuid", 0644, show_id_unset), SECRET("maps", 0444, show_maps),                                        \
-	{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .fops = &mem_fops }, TEXT("mountinfo", 0444, show_mountinfo),   \
-	TEXT("mounts", 0444, show_mounts), { .name = "net", .mode = LINUX_S_IFDIR | 0555, .children = proc_net_children }, \
+	{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .fops = &mem_fops }, MOUNTS("mountinfo", show_mountinfo),   \
+	MOUNTS("mounts", show_mounts), { .name = "net", .mode = LINUX_S_IFDIR | 0555, .children = proc_net_children }, \
 	{ .name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_children },                                      \
 	TEXT("oom_adj", 0644, show_oom_adj), TEXT("oom_score", 0444, show_oom_score),                                  \
 	TEXT_RW("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                                       \

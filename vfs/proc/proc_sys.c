@@ -187,7 +187,7 @@ static struct sysctl_word hotplug = { MUTEX_INIT, "" }, modprobe = { MUTEX_INIT,
 static struct sysctl_int core_uses_pid = { 0, 0, 1 }, printk_delay = { 0, 0, 10000 }, panic_timeout = { 0, -1, INT32_MAX },
 	panic_on_oops = { 0, 0, 1 }, randomize_va_space = { 2, 0, 2 }, sysrq = { 0, 0, 511 }, dmesg_restrict = { 0, 0, 1 },
 	kptr_restrict = { 0, 0, 2 }, perf_paranoid = { 4, -1, 4 }, shmmni = { 4096, 0, 32768 }, msgmax = { 8192, 0, INT32_MAX },
-	msgmnb = { 16384, 0, INT32_MAX }, msgmni = { 32000, 0, 32768 }, sched_autogroup = { 0, 0, 1 };
+	msgmnb = { 16384, 0, INT32_MAX }, msgmni = { 32000, 0, 32768 }, sched_autogroup = { 0, 0, 1 }, bpf_disabled = { 2, 0, 2 };
 
 static const struct proc_entry random_children[] = {
 	SHOW("boot_id", show_boot_id), TEXT("entropy_avail", "256"), TEXT("poolsize", "256"),
@@ -223,6 +223,8 @@ static const struct proc_entry kernel_children[] = {
 	INT("sysrq", &sysrq),
 	TEXT("tainted", "0"),
 	SHOW("threads-max", show_threads_max),
+	/* There is no bpf(2). */
+	INT("unprivileged_bpf_disabled", &bpf_disabled),
 	TEXT("version", KERNEL_VERSION),
 	{ 0 },
 };
@@ -272,16 +274,51 @@ static const struct proc_entry net_core_children[] = {
 	TEXT("rmem_default", "212992"), TEXT("rmem_max", "212992"), INT("somaxconn", &somaxconn), TEXT("wmem_default", "212992"),
 	TEXT("wmem_max", "212992"), { 0 },
 };
+/*
+ * Of interfaces.  Redirects and source routes are never taken, and no host is told by an address of the interface's making; what is
+ * written says no more than that the administrator wanted it so.
+ */
+struct conf_ints {
+	struct sysctl_int accept_ra, accept_redirects, accept_source_route, forwarding, rp_filter, secure_redirects, use_tempaddr;
+};
+#define CONF_INTS { { 0, 0, 2 }, { 0, 0, 1 }, { 0, 0, 1 }, { 0, 0, 1 }, { 0, 0, 2 }, { 1, 0, 1 }, { 0, -1, 2 } }
+static struct conf_ints conf4[4] = { CONF_INTS, CONF_INTS, CONF_INTS, CONF_INTS },
+	conf6[4] = { CONF_INTS, CONF_INTS, CONF_INTS, CONF_INTS };
+#define CONF4(v)                                                                                                       \
+	{                                                                                                              \
+		INT("accept_redirects", &(v).accept_redirects), INT("accept_source_route", &(v).accept_source_route),  \
+			INT("forwarding", &(v).forwarding), INT("rp_filter", &(v).rp_filter),                          \
+			INT("secure_redirects", &(v).secure_redirects), { 0 },                                         \
+	}
+#define CONF6(v)                                                                                                       \
+	{                                                                                                              \
+		INT("accept_ra", &(v).accept_ra), INT("accept_redirects", &(v).accept_redirects),                      \
+			INT("accept_source_route", &(v).accept_source_route), INT("forwarding", &(v).forwarding),      \
+			INT("use_tempaddr", &(v).use_tempaddr), { 0 },                                                 \
+	}
+static const struct proc_entry conf4_of[4][6] = { CONF4(conf4[0]), CONF4(conf4[1]), CONF4(conf4[2]), CONF4(conf4[3]) },
+	conf6_of[4][6] = { CONF6(conf6[0]), CONF6(conf6[1]), CONF6(conf6[2]), CONF6(conf6[3]) };
+static const struct proc_entry net_ipv4_conf_children[] = {
+	DIR("all", conf4_of[0]), DIR("default", conf4_of[1]), DIR("eth0", conf4_of[2]), DIR("lo", conf4_of[3]), { 0 },
+};
+static const struct proc_entry net_ipv6_conf_children[] = {
+	DIR("all", conf6_of[0]), DIR("default", conf6_of[1]), DIR("eth0", conf6_of[2]), DIR("lo", conf6_of[3]), { 0 },
+};
+static const struct proc_entry net_ipv6_children[] = { DIR("conf", net_ipv6_conf_children), { 0 } };
+static struct sysctl_int tcp_rfc1337 = { 0, 0, 1 };
 static const struct proc_entry net_ipv4_children[] = {
+	DIR("conf", net_ipv4_conf_children),
 	INT("ip_forward", &ip_forward), TEXT("ip_local_port_range", "32768\t60999"), TEXT("ip_local_reserved_ports", ""),
 	TEXT("ip_unprivileged_port_start", "1024"), WORD("ping_group_range", &ping_group_range), TEXT("tcp_fin_timeout", "60"),
 	TEXT("tcp_keepalive_intvl", "75"), TEXT("tcp_keepalive_probes", "9"), TEXT("tcp_keepalive_time", "7200"),
-	TEXT("tcp_max_syn_backlog", "1024"), TEXT("tcp_rmem", "4096\t131072\t6291456"), INT("tcp_syncookies", &syncookies),
+	TEXT("tcp_max_syn_backlog", "1024"), INT("tcp_rfc1337", &tcp_rfc1337),
+	TEXT("tcp_rmem", "4096\t131072\t6291456"), INT("tcp_syncookies", &syncookies),
 	TEXT("tcp_wmem", "4096\t16384\t4194304"), { 0 },
 };
 static const struct proc_entry net_unix_children[] = { TEXT("max_dgram_qlen", "512"), { 0 } };
 static const struct proc_entry net_sys_children[] = {
-	DIR("core", net_core_children), DIR("ipv4", net_ipv4_children), DIR("unix", net_unix_children), { 0 },
+	DIR("core", net_core_children), DIR("ipv4", net_ipv4_children), DIR("ipv6", net_ipv6_children),
+	DIR("unix", net_unix_children), { 0 },
 };
 
 const struct proc_entry proc_sys_children[] = {
