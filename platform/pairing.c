@@ -2,9 +2,11 @@
 #include "platform/pairing.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "sentry/abi/fcntl.h"
 #include "sentry/base/futex_host.h"
 #include "sentry/base/lock.h"
 
@@ -28,6 +30,13 @@ static LIST_HEAD(pairs); /* pairing_lock */
 /* Set by init. */
 static struct cpu_set allowed;
 static bool enabled;
+
+static unsigned nr_allowed;
+static int loadavg_fd = -1;
+
+static atomic_uint nr_pairs;		    /* pairing_lock to write */
+static atomic_uint nr_active = UINT32_MAX; /* of them had work in the last period; UINT32_MAX: not known */
+atomic_uint pairing_arrivals;
 
 static pthread_t balancer;
 static atomic_uint balancer_word; /* 1: wake up */
@@ -77,6 +86,7 @@ static void pair_pin(struct cpu_pair *pair, int cpu)
 struct balance {
 	unsigned load[MAX_CPUS];
 	unsigned nr_busy; /* pairs */
+	unsigned nr_active;
 	bool any;	  /* did anything run? */
 };
 
@@ -96,6 +106,7 @@ static void pair_account_locked(struct cpu_pair *pair, uint64_t now, uint64_t pe
 	if (!pair->share)
 		return;
 	balance.any = true;
+	balance.nr_active++;
 	if (pair->share >= SHARE_BUSY)
 		balance.nr_busy++;
 	if (pair->cpu >= 0)
@@ -129,7 +140,7 @@ static void balance_locked(void)
 		return;
 	/* The one that wants least of those that matter leaves the core; it has least to lose by the move. */
 	list_for_each_entry(pair, &pairs, link)
-		if (pair->cpu == from && pair->share >= SHARE_BUSY && pair_may_use(pair, to) &&
+		if (pair->cpu == from && pair->share >= SHARE_BUSY && pair_may_use(pair, to) && !pair->split &&
 		    (!best || pair->share < best->share))
 			best = pair;
 	if (best)
@@ -155,6 +166,7 @@ static uint64_t balancer_look(uint64_t last)
 	now = pairing_clock();
 	list_for_each_entry(pair, &pairs, link)
 		pair_account_locked(pair, now, MAX(now - last, 1UL));
+	atomic_store(&nr_active, balance.nr_active);
 	balance_locked();
 	return now;
 }
@@ -174,6 +186,7 @@ static void *balancer_main(void *unused __unused)
 		if (idle_periods < IDLE_PERIODS || atomic_load(&balancer_stop))
 			continue;
 		/* An entry that does not see the flag yet is seen at the next one: all of them look. */
+		atomic_store(&nr_active, UINT32_MAX);
 		atomic_store(&pairing_asleep, true);
 		/* The wake of pairing_fini may have ended the sleep above. */
 		if (!atomic_load(&balancer_stop))
@@ -200,8 +213,10 @@ void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
 
 	list_init(&pair->link);
 	pair->cpu = -1;
+	pair->split = false;
 	if (!enabled)
 		return;
+	atomic_fetch_add(&pairing_arrivals, 1);
 	MUTEX_GUARD(&pairing_lock);
 	cpu = pair_choose(pair, host_sched_getcpu());
 	if (cpu < 0)
@@ -210,6 +225,7 @@ void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
 	pair->runner = runner;
 	pair->seen = atomic_load(&pair->guest_time);
 	list_add_tail(&pair->link, &pairs);
+	atomic_fetch_add(&nr_pairs, 1);
 	pair_pin(pair, cpu);
 }
 
@@ -227,8 +243,9 @@ void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size)
 	if (pair->cpu < 0)
 		return;
 	cpu = pair_choose(pair, pair->cpu);
-	if (cpu != pair->cpu && cpu >= 0)
+	if (cpu >= 0 && (cpu != pair->cpu || pair->split))
 		pair_pin(pair, cpu);
+	pair->split = false;
 }
 
 void cpu_pair_stop(struct cpu_pair *pair)
@@ -240,10 +257,72 @@ void cpu_pair_stop(struct cpu_pair *pair)
 	mutex_lock(&pairing_lock);
 	pinned = pair->cpu >= 0;
 	list_del(&pair->link);
+	if (pinned)
+		atomic_fetch_sub(&nr_pairs, 1);
 	pair->cpu = -1;
 	mutex_unlock(&pairing_lock);
 	if (pinned)
 		pairing_release_thread();
+}
+
+/* --- split pairs --- */
+
+/* "0.00 0.01 0.05 1/123 4567": the fourth is how many can run now, of all that there are.  Negative: not known. */
+static int host_nr_running(void)
+{
+	char buf[128], *p = buf;
+	ssize_t n = loadavg_fd < 0 ? -1 : host_pread(loadavg_fd, buf, sizeof(buf) - 1, 0);
+
+	if (n <= 0)
+		return -1;
+	buf[n] = 0;
+	for (int i = 0; i < 3; i++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return -1;
+		p++;
+	}
+	return (int)strtol(p, NULL, 10);
+}
+
+bool pairing_has_room(bool split)
+{
+	unsigned wanted = split ? 2 : 1;
+	int running;
+
+	/* Each active pair has a core, and one more is for this one's other half. */
+	if (!enabled || MIN(atomic_load(&nr_active), atomic_load(&nr_pairs)) >= nr_allowed)
+		return false;
+	running = host_nr_running();
+	return running >= 0 && (unsigned)running + 2 <= nr_allowed + wanted;
+}
+
+bool cpu_pair_split(struct cpu_pair *pair)
+{
+	struct cpu_set set = allowed;
+
+	if (!enabled)
+		return false;
+	MUTEX_GUARD(&pairing_lock);
+	if (pair->cpu < 0)
+		return false;
+	set.bits[pair->cpu / 64] &= ~BIT(pair->cpu % 64);
+	if (host_sched_setaffinity(0, sizeof(set), &set) < 0)
+		return false;
+	pair->split = true;
+	return true;
+}
+
+void cpu_pair_join(struct cpu_pair *pair)
+{
+	struct cpu_set set;
+
+	MUTEX_GUARD(&pairing_lock);
+	pair->split = false;
+	if (pair->cpu < 0)
+		return;
+	cpu_set_one(&set, pair->cpu);
+	host_sched_setaffinity(0, sizeof(set), &set);
 }
 
 void pairing_release_thread(void)
@@ -270,14 +349,15 @@ void pairing_bring(pid_t tid, int *inout_cpu)
 int pairing_init(void)
 {
 	int size = host_sched_getaffinity(0, sizeof(allowed), &allowed);
-	unsigned nr = 0;
 	uint64_t mask;
 	int err;
 
+	nr_allowed = 0;
 	for (int i = 0; i < size / 8; i++)
-		nr += (unsigned)__builtin_popcountll(allowed.bits[i]);
-	if (nr < 2)
+		nr_allowed += (unsigned)__builtin_popcountll(allowed.bits[i]);
+	if (nr_allowed < 2)
 		return 0;
+	loadavg_fd = host_openat(HOST_AT_FDCWD, "/proc/loadavg", LINUX_O_RDONLY, 0);
 	atomic_store(&balancer_stop, false);
 	enabled = true;
 	mask = host_signals_block();
@@ -296,4 +376,7 @@ void pairing_fini(void)
 	pairing_wake();
 	pthread_join(balancer, NULL);
 	enabled = false;
+	if (loadavg_fd >= 0)
+		host_close(loadavg_fd);
+	loadavg_fd = -1;
 }

@@ -11,6 +11,10 @@
  * compares how much of the time the pairs of each core spent in the guest or waiting to.  A core that is wanted for more
  * than all of its time gives a pair to one that has much to spare.
  *
+ * A pair may be split for a while: the sentry thread goes to another core, so that the two can wait for each other without sleeping.
+ * That needs a core which nobody else wants.  What is known about it: how many of our pairs had work lately, how many threads
+ * of the host can run at this moment, and that no new pair has come since.
+ *
  * Threads that a pinned thread makes inherit the pin.  A service thread of the sentry calls pairing_release_thread() first thing.
  */
 #ifndef SENTRY_PLATFORM_PAIRING_H
@@ -30,6 +34,7 @@ struct cpu_pair {
 	uint64_t cpus[PAIRING_MAX_CPUS / 64];
 	uint64_t seen;	     /* guest_time at the last look */
 	uint64_t share;	     /* of the last period, in its units */
+	bool split;	     /* the owner is elsewhere; the owner changes it, with pairing_lock */
 	/* Written by the owner, read by the balancer without lock. */
 	_Atomic uint64_t entered;    /* cycle counter at the entry, 0 outside the guest */
 	_Atomic uint64_t guest_time; /* cycles of the runs that are over */
@@ -56,6 +61,18 @@ void pairing_release_thread(void);
  * first); the helper's calls are serialised by the caller.
  */
 void pairing_bring(pid_t tid, int *inout_cpu);
+
+/*
+ * Whether there is a core for a split pair.  @split: the calling thread is the owner of one; else it shares its core.  Asks the host:
+ * a few microseconds.
+ */
+bool pairing_has_room(bool split);
+/* Changes when a pair comes: what pairing_has_room said is over. */
+extern atomic_uint pairing_arrivals;
+/* The calling thread is the owner, and leaves the pair's core.  False: it can't. */
+bool cpu_pair_split(struct cpu_pair *pair);
+/* And comes back. */
+void cpu_pair_join(struct cpu_pair *pair);
 
 /* Wakes the balancer. */
 void pairing_wake(void);

@@ -145,10 +145,18 @@ struct platform_ctx {
 	bool regs_dirty;
 };
 
+/* Whether guest thread and sentry thread may wait for each other without sleeping. */
+enum platform_spin {
+	PLATFORM_SPIN_AUTO,   /* where a core is idle, and it pays */
+	PLATFORM_SPIN_NEVER,
+	PLATFORM_SPIN_ALWAYS, /* without asking whether a core is idle: for measurements */
+};
+
 struct platform_params {
 	int memory_fd;	      /* the memfd of guest memory: backing 0; borrowed for the life of the platform */
 	bool debug;
 	bool no_patch;	      /* program text stays as it is */
+	enum platform_spin spin;
 };
 
 #define PLATFORM_MEMORY 0 /* the backing id of guest memory */

@@ -100,5 +100,6 @@ void systrap_report(void)
 		 atomic_load(&patch_stats.undone), sb.len ? strbuf_str(&sb) : ": none");
 	log_info("calls: %lu answered in the stub, %lu through patched sites, %lu by signals", atomic_load(&calls.answered),
 		 atomic_load(&calls.by_patch), atomic_load(&calls.by_signal));
+	systrap_spin_report();
 	strbuf_fini(&sb);
 }

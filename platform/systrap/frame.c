@@ -152,6 +152,7 @@ void systrap_frame_new(struct systrap_ctx *ctx)
 	ctx->ctx.regs_dirty = true;
 	/* The thread may have been another context's. */
 	ctx->fs_base = ctx->gs_base = ~0ULL;
+	systrap_spin_new_thread(ctx);
 	systrap_patch_new_thread(ctx);
 }
 

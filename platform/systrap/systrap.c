@@ -31,7 +31,7 @@ static void wait_for_stop(struct systrap_ctx *ctx)
 {
 	struct systrap_page *page = ctx->page;
 
-	if (atomic_load(&page->stops) != ctx->stops)
+	if (atomic_load(&page->stops) != ctx->stops || systrap_spin_wait(ctx))
 		return;
 	atomic_store(&page->sentry_sleeps, 1);
 	while (atomic_load(&page->stops) == ctx->stops && !atomic_load(&ctx->stub->dead))
@@ -117,6 +117,7 @@ static void ctx_stop(struct systrap_ctx *ctx, struct platform_stop *stop)
 	cpu_pair_enter(&ctx->pair);
 	wait_for_stop(ctx);
 	cpu_pair_leave(&ctx->pair);
+	systrap_spin_stopped(ctx);
 	atomic_store_explicit(&ctx->nr_runs, atomic_load_explicit(&ctx->nr_runs, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	atomic_store(&ctx->in_guest, false);
@@ -324,6 +325,8 @@ static int systrap_init(const struct platform_params *params, const char **ret_w
 
 	if (!err)
 		pairing_init(); /* without it the host places the threads */
+	if (!err)
+		systrap_spin_init(params->spin);
 	if (!err && !params->no_patch && systrap_patch_init())
 		log_warn("system calls are not patched: out of memory or descriptors");
 	return err;

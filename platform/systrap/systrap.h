@@ -15,6 +15,7 @@
  *     filter.c   the seccomp filters
  *     patch_stop.c    patched sites: what stops there, and how it goes on; patch*.c what a patch is
  *     answer.c   calls answered in the stub
+ *     spin.c     when the two threads of a pair wait without sleeping
  *     watch.c    stubs that die, and those that do not answer
  *     stub_text.S     their code
  *
@@ -243,6 +244,17 @@ int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *c
 
 #define SYSTRAP_NR_HITS 64
 
+/* spin.c's; the owner's. */
+struct systrap_spin {
+	bool split;
+	unsigned run;		/* short stops in a row; split: stops since there was room */
+	unsigned quiet;		/* looks in a row that found room */
+	unsigned backoff, wait;	/* runs to let pass, and how many of them are left */
+	unsigned misses, arrivals;
+	unsigned long stops;	/* since it was split */
+	uint64_t last;		/* pairing_clock of the last stop */
+};
+
 /* The owner's, unless marked. */
 struct systrap_ctx {
 	struct platform_ctx ctx;
@@ -265,6 +277,7 @@ struct systrap_ctx {
 	unsigned watch_runs;	    /* watch_lock: nr_runs when it was last looked at */
 	int64_t watch_since;	    /* watch_lock: and when */
 	struct cpu_pair pair;	    /* while attached */
+	struct systrap_spin spin;
 	void *xstate;		    /* set before the first run; NULL: initial state */
 	/* patch_stop.c */
 	uaddr_t rip;		    /* where the guest goes on: regs.rip or an instruction that was moved */
@@ -348,6 +361,17 @@ void systrap_low_taken(struct platform_aspace *as);
 
 /* What the signal in ctx->frame means: fills *stop, and completes ctx->regs. */
 void systrap_stop_decode(struct systrap_ctx *ctx, struct platform_stop *stop);
+
+/* -- spin.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Once.  Takes a fraction of a millisecond. */
+void systrap_spin_init(enum platform_spin mode);
+void systrap_spin_new_thread(struct systrap_ctx *ctx);
+/* Looks for the stop that @ctx waits for.  True: it is there; false: sleep. */
+bool systrap_spin_wait(struct systrap_ctx *ctx);
+/* The guest has stopped. */
+void systrap_spin_stopped(struct systrap_ctx *ctx);
+void systrap_spin_report(void);
 
 /* -- answer.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -31,6 +31,7 @@
 #define SENTRY_CLI_CLI_H
 
 #include "netstack/slirp/policy.h"
+#include "platform/platform.h"
 #include "sentry/base/strbuf.h"
 #include "sentry/base/types.h"
 #include "vfs/vfs.h"
@@ -103,6 +104,7 @@ struct run_options {
 	const char *console, *cmdline; /* boot only */
 	int64_t grace_ns;	     /* boot only */
 	bool read_only, strace, no_patch;
+	enum platform_spin spin;
 	enum net_mode net;
 	struct policy *policy;	     /* malloc; NULL: as it is without options */
 	bool rw, rw_nobarrier;	     /* the image itself is written */

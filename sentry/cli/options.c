@@ -39,6 +39,7 @@ enum {
 	OPT_HOST_LOOPBACK,
 	OPT_PCAP,
 	OPT_NO_PATCH,
+	OPT_SPIN,
 	OPT_STRACE,
 	OPT_TRACE,
 	OPT_VOLUME,
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-patch", no_argument, NULL, OPT_NO_PATCH },
+	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "pcap", required_argument, NULL, OPT_PCAP },
 	{ "pids", required_argument, NULL, OPT_PIDS },
 	{ "platform", required_argument, NULL, OPT_PLATFORM },
@@ -297,6 +299,21 @@ static int option_boot(struct run_options *o, int opt)
 	}
 }
 
+static int option_spin(struct run_options *o)
+{
+	static const char *const names[] = {
+		[PLATFORM_SPIN_AUTO] = "auto", [PLATFORM_SPIN_NEVER] = "never", [PLATFORM_SPIN_ALWAYS] = "always",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(optarg, names[i])) {
+			o->spin = (enum platform_spin)i;
+			return 0;
+		}
+	}
+	return command_usage_error(o->cmd, "--spin is auto, never or always, not '%s'", optarg);
+}
+
 static int option_require(struct run_options *o)
 {
 	const char *bad;
@@ -358,6 +375,8 @@ static int option_take(struct run_options *o, int opt, int argc, char **argv)
 	case OPT_NO_PATCH:
 		o->no_patch = true;
 		return 0;
+	case OPT_SPIN:
+		return option_spin(o);
 	case OPT_PLATFORM:
 		o->platform = optarg;
 		return 0;

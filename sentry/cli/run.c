@@ -305,6 +305,7 @@ static int do_main(int argc, char **argv)
 	"      --platform NAME    how guest code runs: auto, systrap, ptrace\n"                                        \
 	"      --require LAYERS   fail unless these can be had, such as landlock,seccomp ('sentry doctor' lists them)\n"      \
 	"      --no-patch         leave program text as it is where it runs\n"                                         \
+	"      --spin WHEN        guest and sentry wait for each other awake: auto (on an idle core), never, always\n"            \
 	"      --strace[=FILE]    print the guest's system calls on standard error or into FILE\n"                     \
 	"      --trace FILE       record events into FILE, for 'sentry trace FILE'\n"                                  \
 	"  -q, --quiet            say nothing but errors\n"                                                            \

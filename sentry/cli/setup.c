@@ -101,6 +101,7 @@ int setup_platform(const struct run_options *o)
 {
 	struct platform_params params = {
 		.memory_fd = frames_memory_fd(), .debug = o->verbosity >= 2, .no_patch = o->no_patch,
+		.spin = o->spin,
 	};
 	const char *why = NULL;
 	int err;

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting for each other without sleeping.
+ *
+ * A turn that is handed over on one core costs two wake-ups and two switches between processes, some microseconds; between two
+ * cores that look at the same word, a few hundred nanoseconds.  But a thread that sleeps on an idle core is woken in dozens of
+ * microseconds, and one that looks for a word on a core that somebody needs takes it away from him.  So:
+ *
+ *     together     as pairing.h has it: guest and sentry thread on one core, nobody spins
+ *     split        the sentry thread on another core; each looks for the other's word for up to SPIN_NS before it sleeps
+ *
+ *     together -> split    the guest has stopped RUN_STOPS times in a row without a long while in between, on either side; and, as
+ *                          often as QUIET_LOOKS in a row, each after so many stops, there was room (pairing_has_room)
+ *     split -> together    a wait was in vain; somebody came; there is no room any more, looked at every ROOM_STOPS stops; or
+ *                          MAX_MISSES times something took long that should not: somebody else has the core
+ *
+ * Each time that being split did not last for GOOD_STOPS, the next try is put off twice as long, up to MAX_BACKOFF times
+ * RUN_STOPS.  All of it is decided by the sentry thread from its own clock; what the guest writes can only make its own
+ * sentry thread sleep or spin.
+ */
+#include "platform/host/host.h"
+#include "platform/systrap/systrap.h"
+#include "sentry/base/log.h"
+
+#define SPIN_NS 50000	 /* about what waking an idle core costs */
+#define LONG_NS 25000	 /* a stop, with all that belongs to it, that is no sign for spinning */
+#define GAP_NS 12000	 /* between two looks at the clock: another thread was there */
+#define RUN_STOPS 64
+#define QUIET_LOOKS 4
+#define ROOM_STOPS 1024
+#define GOOD_STOPS 512 /* what they save is many times what moving the thread there and back costs */
+#define MAX_MISSES 4
+#define MAX_BACKOFF 512
+#define LOOKS 32	 /* at the word between two at the clock */
+
+#define CLOCK_MONOTONIC 1
+#define CALIBRATE_NS 200000
+
+static enum platform_spin spin_mode = PLATFORM_SPIN_NEVER;
+static uint64_t spin_cycles, long_cycles, gap_cycles;
+static uint32_t guest_looks; /* in SPIN_NS */
+
+static atomic_ulong nr_splits, nr_spun;
+
+void systrap_spin_init(enum platform_spin mode)
+{
+	int64_t begin, now;
+	uint64_t from, looks = 0, cycles;
+
+	if (mode == PLATFORM_SPIN_NEVER)
+		return;
+	begin = host_clock_ns(CLOCK_MONOTONIC);
+	from = pairing_clock();
+	do {
+		for (int i = 0; i < LOOKS; i++)
+			__builtin_ia32_pause();
+		looks += LOOKS;
+		now = host_clock_ns(CLOCK_MONOTONIC);
+	} while (now - begin < CALIBRATE_NS);
+	cycles = pairing_clock() - from;
+	spin_cycles = cycles * SPIN_NS / (uint64_t)(now - begin);
+	long_cycles = spin_cycles * LONG_NS / SPIN_NS;
+	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
+	guest_looks = (uint32_t)MIN(looks * SPIN_NS / (uint64_t)(now - begin), 1000000UL);
+	spin_mode = mode;
+}
+
+/* --- the two states --- */
+
+static void spin_join(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->split = false;
+	ctx->page->spin = 0;
+	cpu_pair_join(&ctx->pair);
+	s->backoff = s->stops < GOOD_STOPS ? MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF) : 0;
+	s->wait = s->backoff;
+	s->run = s->quiet = 0;
+	atomic_fetch_add_explicit(&nr_spun, s->stops, memory_order_relaxed);
+}
+
+static void spin_split(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->arrivals = atomic_load(&pairing_arrivals);
+	if (!cpu_pair_split(&ctx->pair))
+		return;
+	s->split = true;
+	s->stops = s->misses = 0;
+	s->run = 0;
+	ctx->page->spin = guest_looks;
+	atomic_fetch_add_explicit(&nr_splits, 1, memory_order_relaxed);
+}
+
+/* RUN_STOPS short stops in a row. */
+static void spin_consider(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->run = 0;
+	if (s->wait) {
+		s->wait--;
+		return;
+	}
+	if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(false)) {
+		s->quiet = 0;
+		s->backoff = MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF);
+		s->wait = s->backoff;
+	} else if (++s->quiet >= QUIET_LOOKS || spin_mode == PLATFORM_SPIN_ALWAYS) {
+		s->quiet = 0;
+		spin_split(ctx);
+	}
+}
+
+static void spin_check(struct systrap_ctx *ctx, bool took_long)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->stops++;
+	s->misses += took_long;
+	if (s->misses >= MAX_MISSES || s->arrivals != atomic_load_explicit(&pairing_arrivals, memory_order_relaxed)) {
+		spin_join(ctx);
+	} else if (++s->run >= ROOM_STOPS) {
+		s->run = 0;
+		/* They are to be few for their time. */
+		s->misses = 0;
+		if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(true))
+			spin_join(ctx);
+	}
+}
+
+/* --- what happens --- */
+
+void systrap_spin_stopped(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+	uint64_t now;
+	bool took_long;
+
+	if (spin_mode == PLATFORM_SPIN_NEVER)
+		return;
+	now = pairing_clock();
+	took_long = now - s->last > long_cycles;
+	s->last = now;
+	if (s->split)
+		spin_check(ctx, took_long);
+	else if (took_long)
+		s->run = s->quiet = 0;
+	else if (++s->run >= RUN_STOPS)
+		spin_consider(ctx);
+}
+
+bool systrap_spin_wait(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+	uint64_t begin, last, now;
+
+	if (!s->split)
+		return false;
+	begin = last = pairing_clock();
+	for (;;) {
+		for (int i = 0; i < LOOKS; i++) {
+			if (atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops)
+				return true;
+			__builtin_ia32_pause();
+		}
+		now = pairing_clock();
+		s->misses += now - last > gap_cycles;
+		last = now;
+		if (now - begin > spin_cycles)
+			break;
+	}
+	spin_join(ctx);
+	return false;
+}
+
+void systrap_spin_new_thread(struct systrap_ctx *ctx)
+{
+	ctx->spin = (struct systrap_spin){ .last = 0 };
+}
+
+void systrap_spin_report(void)
+{
+	log_info("spinning: %lu times a guest thread and its sentry thread had a core each, for %lu stops",
+		 atomic_load(&nr_splits), atomic_load(&nr_spun));
+}
