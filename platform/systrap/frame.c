@@ -76,7 +76,8 @@ int systrap_frame_init(const char **ret_why)
 	xstate_layout.mxcsr_mask = mxcsr_mask();
 	xstate_layout.fsgsbase = host_getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
 	*ret_why = "the processor's extended state does not fit a stub's signal stack";
-	if (xstate_layout.size + 2 * PAGE_SIZE > SYSTRAP_STACK_SIZE)
+	/* A frame at the top, and what a thread saves itself at the bottom. */
+	if (2 * xstate_layout.size + 3 * PAGE_SIZE > SYSTRAP_STACK_SIZE)
 		return -LINUX_ENODEV;
 	*ret_why = "out of memory";
 	xstate_layout.init = aligned_alloc(64, ALIGN_UP(xstate_layout.size, 64));
@@ -110,19 +111,31 @@ void *systrap_frame_raw_xstate(const struct systrap_ctx *ctx)
 	return addr % 64 ? NULL : stack_at(ctx, addr, xstate_layout.size + sizeof(uint32_t));
 }
 
+void systrap_xstate_load(void *buf, const void *from)
+{
+	memcpy(buf, from, xstate_layout.size);
+	xstate_sanitise(buf, xstate_layout.features, xstate_layout.mxcsr_mask);
+	xstate_to_frame(buf, xstate_layout.size, xstate_layout.features);
+}
+
 static void xstate_store(void *to, const void *from)
 {
 	static const uint32_t magic2 = XSTATE_FP_MAGIC2;
 
-	memcpy(to, from, xstate_layout.size);
-	xstate_sanitise(to, xstate_layout.features, xstate_layout.mxcsr_mask);
-	xstate_to_frame(to, xstate_layout.size, xstate_layout.features);
+	systrap_xstate_load(to, from);
 	memcpy((char *)to + xstate_layout.size, &magic2, sizeof(magic2));
 }
 
 static uint32_t page_flags(void)
 {
 	return xstate_layout.fsgsbase ? SYSTRAP_FLAG_FSGSBASE : 0;
+}
+
+void systrap_frame_put_flags(struct systrap_ctx *ctx)
+{
+	ctx->xsave_asked = ctx->xsaves > 0;
+	ctx->page->flags = page_flags() | (ctx->set_bases ? SYSTRAP_FLAG_SET_BASES : 0) |
+			   (ctx->xsave_asked ? SYSTRAP_FLAG_XSAVE : 0) | (ctx->xrstor ? SYSTRAP_FLAG_XRSTOR : 0);
 }
 
 /* Laid out as the kernel does it. */
@@ -147,7 +160,9 @@ void systrap_frame_new(struct systrap_ctx *ctx)
 	ctx->frame = frame;
 	ctx->page->frame = ctx->block_addr + off;
 	ctx->page->kind = SYSTRAP_KIND_SIGNAL;
-	ctx->page->flags = page_flags();
+	ctx->set_bases = ctx->xsave_asked = ctx->xsaved = ctx->xrstor = false;
+	ctx->xsaves = 0;
+	systrap_frame_put_flags(ctx);
 	ctx->page->spin = 0;
 	ctx->ctx.regs_dirty = true;
 	/* The thread may have been another context's. */
@@ -165,7 +180,7 @@ bool systrap_frame_get_regs(struct systrap_ctx *ctx)
 	struct linux_rt_sigframe *frame = stack_at(ctx, addr, sizeof(*frame));
 	struct linux_sigcontext sc;
 
-	ctx->page->flags = page_flags();
+	ctx->set_bases = ctx->xrstor = false;
 	if (!frame || addr % 16 != 8)
 		return false;
 	ctx->frame = frame;
@@ -201,7 +216,7 @@ static void put_bases(struct systrap_ctx *ctx)
 		ctx->page->fs_base = ctx->fs_base = fs_base;
 		ctx->page->gs_base = ctx->gs_base = gs_base;
 		/* Until the next stop: this entry may be given up. */
-		ctx->page->flags = page_flags() | SYSTRAP_FLAG_SET_BASES;
+		ctx->set_bases = true;
 	}
 }
 
@@ -213,6 +228,7 @@ void systrap_frame_put_regs(struct systrap_ctx *ctx)
 	if (!ctx->ctx.regs_dirty)
 		return;
 	put_bases(ctx);
+	systrap_frame_put_flags(ctx);
 	systrap_patch_put_regs(ctx);
 	if (ctx->by_patch) {
 		ctx->ctx.regs_dirty = false;
@@ -236,9 +252,7 @@ int systrap_frame_get_xstate(struct systrap_ctx *ctx, void *buf)
 
 	if (!xstate)
 		return -LINUX_EIO;
-	memcpy(buf, xstate, xstate_layout.size);
-	xstate_sanitise(buf, xstate_layout.features, xstate_layout.mxcsr_mask);
-	xstate_to_frame(buf, xstate_layout.size, xstate_layout.features);
+	systrap_xstate_load(buf, xstate);
 	return 0;
 }
 

@@ -30,7 +30,7 @@
  *     EXIT        the guest thread is to end
  *     TRAP        the guest thread is to stop again by a SIGSYS in the stub's text.  For a thread that stopped without a
  *                 signal (SYSTRAP_KIND_PATCH): its extended state is in the frame afterwards, and the frame takes the place of
- *                 the other kind of stop
+ *                 the other kind of stop.  A thread whose extended state is wanted often saves it itself (FLAG_XSAVE)
  *
  * A guest can write any of these fields at any time.  That may end or confuse that guest process, and no more: the sentry reads a field
  * once, takes no address from it that it does not check, and what other processes rely on goes by the mapper's acknowledgement.
@@ -141,6 +141,8 @@
 
 #define SYSTRAP_FLAG_FSGSBASE 1	 /* the processor's instructions for segment bases may be used */
 #define SYSTRAP_FLAG_SET_BASES 2 /* fs_base and gs_base are to be loaded before the guest goes on */
+#define SYSTRAP_FLAG_XSAVE 4	 /* the extended state is to be saved at a KIND_PATCH stop, at the bottom of the block */
+#define SYSTRAP_FLAG_XRSTOR 8	 /* and to be loaded from there when the guest goes on after one */
 
 #define SYSTRAP_INTERRUPT_SIGNAL 23 /* SIGURG */
 

@@ -30,7 +30,8 @@
 #define PATCH_AREA_COUNT (SYSTRAP_PAGE_PATCH + 24)
 #define PATCH_AREA_KNOWN (SYSTRAP_PAGE_PATCH + 32)
 #define PATCH_AREA_NEW (SYSTRAP_PAGE_PATCH + 40)
-#define PATCH_AREA_VALUES (SYSTRAP_PAGE_PATCH + 48)
+#define PATCH_AREA_FEATURES (SYSTRAP_PAGE_PATCH + 48)
+#define PATCH_AREA_VALUES (SYSTRAP_PAGE_PATCH + 56)
 #define PATCH_AREA_SIGMASK (PATCH_AREA_VALUES + 8 * PATCH_ANSWER_SIGMASK)
 
 /* Indices of values and bits of answers; as enum platform_answer.  0 stands for a call that has no answer. */
@@ -67,6 +68,7 @@ struct patch_area {
 	uint64_t count;	       /* answers given */
 	uint64_t known;	       /* the signal mask that the sentry knows of */
 	uint64_t new_mask;     /* of the call under way */
+	uint64_t features;     /* components of the extended state */
 	uint64_t value[PATCH_NR_ANSWERS];
 };
 static_assert(SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, cont) == PATCH_AREA_CONT &&
@@ -76,6 +78,7 @@ static_assert(SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, cont) == PATCH_AR
 		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, count) == PATCH_AREA_COUNT &&
 		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, known) == PATCH_AREA_KNOWN &&
 		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, new_mask) == PATCH_AREA_NEW &&
+		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, features) == PATCH_AREA_FEATURES &&
 		      SYSTRAP_PAGE_PATCH + offsetof(struct patch_area, value) == PATCH_AREA_VALUES,
 	      "struct patch_area");
 static_assert(sizeof(struct patch_area) <= SYSTRAP_PAGE_SIZE - SYSTRAP_PAGE_PATCH, "fits its part of the page");

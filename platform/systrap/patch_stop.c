@@ -29,6 +29,9 @@
 #define PATCH_HITS 12
 #endif
 
+/* For how many stops a thread whose extended state was read saves it by itself. */
+#define XSAVE_STOPS 16
+
 bool systrap_patch_enabled;
 
 static_assert(PATCH_ABS_SLOTS == PLATFORM_LOW_START && PATCH_ABS_SLOTS + PATCH_ABS_SLOTS_SIZE == PLATFORM_LOW_END, "");
@@ -74,7 +77,7 @@ void systrap_patch_aspace_init(struct systrap_aspace *as)
 
 void systrap_patch_new_thread(struct systrap_ctx *ctx)
 {
-	*area(ctx) = (struct patch_area){ .cont = 0 };
+	*area(ctx) = (struct patch_area){ .features = xstate_layout.features };
 	ctx->by_patch = false;
 	atomic_store(&ctx->area, area(ctx));
 }
@@ -138,15 +141,41 @@ int systrap_patch_prepare(struct systrap_ctx *ctx)
 int systrap_patch_make_frame(struct systrap_ctx *ctx)
 {
 	struct guest_regs regs = ctx->ctx.regs;
-	bool ok;
+	bool ok, xrstor;
 
 	if (!ctx->by_patch)
 		return 0;
+	xrstor = ctx->xrstor;
 	ok = systrap_trap(ctx);
 	ctx->by_patch = false;
 	ctx->ctx.regs = regs;
 	ctx->ctx.regs_dirty = true;
+	if (ok && xrstor)
+		return systrap_frame_set_xstate(ctx, ctx->block);
 	return ok ? 0 : -LINUX_EIO;
+}
+
+int systrap_patch_get_xstate(struct systrap_ctx *ctx, void *buf)
+{
+	if (ctx->by_patch && (ctx->xsaved || ctx->xrstor)) {
+		systrap_xstate_load(buf, ctx->block);
+		ctx->xsaves = XSAVE_STOPS;
+		return 0;
+	}
+	/* Where it was wanted once it will be wanted again: a signal to itself, a thread that is made. */
+	if (ctx->by_patch)
+		ctx->xsaves = XSAVE_STOPS;
+	return systrap_patch_make_frame(ctx) ? -LINUX_EIO : systrap_frame_get_xstate(ctx, buf);
+}
+
+int systrap_patch_set_xstate(struct systrap_ctx *ctx, const void *buf)
+{
+	if (!ctx->by_patch)
+		return systrap_frame_set_xstate(ctx, buf);
+	systrap_xstate_load(ctx->block, buf);
+	ctx->xrstor = true;
+	ctx->ctx.regs_dirty = true;
+	return 0;
 }
 
 /* --- stopping --- */
@@ -174,6 +203,9 @@ void systrap_patch_get_regs(struct systrap_ctx *ctx, struct platform_stop *stop)
 	r->fs_base = ctx->fs_base;
 	r->gs_base = 0;
 	ctx->by_patch = true;
+	ctx->set_bases = ctx->xrstor = false;
+	ctx->xsaved = ctx->xsave_asked;
+	ctx->xsaves -= ctx->xsaves > 0;
 	ctx->nr_by_patch++;
 	take_syscall(ctx, stop);
 }

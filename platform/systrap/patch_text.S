@@ -233,7 +233,12 @@ systrap_patch_slow:
 	movq	R_EFLAGS(%rbx), %rax
 	movq	%rax, R_R11(%rbx)
 	movq	%rbx, SYSTRAP_PAGE_GS_BASE(%rbx)
-	movl	$SYSTRAP_KIND_PATCH, SYSTRAP_PAGE_KIND(%rbx)
+	testl	$SYSTRAP_FLAG_XSAVE, SYSTRAP_PAGE_FLAGS(%rbx)
+	jz	2f
+	movl	PATCH_AREA_FEATURES(%rbx), %eax
+	movl	PATCH_AREA_FEATURES+4(%rbx), %edx
+	xsave64	-SYSTRAP_PAGE_OFF(%rbx)
+2:	movl	$SYSTRAP_KIND_PATCH, SYSTRAP_PAGE_KIND(%rbx)
 	testl	$SYSTRAP_FLAG_FSGSBASE, SYSTRAP_PAGE_FLAGS(%rbx)
 	jz	1f
 	rdfsbase %rax
@@ -242,7 +247,12 @@ systrap_patch_slow:
 
 	/* The turn is the guest's again; rbx: the page. */
 patch_resume:
-	xorl	%eax, %eax
+	testl	$SYSTRAP_FLAG_XRSTOR, SYSTRAP_PAGE_FLAGS(%rbx)
+	jz	1f
+	movl	PATCH_AREA_FEATURES(%rbx), %eax
+	movl	PATCH_AREA_FEATURES+4(%rbx), %edx
+	xrstor64 -SYSTRAP_PAGE_OFF(%rbx)
+1:	xorl	%eax, %eax
 	xchgl	%eax, PATCH_AREA_INTERRUPT(%rbx)
 	.globl systrap_patch_leave
 	.hidden systrap_patch_leave

@@ -44,6 +44,8 @@ static void wait_for_stop_soon(struct systrap_ctx *ctx)
 {
 	struct systrap_page *page = ctx->page;
 
+	if (systrap_spin_wait(ctx))
+		return;
 	atomic_store(&page->sentry_sleeps, 1);
 	if (atomic_load(&page->stops) == ctx->stops)
 		host_shared_futex_wait(&page->stops, ctx->stops, SOON_NS);
@@ -215,7 +217,7 @@ static int systrap_get_xstate(struct platform_ctx *pctx, void *buf)
 	if (ctx->dead)
 		return -LINUX_ESRCH;
 	if (ctx->stub)
-		return systrap_patch_make_frame(ctx) ? -LINUX_EIO : systrap_frame_get_xstate(ctx, buf);
+		return systrap_patch_get_xstate(ctx, buf);
 	memcpy(buf, ctx->xstate ? ctx->xstate : xstate_layout.init, xstate_layout.size);
 	xstate_to_frame(buf, xstate_layout.size, xstate_layout.features);
 	return 0;
@@ -228,7 +230,7 @@ static int systrap_set_xstate(struct platform_ctx *pctx, const void *buf)
 	if (ctx->dead)
 		return -LINUX_ESRCH;
 	if (ctx->stub)
-		return systrap_patch_make_frame(ctx) ? -LINUX_EIO : systrap_frame_set_xstate(ctx, buf);
+		return systrap_patch_set_xstate(ctx, buf);
 	if (!ctx->xstate)
 		ctx->xstate = malloc(xstate_layout.size);
 	if (!ctx->xstate)

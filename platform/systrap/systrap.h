@@ -268,6 +268,7 @@ struct systrap_ctx {
 	struct linux_rt_sigframe *frame; /* of the last stop, inside the block */
 	unsigned stops;		    /* page->stops before the guest was let go */
 	uint64_t fs_base, gs_base;  /* as the thread has them */
+	bool set_bases;		    /* and others are to be set */
 	bool dead;
 	atomic_bool in_guest;	    /* read by anyone */
 	atomic_bool trapping;	    /* the same: systrap_trap has waited long */
@@ -282,6 +283,9 @@ struct systrap_ctx {
 	/* patch_stop.c */
 	uaddr_t rip;		    /* where the guest goes on: regs.rip or an instruction that was moved */
 	unsigned long nr_by_patch, nr_by_signal; /* calls */
+	unsigned xsaves;	    /* patched stops at which the thread is still to save its extended state */
+	bool xsave_asked, xsaved;   /* it was told to; it has, at the last stop, by_patch */
+	bool xrstor;		    /* it is to load what is there, when it goes on by_patch */
 	bool by_patch;		    /* the last stop came without a signal: there is no frame */
 	_Atomic(struct patch_area *) area; /* the thread's, from its start to its end; read by anyone */
 	struct guest_regs patch_regs; /* what the thread was let go with, when by_patch */
@@ -325,6 +329,10 @@ void *systrap_frame_raw_xstate(const struct systrap_ctx *ctx);
 /* -LINUX_EIO: spoilt. */
 int systrap_frame_get_xstate(struct systrap_ctx *ctx, void *buf);
 int systrap_frame_set_xstate(struct systrap_ctx *ctx, const void *buf);
+/* Copies a state, and makes it one that the processor and the host accept. */
+void systrap_xstate_load(void *to, const void *from);
+/* Tells the thread what to do with its registers. */
+void systrap_frame_put_flags(struct systrap_ctx *ctx);
 
 #define SYSTRAP_USER_CS 0x33
 #define SYSTRAP_USER_SS 0x2b
@@ -352,6 +360,9 @@ void systrap_patch_get_regs(struct systrap_ctx *ctx, struct platform_stop *stop)
 void systrap_patch_stop(struct systrap_ctx *ctx, struct platform_stop *stop);
 /* Makes sure that there is a frame.  0 or -LINUX_EIO. */
 int systrap_patch_make_frame(struct systrap_ctx *ctx);
+/* The extended state of a thread that stopped, from and to where it is. */
+int systrap_patch_get_xstate(struct systrap_ctx *ctx, void *buf);
+int systrap_patch_set_xstate(struct systrap_ctx *ctx, const void *buf);
 
 void systrap_patch(struct platform_ctx *ctx, const struct platform_text *text);
 void systrap_unpatch(struct platform_aspace *as, uaddr_t addr, size_t len);

@@ -149,7 +149,7 @@ static void ctx_check_locked(struct systrap_ctx *ctx, int64_t now)
 	 */
 	if (runs != ctx->watch_runs) {
 		ctx_unwatch_locked(ctx);
-		if (!atomic_load(&ctx->in_guest) || !atomic_load(&ctx->interrupted))
+		if (!atomic_load(&ctx->trapping) && (!atomic_load(&ctx->in_guest) || !atomic_load(&ctx->interrupted)))
 			return;
 		atomic_store(&ctx->watched, true);
 		list_add_tail(&ctx->watch, &watch.ctxs);
@@ -192,6 +192,11 @@ static void *watch_main(void *unused __unused)
 			stub_died((pid_t)pid);
 		else if (n > 0)
 			host_eventfd_drain(watch.event_fd);
+		/* What was just added needs time: contexts that are told to stop again and again wake us once for all of it. */
+		if (n > 0 && !pid) {
+			repeat = true;
+			continue;
+		}
 		/* Who adds something from here on finds the flag down, or is seen now. */
 		atomic_store(&watch.repeats, false);
 		repeat = stubs_repeat();

@@ -32,7 +32,7 @@
 #define TASK_STACK_SIZE (256UL << 10)
 #endif
 
-enum { NR_rt_sigreturn = 15, NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clone3 = 435 };
+enum { NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clone3 = 435 };
 
 #define X86_TRAP_PF 14
 #define X86_TRAP_MF 16
@@ -320,13 +320,12 @@ static void task_vehicle_dead(struct task *t)
 }
 
 /*
- * A call that looks at the extended state needs the signal that an unpatched site comes by: a patched one would have to be followed
- * by a signal, which costs more than it saves.
+ * A call that reads the extended state needs the signal that an unpatched site comes by: a patched one may have to be followed by a
+ * signal, which costs more than it saves.  rt_sigreturn, which only writes it, doesn't.
  */
 static bool syscall_uses_xstate(int64_t nr)
 {
-	return nr == NR_rt_sigreturn || nr == NR_clone || nr == NR_fork || nr == NR_vfork ||
-	       nr == NR_clone3;
+	return nr == NR_clone || nr == NR_fork || nr == NR_vfork || nr == NR_clone3;
 }
 
 static void task_handle_stop(struct task *t, const struct platform_stop *stop)
