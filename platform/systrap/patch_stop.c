@@ -297,17 +297,24 @@ static void stop_again(struct systrap_ctx *ctx, struct platform_stop *stop)
 	ctx->ctx.regs_dirty = true;
 }
 
-/* Whether it is time to patch the site of a call that came by a signal. */
+/*
+ * Whether it is time to patch the site of a call that came by a signal.  All threads count together: most of what a short thread calls
+ * it calls once.
+ */
 static bool site_is_hot(struct systrap_ctx *ctx)
 {
 	uaddr_t rip = ctx->ctx.regs.rip;
-	struct systrap_hits *h = &ctx->hits[(rip ^ rip >> 8) % SYSTRAP_NR_HITS];
+	struct systrap_hits *h = &systrap_aspace(ctx->ctx.as)->hits[(rip ^ rip >> 8) % SYSTRAP_NR_HITS];
+	unsigned nr = atomic_load_explicit(&h->nr, memory_order_relaxed) + 1;
 
-	if (h->rip != rip) {
-		h->rip = rip;
-		h->nr = 0;
+	if (atomic_load_explicit(&h->rip, memory_order_relaxed) != rip) {
+		atomic_store_explicit(&h->rip, rip, memory_order_relaxed);
+		nr = 1;
 	}
-	return h->nr <= PATCH_HITS && ++h->nr == PATCH_HITS;
+	/* Once, whatever comes of it. */
+	if (nr <= PATCH_HITS)
+		atomic_store_explicit(&h->nr, nr, memory_order_relaxed);
+	return nr == PATCH_HITS;
 }
 
 void systrap_patch_stop(struct systrap_ctx *ctx, struct platform_stop *stop)

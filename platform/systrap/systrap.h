@@ -200,6 +200,14 @@ void systrap_watch_ctx_del(struct systrap_ctx *ctx);
 
 static_assert(MAPPING_QUEUE_MAX <= SYSTRAP_NR_ORDERS / 2, "a batch fits the ring");
 
+#define SYSTRAP_NR_HITS 256
+
+/* Stops at a syscall instruction that isn't patched.  Counted without a lock: now and then one is lost. */
+struct systrap_hits {
+	_Atomic(uaddr_t) rip;
+	atomic_uint nr;
+};
+
 /* Fields are guarded by lock unless marked. */
 struct systrap_aspace {
 	struct platform_aspace as;
@@ -211,6 +219,7 @@ struct systrap_aspace {
 	bool vvar_lost;		   /* something was mapped over those of this stub */
 	struct mapping_queue queue;
 	struct patch_set patch; /* its own */
+	struct systrap_hits hits[SYSTRAP_NR_HITS];
 	_Atomic(atomic_uint *) futex_counts; /* while contexts are attached; read by anyone who knows that */
 };
 
@@ -241,8 +250,6 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 
 /* -- systrap.c --------------------------------------------------------------------------------------------------------- */
-
-#define SYSTRAP_NR_HITS 64
 
 /* spin.c's; the owner's. */
 struct systrap_spin {
@@ -289,10 +296,6 @@ struct systrap_ctx {
 	bool by_patch;		    /* the last stop came without a signal: there is no frame */
 	_Atomic(struct patch_area *) area; /* the thread's, from its start to its end; read by anyone */
 	struct guest_regs patch_regs; /* what the thread was let go with, when by_patch */
-	struct systrap_hits {
-		uaddr_t rip;
-		unsigned nr;
-	} hits[SYSTRAP_NR_HITS];    /* stops at syscall instructions that aren't patched */
 };
 
 static inline struct systrap_ctx *systrap_ctx(struct platform_ctx *ctx)
