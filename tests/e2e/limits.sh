@@ -75,6 +75,17 @@ import os, sys
 sys.stdout.flush()
 os._exit(0)
 ')"
+is "the heap keeps its room in a full address space" "grown" "$(guest -- /usr/bin/python3 -S -c '
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = libc.sbrk.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.sbrk.argtypes = [ctypes.c_long]
+size = 1 << 46
+while size >= 1 << 26:
+    while libc.mmap(None, size, 0, 0x4022, -1, 0) != 2**64 - 1: pass
+    size >>= 1
+print("grown" if libc.sbrk(1 << 28) != 2**64 - 1 else "no room")')"
 is "still well" "well" "$(guest -- echo well)"
 left=$(strays)
 # shellcheck disable=SC2086

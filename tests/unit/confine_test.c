@@ -71,7 +71,7 @@ static const int never[] = {
 	SYS_chroot, SYS_unshare, SYS_setns, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_request_key,
 	SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_init_module, SYS_finit_module,
 	SYS_kexec_load, SYS_reboot, SYS_socket, SYS_connect, SYS_bind, SYS_listen, SYS_epoll_create1,
-	SYS_accept4, SYS_socketpair, SYS_pidfd_open, SYS_process_vm_writev, SYS_pidfd_getfd, SYS_seccomp,
+	SYS_socketpair, SYS_pidfd_open, SYS_process_vm_writev, SYS_pidfd_getfd, SYS_seccomp,
 	SYS_setuid, SYS_setgid, SYS_setresuid, SYS_capset, SYS_personality, SYS_iopl, SYS_ioperm,
 	SYS_modify_ldt, SYS_open_by_handle_at, SYS_fsopen, SYS_move_mount, SYS_open_tree, SYS_openat2,
 	SYS_memfd_create, SYS_shmget, SYS_shmat, SYS_tkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
