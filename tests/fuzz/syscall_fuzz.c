@@ -40,6 +40,12 @@
 struct shared {
 	unsigned long calls, workers, late;
 	unsigned long by_errno[134];
+	/* What each thread of a worker called last; children write there too. */
+	struct {
+		int tid;
+		const char *name;
+		uint64_t arg[6];
+	} last[NR_WORKERS * NR_THREADS];
 };
 static struct shared *shared;
 
@@ -182,6 +188,9 @@ static void fuzz_call(struct fuzz *f)
 		if (!fuzz_one_in(f, 8))
 			arg[1] = (1 + fuzz_rnd(f, 20)) * 4096;
 	}
+	shared->last[f->slot].tid = (int)fuzz_syscall(SYS_gettid, NULL);
+	shared->last[f->slot].name = row->name;
+	memcpy(shared->last[f->slot].arg, arg, sizeof(arg));
 	switch (row->nr) {
 	case SYS_fork:
 		fuzz_fork(f);
@@ -366,6 +375,10 @@ static void batch(uint64_t seed, unsigned nr)
 	if (reap(REAP_MS))
 		return;
 	fprintf(stderr, "syscall_fuzz: seed %lu, batch %u: processes do not end\n", seed, nr);
+	for (unsigned i = 0; i < NR_WORKERS * NR_THREADS; i++)
+		fprintf(stderr, "%d %s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)\n", shared->last[i].tid, shared->last[i].name,
+			shared->last[i].arg[0], shared->last[i].arg[1], shared->last[i].arg[2], shared->last[i].arg[3],
+			shared->last[i].arg[4], shared->last[i].arg[5]);
 	execl("/bin/sh", "sh", "-c",
 	      "cd /proc; for t in [0-9]*/task/*; do echo; echo \"$t: \"; cat $t/stat $t/syscall $t/wchan;"
 	      " grep -E 'State|Pnd|Blk' $t/status; done >&2; sleep ${FUZZ_HOLD:-0}; exit 3",
@@ -389,7 +402,7 @@ int main(int argc, char **argv)
 	snprintf(dir, sizeof(dir), "/tmp/syscall_fuzz.XXXXXX");
 	if (shared == MAP_FAILED || !mkdtemp(dir) || chmod(dir, 0777) || chdir(dir))
 		return 1;
-	for (int sig = 1; sig < 32; sig++)
+	for (int sig = 1; sig < 65; sig++)
 		if (sig != SIGCHLD && sig != SIGSEGV && sig != SIGBUS)
 			signal(sig, SIG_IGN);
 	for (unsigned i = 0; i < batches; i++)

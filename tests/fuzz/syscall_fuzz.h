@@ -26,6 +26,7 @@
 struct fuzz {
 	uint64_t rnd;
 	unsigned depth; /* of forks */
+	unsigned slot;	/* shared->last */
 	unsigned long calls;
 	int *fds; /* NR_FDS that calls returned; shared by the threads of a worker, without a lock */
 };
