@@ -178,7 +178,7 @@ static void *hostile_thread(void *arg)
 static inline void hostile_check(void)
 {
 	unsigned beat = atomic_load(&hostile->heartbeat);
-	long deadline = hostile_ms() + 10000;
+	long deadline = hostile_ms() + GONE_MS;
 	pthread_t thread;
 	void *back;
 	int status;
