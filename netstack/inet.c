@@ -52,6 +52,7 @@ struct sock *inet_alloc(int family, int type, int protocol, const struct sock_op
 	in->mcast_ttl = 1;
 	in->mcast_loop = in->quickack = true;
 	in->mtu_discover = 1;
+	in->autoflowlabel = true;
 	in->syncnt = 6;
 	in->linger2 = 60;
 	in->keepidle = 7200;

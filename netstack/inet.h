@@ -26,6 +26,9 @@ struct inet_sock {
 	struct inet_name remote;  /* inet_lock for datagrams; set once for streams; port 0: none */
 	bool connecting;	  /* sk->lock; a connect that did not wait was begun, and nobody was told how it ended */
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, recvttl, recvtos, mcast_loop, bind_no_port;
+	bool recvopts, retopts, passsec, recvhopopts, recvrthdr, recvdstopts, autoflowlabel; /* as set: such never come */
+	bool thin_linear, fastopen_connect, fastopen_no_cookie, mcast_all4;
+	int window_clamp, fastopen; /* hints */
 	bool mcast_own;		  /* IP_MULTICAST_ALL cleared: only groups it joined itself */
 	struct inet_group *groups; /* inet_lock; malloc */
 	unsigned nr_groups;

@@ -40,8 +40,9 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(IP, LINUX_IP_BIND_ADDRESS_NO_PORT, bind_no_port, 0),
 	OPT_BOOL(IP, LINUX_IP_MULTICAST_LOOP, mcast_loop, 0),
 	OPT_FIXED(IP, LINUX_IP_HDRINCL, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_RECVOPTS, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_RETOPTS, 0, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVOPTS, recvopts, 0),
+	OPT_BOOL(IP, LINUX_IP_RETOPTS, retopts, 0),
+	OPT_BOOL(IP, LINUX_IP_PASSSEC, passsec, 0),
 	OPT_FIXED(IP, LINUX_IP_TRANSPARENT, 0, 0),
 	OPT_FIXED(IP, LINUX_IP_RECVORIGDSTADDR, 0, 0),
 	OPT_FIXED(IP, LINUX_IP_MINTTL, 0, 0),
@@ -58,7 +59,11 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(IP6, LINUX_IPV6_RECVTCLASS, recvtos, 0),
 	OPT_BOOL(IP6, LINUX_IPV6_MULTICAST_LOOP, mcast_loop, 0),
 	OPT_INT(IP6, LINUX_IPV6_MULTICAST_IF, mcast_if, 0, 0, NO_UNSET, 0),
-	OPT_FIXED(IP6, LINUX_IPV6_AUTOFLOWLABEL, 1, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_AUTOFLOWLABEL, autoflowlabel, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_FREEBIND, freebind, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVHOPOPTS, recvhopopts, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVRTHDR, recvrthdr, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVDSTOPTS, recvdstopts, 0),
 	OPT_FIXED(IP6, LINUX_IPV6_DONTFRAG, 0, 0),
 	OPT_BOOL(TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
 	OPT_BOOL(TCP, LINUX_TCP_CORK, cork, LINUX_SOCK_STREAM),
@@ -72,10 +77,11 @@ static const struct inet_option inet_options[] = {
 	OPT_INT(TCP, LINUX_TCP_DEFER_ACCEPT, defer_accept, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
 	OPT_INT(TCP, LINUX_TCP_MAXSEG, maxseg, 0, 32767, NO_UNSET, LINUX_SOCK_STREAM),
 	OPT_INT(TCP, LINUX_TCP_NOTSENT_LOWAT, notsent_lowat, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_WINDOW_CLAMP, 0, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_FASTOPEN, 0, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_FASTOPEN_CONNECT, 0, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_THIN_LINEAR_TIMEOUTS, 0, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_WINDOW_CLAMP, window_clamp, INT32_MIN, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_FASTOPEN, fastopen, 0, INT32_MAX, NO_UNSET, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_FASTOPEN_CONNECT, fastopen_connect, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_FASTOPEN_NO_COOKIE, fastopen_no_cookie, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_THIN_LINEAR_TIMEOUTS, thin_linear, LINUX_SOCK_STREAM),
 	OPT_FIXED(TCP, LINUX_TCP_REPAIR, 0, LINUX_SOCK_STREAM),
 	OPT_FIXED(TCP, LINUX_TCP_SAVE_SYN, 0, LINUX_SOCK_STREAM),
 	OPT_FIXED(TCP, LINUX_TCP_INQ, 0, LINUX_SOCK_STREAM),
@@ -95,6 +101,15 @@ static int defer_accept_round(int seconds)
 	return period;
 }
 
+/* Booleans that are no more than that. */
+static bool inet_option_strict(const struct inet_option *o)
+{
+	if (o->level == TCP)
+		return o->name == LINUX_TCP_THIN_LINEAR_TIMEOUTS || o->name == LINUX_TCP_FASTOPEN_CONNECT ||
+		       o->name == LINUX_TCP_FASTOPEN_NO_COOKIE;
+	return o->level == IP6 && o->name == LINUX_IPV6_MULTICAST_LOOP;
+}
+
 /* What is kept of a value that is taken. */
 static int inet_option_round(const struct sock *sk, const struct inet_option *o, int v)
 {
@@ -102,6 +117,12 @@ static int inet_option_round(const struct sock *sk, const struct inet_option *o,
 		return sock_is_stream(sk) ? (v & 0xfc) | (inet_sk(sk)->tos & 3) : v & 0xff; /* ECN is TCP's own */
 	if (o->level == TCP && o->name == LINUX_TCP_LINGER2)
 		return v < 0 ? -1 : v > 120 ? 120 : v ? v : 60;
+	if (o->level == IP6 && o->name == LINUX_IPV6_TCLASS && sock_is_stream(sk))
+		return (v & 0xfc) | (inet_sk(sk)->tos & 3);
+	if (o->level == TCP && o->name == LINUX_TCP_WINDOW_CLAMP)
+		return v ? (int)MAX((unsigned)v > INT32_MAX ? 1152u : (unsigned)v, 1152u) : 0; /* half of the least buffer */
+	if (o->level == TCP && o->name == LINUX_TCP_FASTOPEN)
+		return MIN(v, 4096);
 	if (o->level == TCP && o->name == LINUX_TCP_DEFER_ACCEPT)
 		return defer_accept_round(v);
 	return v;
@@ -154,16 +175,33 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		inet_sk(sk)->v6only = v;
 		return 0;
 	}
-	if ((level == IP && name == LINUX_IP_MULTICAST_ALL) || (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL)) {
-		inet_sk(sk)->mcast_own = !v;
-		return v == !!v ? 0 : -LINUX_EINVAL;
+	if (level == IP && name == LINUX_IP_MULTICAST_ALL) {
+		if (v != !!v)
+			return -LINUX_EINVAL;
+		if (sk->family == LINUX_AF_INET6)
+			inet_sk(sk)->mcast_all4 = v;
+		else
+			inet_sk(sk)->mcast_own = !v;
+		return 0;
 	}
+	if (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL && sk->family == LINUX_AF_INET6) {
+		inet_sk(sk)->mcast_own = !v;
+		return 0;
+	}
+	if (level == TCP && name == LINUX_TCP_THIN_DUPACK && sk->protocol == TCP)
+		return v == !!v ? 0 : -LINUX_EINVAL; /* Linux has dropped it, but not the option */
+	if (level == IP && (name == LINUX_IP_HDRINCL || name == LINUX_IP_NODEFRAG))
+		return -LINUX_ENOPROTOOPT; /* of raw sockets */
+	if (level == IP6 && name == LINUX_IPV6_MULTICAST_HOPS && sock_is_stream(sk))
+		return -LINUX_ENOPROTOOPT;
 	o = inet_option_find(sk, level, name);
 	if (!o || (o->fixed && v != o->unset))
 		return -LINUX_ENOPROTOOPT;
 	if (o->fixed)
 		return 0;
 	if (level == IP && name == LINUX_IP_MULTICAST_TTL && sock_is_stream(sk))
+		return -LINUX_EINVAL;
+	if (o->is_bool && inet_option_strict(o) && v != !!v)
 		return -LINUX_EINVAL;
 	if (v == -1 && o->unset != NO_UNSET)
 		v = o->unset;
@@ -203,8 +241,12 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 		return -LINUX_EOPNOTSUPP;
 	if (level == LINUX_IPPROTO_IP && name == LINUX_IP_MULTICAST_IF) {
 		memcpy(&v, inet_sk(sk)->mcast_addr, sizeof(v));
-	} else if ((level == IP && name == LINUX_IP_MULTICAST_ALL) || (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL)) {
+	} else if (level == IP && name == LINUX_IP_MULTICAST_ALL) {
+		v = sk->family == LINUX_AF_INET6 ? inet_sk(sk)->mcast_all4 : !inet_sk(sk)->mcast_own;
+	} else if (level == IP6 && name == LINUX_IPV6_MULTICAST_ALL) {
 		v = !inet_sk(sk)->mcast_own;
+	} else if (level == TCP && name == LINUX_TCP_THIN_DUPACK && sk->protocol == TCP) {
+		v = 0;
 	} else if (level == LINUX_IPPROTO_IPV6 && name == LINUX_IPV6_V6ONLY) {
 		v = inet_sk(sk)->v6only;
 	} else if (level == TCP && name == LINUX_TCP_MAXSEG && sk->protocol == TCP) {
@@ -218,7 +260,8 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 	} else {
 		o = inet_option_find(sk, level, name);
 		if (!o)
-			return level == LINUX_IPPROTO_IP || level == LINUX_IPPROTO_IPV6 || level == sk->protocol ?
+			return level == LINUX_IPPROTO_IP || level == LINUX_IPPROTO_IPV6 || level == sk->protocol ||
+					       sk->family == LINUX_AF_INET6 ?
 				       -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
 		v = o->fixed ? o->unset : o->is_bool ? *(bool *)((char *)inet_sk(sk) + o->off) : *(int *)((char *)inet_sk(sk) + o->off);
 	}

@@ -37,6 +37,7 @@ struct sock *sock_alloc(int family, int type, int protocol, const struct sock_op
 	list_init(&sk->pending);
 	list_init(&sk->accept_link);
 	sk->peek_off = -1;
+	sk->txrehash = true;
 	list_init(&sk->rcvq);
 	list_init(&sk->errq);
 	sk->sndbuf = sk->rcvbuf = 212992;

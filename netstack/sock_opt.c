@@ -12,6 +12,7 @@
 
 #define SOCK_MIN_RCVBUF 2304
 #define SOCK_MIN_SNDBUF 4608
+#define TCP_MAX_LOWAT (16 << 20) /* half of net.ipv4.tcp_rmem */
 #define SOCK_MAX_BUF 212992 /* net.core.{r,w}mem_max */
 
 static int opt_int(const void *val, unsigned len, int *ret)
@@ -56,11 +57,16 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 
 	switch (name) {
 	case LINUX_SO_DEBUG:
-		return v && !capable(CAP_NET_ADMIN) ? -LINUX_EACCES : 0;
+		if (v && !capable(CAP_NET_ADMIN))
+			return -LINUX_EACCES;
+		sk->debug = v;
+		return 0;
 	case LINUX_SO_REUSEADDR:
 		sk->reuseaddr = v;
 		return 0;
 	case LINUX_SO_REUSEPORT:
+		if (v && sk->family != LINUX_AF_INET && sk->family != LINUX_AF_INET6)
+			return -LINUX_EOPNOTSUPP;
 		sk->reuseport = v;
 		return 0;
 	case LINUX_SO_TYPE:
@@ -96,10 +102,43 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 	case LINUX_SO_OOBINLINE:
 		sk->oobinline = v;
 		return 0;
-	case LINUX_SO_NO_CHECK:
-	case LINUX_SO_BUSY_POLL:
 	case LINUX_SO_BSDCOMPAT:
-	case LINUX_SO_SELECT_ERR_QUEUE: /* POLLPRI for errors: a hint that POLLERR makes needless */
+		return 0;
+	case LINUX_SO_NO_CHECK:
+		sk->no_check = v;
+		return 0;
+	case LINUX_SO_SELECT_ERR_QUEUE: /* POLLPRI for errors */
+		sk->err_queue = v;
+		return 0;
+	case LINUX_SO_NOFCS:
+		sk->nofcs = v;
+		return 0;
+	case LINUX_SO_BUSY_POLL:
+		if (v < 0)
+			return -LINUX_EINVAL;
+		sk->busy_poll = v;
+		return 0;
+	case LINUX_SO_PREFER_BUSY_POLL:
+		if (v && !capable(CAP_NET_ADMIN))
+			return -LINUX_EPERM;
+		sk->prefer_busy = v;
+		return 0;
+	case LINUX_SO_TXREHASH:
+		if (sk->protocol != LINUX_IPPROTO_TCP)
+			return -LINUX_EOPNOTSUPP;
+		if (v < -1 || v > 1)
+			return -LINUX_EINVAL;
+		sk->txrehash = v;
+		return 0;
+	case LINUX_SO_BUF_LOCK: /* nothing tunes them here */
+		if (v & ~3)
+			return -LINUX_EINVAL;
+		sk->buf_lock = v;
+		return 0;
+	case LINUX_SO_LOCK_FILTER:
+		if (sk->lock_filter && !v)
+			return -LINUX_EPERM;
+		sk->lock_filter = v;
 		return 0;
 	case LINUX_SO_PRIORITY:
 		if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN))
@@ -142,7 +181,8 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		sk->timestampns = v;
 		return 0;
 	case LINUX_SO_RCVLOWAT:
-		sk->rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
+		v = v < 0 ? INT32_MAX : v ? v : 1;
+		sk->rcvlowat = sk->protocol == LINUX_IPPROTO_TCP ? MIN(v, TCP_MAX_LOWAT) : v;
 		return 0;
 	default:
 		return -LINUX_ENOPROTOOPT;
@@ -215,6 +255,8 @@ int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return opt_timeout(val, len, &sk->sndtimeo);
 	if (name == LINUX_SO_BINDTODEVICE)
 		return sock_bind_device(sk, val, len);
+	if ((name == LINUX_SO_ATTACH_FILTER || name == LINUX_SO_DETACH_FILTER) && sk->lock_filter)
+		return -LINUX_EPERM;
 	if (name == LINUX_SO_ATTACH_FILTER)
 		return sock_attach_filter(sk, val, len);
 	if (name == LINUX_SO_DETACH_FILTER)
@@ -268,7 +310,23 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 {
 	switch (name) {
 	case LINUX_SO_DEBUG:
-		return get_int(val, len, 0);
+		return get_int(val, len, sk->debug);
+	case LINUX_SO_NO_CHECK:
+		return get_int(val, len, sk->no_check);
+	case LINUX_SO_SELECT_ERR_QUEUE:
+		return get_int(val, len, sk->err_queue);
+	case LINUX_SO_NOFCS:
+		return get_int(val, len, sk->nofcs);
+	case LINUX_SO_BUSY_POLL:
+		return get_int(val, len, sk->busy_poll);
+	case LINUX_SO_PREFER_BUSY_POLL:
+		return get_int(val, len, sk->prefer_busy);
+	case LINUX_SO_TXREHASH:
+		return sk->protocol == LINUX_IPPROTO_TCP ? get_int(val, len, sk->txrehash) : -LINUX_EOPNOTSUPP;
+	case LINUX_SO_BUF_LOCK:
+		return get_int(val, len, sk->buf_lock);
+	case LINUX_SO_LOCK_FILTER:
+		return get_int(val, len, sk->lock_filter);
 	case LINUX_SO_REUSEADDR:
 		return get_int(val, len, sk->reuseaddr);
 	case LINUX_SO_REUSEPORT:
@@ -296,12 +354,9 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		return get_int(val, len, sk->keepalive);
 	case LINUX_SO_OOBINLINE:
 		return get_int(val, len, sk->oobinline);
-	case LINUX_SO_NO_CHECK:
-	case LINUX_SO_BUSY_POLL:
 	case LINUX_SO_INCOMING_CPU:
+	case LINUX_SO_INCOMING_NAPI_ID:
 	case LINUX_SO_RXQ_OVFL:
-	case LINUX_SO_LOCK_FILTER:
-	case LINUX_SO_SELECT_ERR_QUEUE:
 	case LINUX_SO_ZEROCOPY:
 	case LINUX_SO_BSDCOMPAT:
 		return get_int(val, len, 0);

@@ -169,7 +169,9 @@ struct sock {
 	atomic_ulong wmem;	/* bytes of this sock's messages that sit in receivers' queues */
 	int sndbuf, rcvbuf, rcvlowat; /* as set, doubled as Linux does */
 	int64_t rcvtimeo, sndtimeo; /* ns; -1: none */
-	bool passcred, passsec, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
+	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
+	bool debug, no_check, err_queue, prefer_busy, lock_filter, passsec, nofcs, txrehash; /* as set; but for lock_filter, hints */
+	int busy_poll, buf_lock;
 	int priority, mark;
 	int bound_if;		/* SO_BINDTODEVICE; 0: none */
 	struct linux_linger linger;
