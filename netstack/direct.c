@@ -22,6 +22,7 @@
 #define NR_BUFS 8		/* kept for the next */
 #define SMALL 4096		/* on the stack */
 #define LOOK_NS 1000000		/* how long a waiting thread looks at the socket itself, deaf to signals */
+#define LISTEN_NS (10 * 1000000000LL)
 #define EPOLL_ADD 1
 #define EPOLL_MOD 3
 #define EPOLL_ET (1u << 31)
@@ -34,6 +35,8 @@ struct direct {
 	struct sock *sk;       /* borrowed; who finds it by id takes a reference */
 	uint32_t id;
 	int fd;		       /* -1: none */
+	enum { LISTEN_NO, LISTEN_ASKED, LISTEN_ANSWERED } listen;
+	int listen_err;	       /* the answer */
 	bool out;	       /* direct_lock; somebody waits for room */
 	atomic_bool watched;   /* written under direct_lock */
 };
@@ -42,7 +45,7 @@ static struct mutex direct_lock = MUTEX_INIT;
 static struct list_head streams[HASH_SIZE];
 static uint32_t next_id = 1;
 static int ctl_fd = -1, epoll_fd = -1;
-static bool started;
+static bool started, host_listens;
 static atomic_bool down;
 static struct netif *link_nif;
 
@@ -308,6 +311,13 @@ static void direct_told(const struct helper_tell *t, int fd)
 	struct direct *d = direct_find(t->id);
 	struct sock *sk = d ? d->sk : NULL;
 
+	if (d && READ_ONCE(d->listen) == LISTEN_ASKED) {
+		d->listen_err = t->what == HELPER_LISTENS ? 0 : t->err < 0 ? t->err : -LINUX_EACCES;
+		__atomic_store_n(&d->listen, LISTEN_ANSWERED, __ATOMIC_RELEASE);
+		sock_wake(sk, 0);
+		sock_put(sk);
+		return;
+	}
 	if (!d || READ_ONCE(sk->state) != SS_CONNECTING) {
 		if (fd >= 0)
 			host_close(fd);
@@ -411,7 +421,10 @@ static void direct_down(void)
 		}
 		mutex_unlock(&direct_lock);
 		if (sk) {
-			direct_over(sk, -LINUX_ENETDOWN);
+			if (sk->direct->listen == LISTEN_NO)
+				direct_over(sk, -LINUX_ENETDOWN);
+			else
+				sock_wake(sk, 0);
 			sock_put(sk);
 		}
 	} while (sk);
@@ -518,6 +531,64 @@ int direct_connect(struct sock *sk, const struct inet_name *to)
 	WRITE_ONCE(sk->state, SS_UNCONNECTED);
 	mutex_unlock(&sk->lock);
 	return n == -LINUX_EAGAIN ? -LINUX_ENOBUFS : -LINUX_ENETDOWN;
+}
+
+/* --- listening as the host does --- */
+
+void direct_set_host_listens(void)
+{
+	host_listens = true;
+}
+
+static int direct_ask_listen(struct direct *d, enum helper_wish wish, const struct inet_name *name)
+{
+	struct helper_ask ask = { .id = d->id, .wish = wish };
+	struct iovec iov = { &ask, sizeof(ask) };
+	struct host_frame frame = { &iov, 1, 0 };
+
+	if (name) {
+		ask.port = name->port;
+		memcpy(ask.addr, name->addr, 16);
+		if (inet_is_any(name))
+			addr_set_v4(ask.addr, 10, 0, 2, 15);
+	}
+	return host_send_frames(ctl_fd, &frame, 1, false) == 1 ? 0 : -LINUX_ENOBUFS;
+}
+
+int direct_listen(struct sock *sk, const struct inet_name *name)
+{
+	struct direct *d;
+	int err;
+
+	/* What listens on the guest's own loopback is nobody else's. */
+	if (!host_listens || ctl_fd < 0 || atomic_load(&down) || inet_is_loopback(name) || (sk->direct && sk->direct->listen))
+		return 0;
+	mutex_lock(&direct_lock);
+	err = direct_start_locked();
+	d = err ? NULL : direct_new_locked(sk);
+	if (d)
+		d->listen = LISTEN_ASKED;
+	mutex_unlock(&direct_lock);
+	if (!d)
+		return -LINUX_ENOBUFS;
+	err = direct_ask_listen(d, HELPER_LISTEN, name);
+	if (!err)
+		err = waitq_wait(&sk->wait, __atomic_load_n(&d->listen, __ATOMIC_ACQUIRE) == LISTEN_ANSWERED || atomic_load(&down),
+				 SLEEP_INTERRUPTIBLE, deadline_after(LISTEN_NS));
+	if (!err)
+		err = d->listen == LISTEN_ANSWERED ? d->listen_err : -LINUX_ENETDOWN;
+	if (err)
+		direct_unlisten(sk);
+	return err;
+}
+
+void direct_unlisten(struct sock *sk)
+{
+	if (!sk->direct || sk->direct->listen == LISTEN_NO)
+		return;
+	direct_ask_listen(sk->direct, HELPER_UNLISTEN, NULL);
+	sk->direct->listen = LISTEN_NO;
+	direct_drop(sk->direct);
 }
 
 void direct_shutdown(struct sock *sk, int how)

@@ -28,6 +28,11 @@ int direct_start(void);
 bool direct_usable(const struct inet_name *to, const struct dst *dst);
 /* Begins one: 0 (SS_CONNECTING), -LINUX_ENOBUFS, -LINUX_ENETDOWN. */
 int direct_connect(struct sock *sk, const struct inet_name *to);
+/* --net=host: @sk is going to listen on @name, and so is the helper.  0, -errno of its bind or listen, or of waiting. */
+int direct_listen(struct sock *sk, const struct inet_name *name);
+void direct_unlisten(struct sock *sk);
+/* Listening is passed on from now on. */
+void direct_set_host_listens(void);
 /* Forgets one that failed; the sock may connect again. */
 void direct_reset(struct sock *sk);
 

@@ -319,6 +319,8 @@ static int inet_listen(struct sock *sk, int backlog)
 	if (sk->state != SS_UNCONNECTED && sk->state != SS_LISTENING)
 		return -LINUX_EINVAL;
 	err = inet_autobind(sk);
+	if (!err && sk->state != SS_LISTENING)
+		err = direct_listen(sk, &inet_sk(sk)->local);
 	if (err)
 		return err;
 	MUTEX_GUARD(&inet_lock);
@@ -653,6 +655,12 @@ static int inet_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 	return sock_is_stream(sk) ? tcp_xmit(sk, skb, msg) : udp_xmit(sk, skb, msg);
 }
 
+static void inet_release(struct sock *sk)
+{
+	inet_unbind(sk);
+	direct_unlisten(sk);
+}
+
 static void inet_close(struct sock *sk, bool abort)
 {
 	if (sk->direct)
@@ -682,7 +690,7 @@ static const struct sock_ops inet_ops = {
 	.keepalive = inet_keepalive,
 	.setsockopt = inet_setsockopt,
 	.getsockopt = inet_getsockopt,
-	.release = inet_unbind,
+	.release = inet_release,
 	.free = inet_free,
 };
 

@@ -27,6 +27,7 @@
 #define SOCKET_BUFFERS (4 << 20)
 #define DENIALS_PER_SECOND 200
 #define LISTEN_BACKLOG 4096
+#define ASKED_MAX 1024
 
 /* libslirp's functions, found when it is loaded. */
 struct slirp_api {
@@ -49,6 +50,13 @@ struct helper {
 	int listeners[POLICY_PUBLISH_MAX]; /* by policy->publish; -1: none */
 	struct policy *policy;
 	struct slirp_api api;
+	struct helper_listener {
+		uint32_t id;	/* 0: free */
+		int fd;
+		uint16_t port;
+		uint8_t guest[16];
+	} asked[ASKED_MAX]; /* by --net=host */
+	unsigned nr_asked; /* used slots are below */
 	Slirp *slirp;
 	struct pollfd *fds;
 	unsigned nr_fds, max_fds;
@@ -267,6 +275,39 @@ static void helper_tell(struct helper *h, const struct helper_tell *t, int fd)
 		host_exit_group(0);
 }
 
+/* A port that somebody in the guest listens on; on the loopback, as published ones are. */
+static int helper_listen_asked(struct helper *h, const struct helper_ask *ask)
+{
+	static const uint8_t lo[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1 };
+	unsigned i = 0;
+	int fd;
+
+	if (!h->policy->host_listens || !ask->port || !ask->id)
+		return -LINUX_EACCES;
+	while (i < h->nr_asked && h->asked[i].id)
+		i++;
+	if (i == ASKED_MAX)
+		return -LINUX_ENOBUFS;
+	fd = host_stream_listen(lo, ask->port, LISTEN_BACKLOG);
+	if (fd < 0)
+		return fd;
+	h->asked[i] = (struct helper_listener){ .id = ask->id, .fd = fd, .port = ask->port };
+	memcpy(h->asked[i].guest, ask->addr, 16);
+	h->nr_asked = MAX(h->nr_asked, i + 1);
+	return 0;
+}
+
+static void helper_unlisten(struct helper *h, uint32_t id)
+{
+	for (unsigned i = 0; i < h->nr_asked; i++)
+		if (h->asked[i].id == id && id) {
+			host_close(h->asked[i].fd);
+			h->asked[i] = (struct helper_listener){ .fd = -1 };
+		}
+	while (h->nr_asked && !h->asked[h->nr_asked - 1].id)
+		h->nr_asked--;
+}
+
 static void helper_asked(struct helper *h)
 {
 	struct helper_ask ask;
@@ -281,7 +322,14 @@ static void helper_asked(struct helper *h)
 	if (n <= 0 || frame.len != sizeof(ask))
 		host_exit_group(0);
 	t.id = ask.id;
-	if (policy_connection(h->policy, ask.addr, ask.port, now_ns(), to)) {
+	if (ask.wish == HELPER_UNLISTEN) {
+		helper_unlisten(h, ask.id);
+		return;
+	}
+	if (ask.wish == HELPER_LISTEN) {
+		t.err = helper_listen_asked(h, &ask);
+		t.what = t.err ? HELPER_FAILED : HELPER_LISTENS;
+	} else if (policy_connection(h->policy, ask.addr, ask.port, now_ns(), to)) {
 		t.err = host_stream_connect(to, ask.port, &fd);
 		t.what = !t.err ? HELPER_CONNECTED : t.err == -LINUX_EINPROGRESS ? HELPER_CONNECTING : HELPER_FAILED;
 	}
@@ -289,12 +337,11 @@ static void helper_asked(struct helper *h)
 }
 
 /* A connection to a published port.  Who comes from this machine itself is shown as the gateway. */
-static void helper_accept(struct helper *h, unsigned i)
+static void helper_accept(struct helper *h, int listener, uint16_t guest_port, const uint8_t guest[16])
 {
 	static const uint8_t gateway[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 2, 2 };
-	const struct policy_publish *b = &h->policy->publish[i];
-	struct helper_tell t = { .what = HELPER_ACCEPTED, .guest_port = b->guest_port, .guest = { [10] = 0xff, [11] = 0xff } };
-	int fd = host_stream_accept(h->listeners[i], t.addr, &t.port);
+	struct helper_tell t = { .what = HELPER_ACCEPTED, .guest_port = guest_port };
+	int fd = host_stream_accept(listener, t.addr, &t.port);
 	bool own = addr_is_loopback(t.addr);
 
 	if (fd < 0)
@@ -303,8 +350,17 @@ static void helper_accept(struct helper *h, unsigned i)
 		own |= !memcmp(h->policy->own[j], t.addr, 16);
 	if (own)
 		memcpy(t.addr, gateway, 16);
-	memcpy(t.guest + 12, b->guest, 4);
+	memcpy(t.guest, guest, 16);
 	helper_tell(h, &t, fd);
+}
+
+static void helper_accept_published(struct helper *h, unsigned i)
+{
+	const struct policy_publish *b = &h->policy->publish[i];
+	uint8_t guest[16] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(guest + 12, b->guest, 4);
+	helper_accept(h, h->listeners[i], b->guest_port, guest);
 }
 
 static bool helper_listen(struct helper *h, unsigned i)
@@ -350,6 +406,7 @@ static void helper_loop(struct helper *h)
 {
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
+		unsigned first, nr_asked;
 		int n;
 
 		h->nr_fds = 0;
@@ -358,17 +415,25 @@ static void helper_loop(struct helper *h)
 		for (unsigned i = 0; i < h->policy->nr_publish; i++)
 			if (cb_add_poll(h->listeners[i], SLIRP_POLL_IN, h) < 0)
 				host_exit_group(1);
+		first = h->nr_fds;
+		nr_asked = h->nr_asked;
+		for (unsigned i = 0; i < nr_asked; i++)
+			if (cb_add_poll(h->asked[i].id ? h->asked[i].fd : -1, SLIRP_POLL_IN, h) < 0)
+				host_exit_group(1);
 		h->api.pollfds_fill(h->slirp, &timeout, cb_add_poll, h);
 		n = host_poll(h->fds, h->nr_fds, helper_timeout(h, timeout));
 		if (n < 0 && n != -LINUX_EINTR)
 			host_exit_group(1);
 		if (n > 0 && h->fds[0].revents)
 			helper_receive(h);
-		if (n > 0 && h->fds[1].revents)
-			helper_asked(h);
 		for (unsigned i = 0; n > 0 && i < h->policy->nr_publish; i++)
 			if (h->fds[2 + i].revents)
-				helper_accept(h, i);
+				helper_accept_published(h, i);
+		for (unsigned i = 0; n > 0 && i < nr_asked; i++)
+			if (h->fds[first + i].revents)
+				helper_accept(h, h->asked[i].fd, h->asked[i].port, h->asked[i].guest);
+		if (n > 0 && h->fds[1].revents)
+			helper_asked(h);
 		h->api.pollfds_poll(h->slirp, n < 0, cb_get_revents, h);
 		helper_timers(h);
 		helper_flush(h);

@@ -22,14 +22,16 @@
 #define HELPER_MTU 16384
 #define HELPER_FRAME_MAX (HELPER_MTU + 64)
 
-/* What the sentry asks: a connection to @addr (16 bytes, IPv4 mapped). */
+enum helper_wish { HELPER_CONNECT, HELPER_LISTEN, HELPER_UNLISTEN };
+
+/* What the sentry asks: a connection to @addr (16 bytes, IPv4 mapped); a port to be published to @addr, or no more. */
 struct helper_ask {
 	uint32_t id;
-	uint16_t port, pad;
+	uint16_t port, wish;	/* enum helper_wish */
 	uint8_t addr[16];
 };
 
-enum helper_said { HELPER_CONNECTED, HELPER_CONNECTING, HELPER_FAILED, HELPER_DENIED, HELPER_ACCEPTED };
+enum helper_said { HELPER_CONNECTED, HELPER_CONNECTING, HELPER_FAILED, HELPER_DENIED, HELPER_ACCEPTED, HELPER_LISTENS };
 
 /* What it is told; with a descriptor unless it failed. */
 struct helper_tell {

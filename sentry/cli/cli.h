@@ -84,7 +84,7 @@ struct volume {
 	bool read_only;
 };
 
-enum net_mode { NET_USER, NET_NONE, NET_ALLOWLIST };
+enum net_mode { NET_USER, NET_NONE, NET_ALLOWLIST, NET_HOST };
 
 struct run_options {
 	const struct command *cmd;

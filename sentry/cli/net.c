@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/direct.h"
 #include "netstack/pcap.h"
 #include "netstack/slirp/helper.h"
 #include "netstack/uplink.h"
@@ -33,6 +34,9 @@ int net_fork_helper(struct run_options *o, int log_fd)
 		o->policy = calloc(1, sizeof(*o->policy));
 	if (!o->policy)
 		return cli_error("out of memory");
+	if (o->net == NET_HOST && o->pcap_file)
+		return command_usage_error(o->cmd, "--pcap records frames, which --net=host does not make");
+	o->policy->host_listens = o->net == NET_HOST;
 	o->policy->frames = o->pcap_file; /* which is to have all */
 	err = helper_start(o->policy, log_fd, fds, why, sizeof(why));
 	if (err)
@@ -55,6 +59,8 @@ int net_setup(const struct run_options *o)
 		if (err)
 			return cli_error("cannot write '%s': %s", o->pcap_file, cli_strerror(err));
 	}
+	if (o->net == NET_HOST)
+		direct_set_host_listens();
 	if (helper_fd >= 0)
 		err = uplink_init(helper_fd, o->policy->frames ? -1 : helper_ctl, o->policy->nr_publish);
 	return err ? cli_error("cannot set up the network: %s", cli_strerror(err)) : 0;

@@ -247,7 +247,8 @@ static int option_limits(struct run_options *o, int opt)
 
 static int option_net_mode(struct run_options *o, const char *mode)
 {
-	static const char *const modes[] = { [NET_USER] = "user", [NET_NONE] = "none", [NET_ALLOWLIST] = "allowlist" };
+	static const char *const modes[] = { [NET_USER] = "user", [NET_NONE] = "none", [NET_ALLOWLIST] = "allowlist",
+						[NET_HOST] = "host" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		if (strcmp(mode, modes[i]) == 0) {
@@ -255,7 +256,7 @@ static int option_net_mode(struct run_options *o, const char *mode)
 			o->policy->allowlist = i == NET_ALLOWLIST;
 			return 0;
 		}
-	return command_usage_error(o->cmd, "'--net %s' is neither user, none nor allowlist", mode);
+	return command_usage_error(o->cmd, "'--net %s' is not user, host, allowlist or none", mode);
 }
 
 static int option_net(struct run_options *o, int opt)

@@ -202,6 +202,39 @@ if [ -n "$pg" ] && has psql setpriv && [ "$(id -u)" = 0 ] && id postgres >/dev/n
 	end_guest
 fi
 
+# --net=host: who listens in the guest listens here, on the loopback; who listens on the guest's own loopback does not.
+p=$(port) q=$(port)
+"$SENTRY" do -q --platform="$SENTRY_PLATFORM" --net=host -- $py -c '
+import socket, sys
+l, o = socket.create_server(("", int(sys.argv[1]))), socket.create_server(("127.0.0.1", int(sys.argv[2])))
+print("up", flush=True)
+c, a = l.accept(); c.sendall(b"hello " + a[0].encode()); c.close(); l.close()
+l = socket.create_server(("", int(sys.argv[1]))); c, a = l.accept(); c.sendall(b"again"); c.close()' "$p" "$q" >"$tmp/host.out" 2>&1 </dev/null &
+guest=$!
+guests+=($guest)
+for _ in $(seq 100); do [ -s "$tmp/host.out" ] && break; sleep 0.1; done
+hear='import socket,sys,time
+for _ in range(50):
+    try: d = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10).makefile().read()
+    except OSError as e: d = type(e).__name__
+    if d != "ConnectionRefusedError" and d != "ConnectionResetError" or len(sys.argv) < 3: break
+    time.sleep(.1)
+print(d)'
+is "--net=host" "up hello 10.0.2.2" "$(cat "$tmp/host.out") $($py -c "$hear" "$p" wait)"
+is "its own loopback" ConnectionRefusedError "$($py -c "$hear" "$q")"
+is "listening again" again "$($py -c "$hear" "$p" wait)"
+wait "$guest"
+is "its end" 0 $?
+$py -c 'import socket,sys,time; s=socket.create_server(("127.0.0.1",int(sys.argv[1]))); time.sleep(60)' "$p" &
+guest=$!
+guests+=($guest)
+soon bash -c "exec 3<>/dev/tcp/127.0.0.1/$p"
+is "a port in use" EADDRINUSE "$("$SENTRY" do -q --platform="$SENTRY_PLATFORM" --net=host -- $py -c '
+import errno, socket, sys
+s = socket.socket(); s.bind(("", int(sys.argv[1])))
+try: s.listen(); print("listens")
+except OSError as e: print(errno.errorcode[e.errno])' "$p" 2>&1)"
+
 if has iperf3; then
 	p=$(port)
 	serve iperf3 "$p" 5201 iperf3 -s
