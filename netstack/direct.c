@@ -116,6 +116,11 @@ static struct direct *direct_new_locked(struct sock *sk)
 	return d;
 }
 
+int direct_fd(const struct sock *sk)
+{
+	return sk->direct ? READ_ONCE(sk->direct->fd) : -1;
+}
+
 static void direct_drop(struct direct *d)
 {
 	int fd;
@@ -257,26 +262,6 @@ static void direct_over(struct sock *sk, int err)
 		atomic_store(&sk->err, -err);
 	sock_wake(sk, 0);
 	sock_async_data(sk, LINUX_POLL_HUP);
-}
-
-/* Options that were set before there was a socket. */
-static void direct_apply_all(struct sock *sk)
-{
-	static const struct {
-		int level, name;
-	} all[] = {
-		{ LINUX_SOL_SOCKET, LINUX_SO_KEEPALIVE }, { LINUX_SOL_SOCKET, LINUX_SO_OOBINLINE }, { LINUX_SOL_SOCKET, LINUX_SO_RCVLOWAT },
-		{ LINUX_IPPROTO_TCP, LINUX_TCP_NODELAY }, { LINUX_IPPROTO_TCP, LINUX_TCP_CORK }, { LINUX_IPPROTO_TCP, LINUX_TCP_KEEPIDLE },
-		{ LINUX_IPPROTO_TCP, LINUX_TCP_KEEPINTVL }, { LINUX_IPPROTO_TCP, LINUX_TCP_KEEPCNT },
-		{ LINUX_IPPROTO_TCP, LINUX_TCP_USER_TIMEOUT },
-	};
-	struct inet_sock fresh = { .keepidle = 7200, .keepintvl = 75, .keepcnt = 9 }, *in = inet_sk(sk);
-
-	if (!sk->keepalive && !sk->oobinline && sk->rcvlowat == 1 && in->nodelay == fresh.nodelay && in->cork == fresh.cork &&
-	    in->keepidle == fresh.keepidle && in->keepintvl == fresh.keepintvl && in->keepcnt == fresh.keepcnt && !in->user_timeout)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		direct_setsockopt(sk, all[i].level, all[i].name);
 }
 
 static void direct_connected(struct sock *sk)
@@ -744,62 +729,4 @@ int64_t direct_recvmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	if (buf != small)
 		buf_put(buf);
 	return ret;
-}
-
-/* --- options --- */
-
-int direct_error(struct sock *sk)
-{
-	int err = atomic_exchange(&sk->err, 0);
-
-	return err || sk->direct->fd < 0 ? err : -host_stream_error(sk->direct->fd);
-}
-
-int direct_ioctl(struct sock *sk, unsigned cmd, int *ret)
-{
-	*ret = 0;
-	return sk->direct->fd < 0 ? 0 : host_stream_ioctl(sk->direct->fd, cmd, ret);
-}
-
-void direct_setsockopt(struct sock *sk, int level, int name)
-{
-	const struct inet_sock *in = inet_sk(sk);
-	int v;
-
-	if (!sk->direct || sk->direct->fd < 0)
-		return;
-	if (level == LINUX_SOL_SOCKET && name == LINUX_SO_KEEPALIVE)
-		v = sk->keepalive;
-	else if (level == LINUX_SOL_SOCKET && name == LINUX_SO_OOBINLINE)
-		v = sk->oobinline;
-	else if (level == LINUX_SOL_SOCKET && name == LINUX_SO_RCVLOWAT)
-		v = sk->rcvlowat;
-	else if (level == LINUX_SOL_SOCKET && name == LINUX_SO_RCVBUF)
-		v = sk->rcvbuf / 2;
-	else if (level == LINUX_SOL_SOCKET && name == LINUX_SO_SNDBUF)
-		v = sk->sndbuf / 2;
-	else if (level != LINUX_IPPROTO_TCP)
-		return;
-	else if (name == LINUX_TCP_NODELAY)
-		v = in->nodelay;
-	else if (name == LINUX_TCP_CORK)
-		v = in->cork;
-	else if (name == LINUX_TCP_QUICKACK)
-		v = in->quickack;
-	else if (name == LINUX_TCP_KEEPIDLE)
-		v = in->keepidle;
-	else if (name == LINUX_TCP_KEEPINTVL)
-		v = in->keepintvl;
-	else if (name == LINUX_TCP_KEEPCNT)
-		v = in->keepcnt;
-	else if (name == LINUX_TCP_USER_TIMEOUT)
-		v = in->user_timeout;
-	else
-		return;
-	host_stream_setopt(sk->direct->fd, level, name, &v, sizeof(v));
-}
-
-int direct_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len)
-{
-	return sk->direct->fd < 0 ? -LINUX_ENOTCONN : host_stream_getopt(sk->direct->fd, level, name, val, len);
 }
