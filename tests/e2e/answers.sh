@@ -62,6 +62,24 @@ answered "futex wait" 202 wait
 
 is "without patches nothing is answered" 0 \
 	"$("$SENTRY" do -v --no-patch --platform=systrap -- "$tmp/calls" 110 2>&1 | sed -n 's/.*calls: \([0-9]*\) answered.*/\1/p')"
+# spins HOW: how often a pair was split.
+spins()
+{
+	"$SENTRY" do -v --spin="$1" --no-patch --platform=systrap -- "$tmp/calls" 110 2>&1 | sed -n 's/.*spinning: \([0-9]*\) times.*/\1/p'
+}
+
+is "--spin=never" 0 "$(spins never)"
+"$SENTRY" do --spin=sideways -- true 2>/dev/null
+is "--spin has three words" 125 $?
+if [ "$(nproc)" -gt 1 ]; then
+	# It takes 64 calls in a row that nothing holds up.
+	for _ in 1 2 3 4 5 6 7 8; do
+		n=$(spins always)
+		[ "$n" = 0 ] || break
+	done
+	[ "$n" != 0 ]
+	is "--spin=always" 0 $?
+fi
 is "patched sites are counted" yes \
 	"$("$SENTRY" do -v --platform=systrap -- "$tmp/calls" 110 2>&1 | grep -q 'call sites: [1-9][0-9]* patched' && echo yes)"
 finish
