@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PROT_EXEC through splits, merges and copies: code made at run time keeps running, and data never becomes code. */
 #include "tests/contract/contract.h"
+#include "tests/contract/maps.h"
 
 /* mov $imm, %eax; ret */
 static void emit(char *at, int value)
@@ -98,5 +99,24 @@ int main(void)
 	CALL(mprotect(e, PAGE, PROT_EXEC));
 	SHOW(call(e));
 	PROBE(e, w);
+	SECTION("a split of what was not touched yet leaves the rest executable");
+	int fd2 = MUST(open("code2", O_RDWR | O_CREAT, 0755));
+	MUST(ftruncate(fd2, 4 * PAGE));
+	q = mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd2, 0);
+	for (int i = 0; i < 4; i++)
+		emit(q + i * PAGE, 50 + i);
+	for (int shared = 0; shared < 2; shared++) {
+		struct map_line m;
+
+		r = mmap(NULL, 4 * PAGE, RX, shared ? MAP_SHARED : MAP_PRIVATE, fd2, 0);
+		CALL(munmap(r + PAGE, PAGE));
+		PROBE(r + 2 * PAGE, x);
+		PROBE(r, x);
+		SHOW(call(r + 3 * PAGE));
+		CALL(mprotect(r + 2 * PAGE, PAGE, PROT_READ));
+		PROBE(r + 2 * PAGE, x);
+		SHOW(call(r + 3 * PAGE));
+		YES(maps_lookup(r + 3 * PAGE, &m, false) && m.perms[2] == 'x');
+	}
 	return 0;
 }

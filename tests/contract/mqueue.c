@@ -176,7 +176,7 @@ static void waiting(void)
 	close(ep);
 }
 
-static volatile sig_atomic_t signals, code, value, from_us;
+static volatile sig_atomic_t signals, code, value, from, from_uid;
 static pid_t child;
 
 static void handler(int sig UNUSED_OK, siginfo_t *info, void *ctx UNUSED_OK)
@@ -184,7 +184,8 @@ static void handler(int sig UNUSED_OK, siginfo_t *info, void *ctx UNUSED_OK)
 	signals++;
 	code = info->si_code;
 	value = info->si_value.sival_int;
-	from_us = info->si_pid == child && info->si_uid == getuid();
+	from = info->si_pid;
+	from_uid = (int)info->si_uid;
 }
 
 static volatile int called;
@@ -226,7 +227,8 @@ static void notification(void)
 	wait(&status);
 	CALL((pread(q, text, sizeof(text), 0), strncmp(text, "QSIZE:0          NOTIFY:0     SIGNO:10    NOTIFY_PID:", 52)));
 	send_from_child(q, "first");
-	say("signals %d, code %d, value %d, from whom it says: %d", signals, code, value, from_us);
+	say("signals %d, code %d, value %d, from whom it says: %d", signals, code, value,
+	    from == child && from_uid == (int)getuid());
 	send_from_child(q, "second");
 	SHOW(signals);
 	/* Once only, and not for a queue that has something. */

@@ -86,6 +86,11 @@ while size >= 1 << 26:
     while libc.mmap(None, size, 0, 0x4022, -1, 0) != 2**64 - 1: pass
     size >>= 1
 print("grown" if libc.sbrk(1 << 28) != 2**64 - 1 else "no room")')"
+# Another place for the heap: the program is position independent.
+! command -v perl >/dev/null || is "the same above the bottom-up base" "grown" "$(guest -- perl -e '
+for (my $size = 1 << 46; $size >= 1 << 26; $size >>= 1) { 1 while syscall(9, 0, $size, 0, 0x4022, -1, 0) != -1 }
+my $brk = syscall(12, 0);
+print syscall(12, $brk + (1 << 28)) == $brk + (1 << 28) ? "grown" : "no room"')"
 is "still well" "well" "$(guest -- echo well)"
 left=$(strays)
 # shellcheck disable=SC2086
