@@ -77,16 +77,60 @@ static size_t skb_charge(size_t len)
 	return ALIGN_UP(len + 320, 512) + 256;
 }
 
+/*
+ * Large messages come and go by the thousand, from one thread and to another, and malloc would give their memory back to the host
+ * and fault it in again each time: a few are kept.  They are all of one size, which is how they are told from others.
+ */
+#define POOL_SIZE (sizeof(struct skb) + 32768)
+#define POOL_LEAST 8192
+#define POOL_MAX 64
+
+static struct mutex pool_lock = MUTEX_INIT;
+static struct list_head pool = LIST_HEAD_INIT(pool);
+static unsigned nr_pool;
+
+static struct skb *skb_alloc(size_t len)
+{
+	struct skb *skb = NULL;
+
+	if (len < POOL_LEAST || sizeof(*skb) + len > POOL_SIZE)
+		return malloc(sizeof(*skb) + len);
+	mutex_lock(&pool_lock);
+	if (nr_pool) {
+		skb = list_first_entry(&pool, struct skb, link);
+		list_del(&skb->link);
+		nr_pool--;
+	}
+	mutex_unlock(&pool_lock);
+	return skb ? skb : malloc(POOL_SIZE);
+}
+
+/* @len as it was allocated with. */
+static void skb_release(struct skb *skb, size_t len)
+{
+	if (len >= POOL_LEAST && sizeof(*skb) + len <= POOL_SIZE) {
+		MUTEX_GUARD(&pool_lock);
+
+		if (nr_pool < POOL_MAX) {
+			list_init(&skb->link);
+			list_add(&skb->link, &pool);
+			nr_pool++;
+			return;
+		}
+	}
+	free(skb);
+}
+
 struct skb *skb_new(struct sock *from, size_t len)
 {
-	struct skb *skb = malloc(sizeof(*skb) + len);
+	struct skb *skb = skb_alloc(len);
 
 	if (!skb)
 		return NULL;
 	memset(skb, 0, sizeof(*skb));
 	list_init(&skb->link);
 	skb->data = skb->buf;
-	skb->len = len;
+	skb->len = skb->size = len;
 	skb->charge = skb_charge(len);
 	if (from) {
 		skb->from = sock_get(from);
@@ -98,12 +142,13 @@ struct skb *skb_new(struct sock *from, size_t len)
 void skb_free(struct skb *skb)
 {
 	struct sock *from = skb->from;
+	size_t size = skb->size;
 
 	if (skb->scm.nr_files)
 		scm_land(&skb->scm);
 	if (!from) {
 		scm_fini(&skb->scm);
-		free(skb);
+		skb_release(skb, size);
 		return;
 	}
 	atomic_fetch_sub(&from->wmem, skb->charge);
@@ -112,7 +157,7 @@ void skb_free(struct skb *skb)
 		fasync_kill(&from->async, LINUX_POLL_OUT);
 	sock_put(from);
 	scm_fini(&skb->scm);
-	free(skb);
+	skb_release(skb, size);
 }
 
 void sock_wake(struct sock *sk, unsigned events)

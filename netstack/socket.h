@@ -57,6 +57,7 @@ struct skb {
 	struct sock *from;	/* reference: whose send buffer it occupies; NULL: nobody's */
 	size_t len, off;	/* bytes in data, bytes read already */
 	bool urgent;		/* its last byte is: MSG_OOB */
+	size_t size;		/* of buf */
 	size_t charge;		/* what it counts in from->wmem */
 	struct linux_sockaddr addr; /* sender, for recvfrom */
 	unsigned addr_len;
