@@ -250,8 +250,6 @@ int do_renameat2(int odfd, const char *oname, int ndfd, const char *nname, unsig
 		err = flags & LINUX_RENAME_NOREPLACE ? -LINUX_EEXIST : -LINUX_EBUSY;
 	else
 		err = mnt_want_write(from.path.mnt);
-	if (!err && flags & LINUX_RENAME_WHITEOUT && !capable(CAP_MKNOD))
-		err = -LINUX_EPERM;
 	if (!err)
 		err = rename_between(&from, &to, flags);
 out_to:

@@ -114,6 +114,8 @@ static_assert(sizeof(struct linux_sched_attr) == 56, "struct sched_attr");
 #define LINUX_PR_GET_TIMERSLACK 30
 #define LINUX_PR_MCE_KILL 33
 #define LINUX_PR_MCE_KILL_GET 34
+#define LINUX_PR_TASK_PERF_EVENTS_DISABLE 31
+#define LINUX_PR_TASK_PERF_EVENTS_ENABLE 32
 #define LINUX_PR_SET_MM 35
 #define LINUX_PR_SET_CHILD_SUBREAPER 36
 #define LINUX_PR_GET_CHILD_SUBREAPER 37

@@ -138,6 +138,7 @@ static void copy_behaviour(struct task *child, const struct clone_request *req)
 	child->timer_slack = child->default_timer_slack = t->timer_slack;
 	child->tsc_mode = t->tsc_mode;
 	child->ioprio = t->ioprio;
+	child->mempolicy = t->mempolicy;
 	child->nice = t->nice;
 	child->sched_policy = t->sched_policy;
 	child->sched_priority = t->sched_priority;

@@ -263,6 +263,7 @@ struct task {
 	int tsc_mode;
 	int nice, sched_policy, sched_priority; /* pids_lock to write; recorded, and answered */
 	int ioprio;
+	uint32_t mempolicy;		/* own thread; set_mempolicy(2): mode, its flags, and whether node 0 is named */
 	void *cpus_allowed;		/* lock; CPU_MASK_SIZE bytes; NULL: all */
 	atomic_bool cpus_changed;	/* to be told to the platform before the next run */
 

@@ -125,6 +125,9 @@ int mm_msync(struct mm *mm, uaddr_t addr, uint64_t len, unsigned flags,
 /* remap_file_pages(2), whose prot is 0, as an ordinary mapping. */
 int mm_remap_file_pages(struct mm *mm, uaddr_t addr, uint64_t size, uint64_t pgoff, unsigned flags);
 int mm_mincore(struct mm *mm, uaddr_t addr, uint64_t len, uaddr_t vec);
+/* The NUMA policy of whole pages, which is kept and told: 0, -LINUX_EFAULT for a hole, -LINUX_ENOMEM. */
+int mm_set_policy(struct mm *mm, uaddr_t start, uaddr_t end, uint32_t policy);
+int mm_get_policy(struct mm *mm, uaddr_t addr, uint32_t *ret);
 /* For /proc/PID/pagemap: @ret[i] says MM_PAGE_* of the page @i behind @start. */
 enum mm_page_state {
 	MM_PAGE_MAPPED = 1,	/* a vma is there */

@@ -107,6 +107,7 @@ struct vma *mm_vma_dup(struct mm *mm, const struct vma *v)
 	}
 	new->name = v->name;
 	new->anon_name = anon_name;
+	new->policy = v->policy;
 	return new;
 }
 

@@ -162,7 +162,7 @@ bool vma_can_merge(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->flags == b->flags && !(a->flags & (VM_SPECIAL | VM_VVAR)) && a->file == b->file &&
 	       a->pgoff + ((a->end - a->start) >> PAGE_SHIFT) == b->pgoff && same_name(a->name, b->name) &&
-	       same_name(a->anon_name, b->anon_name);
+	       same_name(a->anon_name, b->anon_name) && a->policy == b->policy;
 }
 
 /* --- free space --- */

@@ -47,6 +47,7 @@ struct vma {
 	uint64_t pgoff;		/* file page at start; for anonymous vmas start >> PAGE_SHIFT of where it was first mapped */
 	struct vm_file *file;	/* reference; NULL for anonymous */
 	const char *name;	/* "[stack]"...; static */
+	uint32_t policy;	/* mbind(2), as mempolicy of a task; 0: the default */
 	char *anon_name;	/* PR_SET_VMA_ANON_NAME; owned; NULL */
 	struct mm *mm;
 	struct list_head i_mmap; /* backing->i_mmap; i_mmap_lock */

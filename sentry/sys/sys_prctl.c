@@ -362,12 +362,16 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 		return prctl_flags((unsigned)op, a2, a3, a4, a5);
 	case LINUX_PR_GET_TID_ADDRESS:
 		return put_user(t->clear_child_tid, a2, uint64_t);
+	case LINUX_PR_TASK_PERF_EVENTS_DISABLE:
+	case LINUX_PR_TASK_PERF_EVENTS_ENABLE:
+		return 0; /* there are none */
 	case LINUX_PR_SET_MM:
 		return capable(CAP_SYS_RESOURCE) ? -LINUX_EINVAL : -LINUX_EPERM;
 	case LINUX_PR_GET_SPECULATION_CTRL:
 		return prctl_get_speculation(a2, a3, a4, a5);
 	case LINUX_PR_SET_SPECULATION_CTRL:
-		return -LINUX_ENXIO;
+		/* None of the three kinds can be changed, and there are no others. */
+		return a2 > 2 ? -LINUX_ENODEV : -LINUX_ENXIO;
 	case LINUX_PR_SET_VMA:
 		return prctl_set_vma(a2, a3, a4, a5);
 	case LINUX_PR_GET_SECCOMP:

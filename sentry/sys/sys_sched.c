@@ -426,7 +426,7 @@ SYSCALL_DEFINE2(getpriority, int, which, int, who)
 	return prio_for_each(which, who, prio_get_one, 0);
 }
 
-#define IOPRIO_CLASS(prio) ((unsigned)(prio) >> LINUX_IOPRIO_CLASS_SHIFT)
+#define IOPRIO_CLASS(prio) ((unsigned)(prio) >> LINUX_IOPRIO_CLASS_SHIFT & 7)
 #define IOPRIO_LEVEL(prio) ((prio) & 7)
 enum { IOPRIO_NONE, IOPRIO_RT, IOPRIO_BE, IOPRIO_IDLE };
 

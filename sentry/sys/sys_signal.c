@@ -262,6 +262,8 @@ SYSCALL_DEFINE4(rt_tgsigqueueinfo, int32_t, tgid, int32_t, tid, int, sig, uaddr_
 	struct linux_siginfo info;
 	int err;
 
+	if (copy_from_user(&info, uinfo, sizeof(info)))
+		return -LINUX_EFAULT;
 	if (tid <= 0 || tgid <= 0)
 		return -LINUX_EINVAL;
 	err = get_user_siginfo(&info, uinfo, sig, tid);
