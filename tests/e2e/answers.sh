@@ -62,6 +62,46 @@ answered "futex wait" 202 wait
 
 is "without patches nothing is answered" 0 \
 	"$("$SENTRY" do -v --no-patch --platform=systrap -- "$tmp/calls" 110 2>&1 | sed -n 's/.*calls: \([0-9]*\) answered.*/\1/p')"
+# A guest that writes its own answers: the page of its thread is at %gs:56, the futex counts are at a fixed place.
+cat >"$tmp/liar.c" <<'C'
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void)
+{
+	uint64_t none = 0, old = 0;
+	char *page;
+
+	for (int i = 0; i < 100; i++)
+		syscall(SYS_getpid);
+	__asm__ volatile("mov %%gs:56,%0" : "=r"(page));
+	memset(page + 512 + 32, 0xff, 200);
+	memset((void *)0x7fffe1005000, 0xff, 4096);
+	printf("%ld\n", syscall(SYS_getpid));
+	/* What the sentry does not answer: it knows. */
+	printf("%d\n", getpgid(getpid()) == getpgid(getppid()));
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, 8);
+	printf("%d\n", (old & 1UL << (SIGKILL - 1)) != 0);
+	fflush(stdout);
+	/* All is blocked now, it says.  SIGKILL is not. */
+	raise(SIGTERM);
+	raise(SIGKILL);
+	return (int)none;
+}
+C
+gcc -w -O1 -o "$tmp/liar" "$tmp/liar.c"
+cat >"$tmp/liar.sh" <<'S'
+"$1"
+echo "$?"
+"$2" 110 && echo others go on
+S
+"$SENTRY" do -q --platform=systrap -- sh "$tmp/liar.sh" "$tmp/liar" "$tmp/calls" >"$tmp/out" 2>&1
+is "a guest that lies to itself" "137 others go on" "$(tail -n 2 "$tmp/out" | tr '\n' ' ' | sed 's/ $//')"
+
 # spins HOW: how often a pair was split.
 spins()
 {
