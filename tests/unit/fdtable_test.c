@@ -137,7 +137,7 @@ Test(fdtable, fget_storm)
 	world_fs = current_fs;
 	world_files = current_files;
 	for (int i = 0; i < NR_NAMES; i++) {
-		char name[8];
+		char name[16];
 		struct file *f;
 
 		snprintf(name, sizeof(name), "/n%d", i);

@@ -263,7 +263,7 @@ Test(hostfs, few_descriptors)
 	for (int round = 0; round < 2; round++) {
 		for (int i = 1; i <= 40; i++) {
 			for (int j = 1; j <= 40; j++) {
-				char want[20];
+				char want[32];
 
 				snprintf(name, sizeof(name), "/d%d/a/b/c/%d", i, j);
 				snprintf(want, sizeof(want), "%d.%d\n", i, j);
