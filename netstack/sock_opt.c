@@ -157,7 +157,7 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		sk->linger = (struct linux_linger){ !!l.l_onoff, l.l_linger };
 		return 0;
 	case LINUX_SO_PASSCRED:
-		if (sk->family != LINUX_AF_UNIX)
+		if (sk->family != LINUX_AF_UNIX && sk->family != LINUX_AF_NETLINK)
 			return -LINUX_EOPNOTSUPP;
 		sk->passcred = v;
 		return 0;
@@ -372,7 +372,9 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_LINGER:
 		return get_bytes(val, len, &sk->linger, sizeof(sk->linger));
 	case LINUX_SO_PASSCRED:
-		return sk->family == LINUX_AF_UNIX ? get_int(val, len, sk->passcred) : -LINUX_EOPNOTSUPP;
+		if (sk->family != LINUX_AF_UNIX && sk->family != LINUX_AF_NETLINK)
+			return -LINUX_EOPNOTSUPP;
+		return get_int(val, len, sk->passcred);
 	case LINUX_SO_PEERCRED:
 		return get_bytes(val, len, &sk->peer_cred, sizeof(sk->peer_cred));
 	case LINUX_SO_PEERNAME:

@@ -149,9 +149,10 @@ static const struct proc_entry thp_children[] = {
 	FIXED("defrag", "always defer defer+madvise [madvise] never\n"), FIXED("enabled", "always madvise [never]\n"),
 	FIXED("hpage_pmd_size", "2097152\n"), FIXED("shmem_enabled", "always within_size advise [never] deny force\n"), END,
 };
-static const struct proc_entry mm_children[] = { DIR("hugepages", empty), DIR("transparent_hugepage", thp_children), END };
+/* Mount points of file systems that there are not, and huge pages, are missing: who looks for them goes by that. */
+static const struct proc_entry mm_children[] = { DIR("transparent_hugepage", thp_children), END };
 static const struct proc_entry kernel_children[] = {
-	DIR("debug", empty), DIR("mm", mm_children), FIXED("profiling", "0\n"), DIR("security", empty), DIR("tracing", empty),
+	DIR("mm", mm_children), FIXED("profiling", "0\n"),
 	FIXED("uevent_seqnum", "0\n"), END,
 };
 static const struct proc_entry fs_children[] = { DIR("cgroup", empty), DIR("ext4", empty), END };
