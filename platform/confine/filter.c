@@ -242,6 +242,7 @@ static const struct rule rules[] = {
 	CALL(mknodat, WRITES),
 	CALL(linkat, WRITES),
 	CALL(symlinkat, WRITES),
+	CALL(renameat, WRITES), /* what the C library makes of renameat2 without flags */
 	CALL(renameat2, WRITES),
 	CALL(fchown, WRITES),
 	CALL(fchownat, WRITES),

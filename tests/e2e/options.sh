@@ -28,6 +28,8 @@ is "-v reads" "outside" "$(guest -v "$tmp/vol:/mnt" -- cat /mnt/file)"
 guest -v "$tmp/vol:/mnt:rw" -- sh -c 'echo inside >/mnt/new; mkdir /mnt/d; mv /mnt/file /mnt/d/moved'
 is "-v rw writes" "inside" "$(cat "$tmp/vol/new" 2>&1)"
 is "-v rw renames" "outside" "$(cat "$tmp/vol/d/moved" 2>&1)"
+guest -v "$tmp/vol:/mnt:rw" -- sh -c 'echo over >/mnt/d/other; mv -f /mnt/d/other /mnt/d/moved'
+is "-v rw renames over a file" "over" "$(cat "$tmp/vol/d/moved" 2>&1)"
 guest -v "$tmp/vol:/mnt:ro" -- sh -c 'echo x >/mnt/no' 2>/dev/null
 is "-v ro refuses" 2 $?
 [ ! -e "$tmp/vol/no" ] || problem "-v ro wrote"
