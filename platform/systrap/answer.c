@@ -95,7 +95,7 @@ void systrap_report(void)
 	n = atomic_load(&patch_stats.refused);
 	if (n)
 		strbuf_addf(&sb, "%s %lu no room or not allowed", sb.len ? "," : ":", n);
-	log_info("call sites: %lu patched (%lu of them inherited), %lu undone; not patched%s",
+	log_info("call sites: %lu patched (%lu of them known from before), %lu undone; not patched%s",
 		 atomic_load(&patch_stats.sites[PATCH_OK]), atomic_load(&patch_stats.inherited),
 		 atomic_load(&patch_stats.undone), sb.len ? strbuf_str(&sb) : ": none");
 	log_info("calls: %lu answered in the stub, %lu through patched sites, %lu by signals", atomic_load(&calls.answered),

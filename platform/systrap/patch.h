@@ -96,7 +96,7 @@ struct patch_set {
 
 struct patch_stats {
 	atomic_ulong sites[NR_PATCH_VERDICTS]; /* tried; [PATCH_OK] are patched */
-	atomic_ulong refused, undone, inherited;
+	atomic_ulong refused, undone, inherited /* known as hot from another address space */;
 };
 extern struct patch_stats patch_stats;
 

@@ -29,6 +29,9 @@
 #define PATCH_HITS 12
 #endif
 
+#define PATCH_HITS_KNOWN 4 /* where it has paid before */
+#define NR_KNOWN_SITES 4096
+
 /* For how many stops a thread whose extended state was read saves it by itself. */
 #define XSAVE_STOPS 16
 
@@ -298,6 +301,24 @@ static void stop_again(struct systrap_ctx *ctx, struct platform_stop *stop)
 }
 
 /*
+ * Where sites were patched, in any address space: a child has its text where its parent has it, and what was hot there will be
+ * hot again.  A hint, and so without a lock.
+ */
+static _Atomic(uaddr_t) known_sites[NR_KNOWN_SITES];
+
+static _Atomic(uaddr_t) *known_site(uaddr_t rip)
+{
+	return &known_sites[(rip ^ rip >> 10) % NR_KNOWN_SITES];
+}
+
+/* How many stops it takes. */
+static unsigned hits_needed(uaddr_t rip)
+{
+	return atomic_load_explicit(known_site(rip), memory_order_relaxed) == rip ? MIN(PATCH_HITS, PATCH_HITS_KNOWN)
+										     : PATCH_HITS;
+}
+
+/*
  * Whether it is time to patch the site of a call that came by a signal.  All threads count together: most of what a short thread calls
  * it calls once.
  */
@@ -306,15 +327,18 @@ static bool site_is_hot(struct systrap_ctx *ctx)
 	uaddr_t rip = ctx->ctx.regs.rip;
 	struct systrap_hits *h = &systrap_aspace(ctx->ctx.as)->hits[(rip ^ rip >> 8) % SYSTRAP_NR_HITS];
 	unsigned nr = atomic_load_explicit(&h->nr, memory_order_relaxed) + 1;
+	bool hot;
 
 	if (atomic_load_explicit(&h->rip, memory_order_relaxed) != rip) {
 		atomic_store_explicit(&h->rip, rip, memory_order_relaxed);
 		nr = 1;
 	}
 	/* Once, whatever comes of it. */
-	if (nr <= PATCH_HITS)
-		atomic_store_explicit(&h->nr, nr, memory_order_relaxed);
-	return nr == PATCH_HITS;
+	if (nr > PATCH_HITS)
+		return false;
+	hot = nr >= hits_needed(rip);
+	atomic_store_explicit(&h->nr, hot ? PATCH_HITS : nr, memory_order_relaxed);
+	return hot;
 }
 
 void systrap_patch_stop(struct systrap_ctx *ctx, struct platform_stop *stop)
@@ -349,7 +373,12 @@ void systrap_patch(struct platform_ctx *pctx, const struct platform_text *text)
 		return;
 	if (!text->low_free)
 		patch_low_taken(set);
-	patch_site(set, text->site, text->page, text->prot, text->backing, text->off);
+	if (patch_site(set, text->site, text->page, text->prot, text->backing, text->off) == PATCH_OK) {
+		uaddr_t behind = text->site + PATCH_SYSCALL_LEN;
+
+		if (atomic_exchange_explicit(known_site(behind), behind, memory_order_relaxed) == behind)
+			atomic_fetch_add_explicit(&patch_stats.inherited, 1, memory_order_relaxed);
+	}
 	/* rip may be inside the jump now. */
 	pctx->regs_dirty = true;
 }

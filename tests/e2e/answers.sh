@@ -120,6 +120,10 @@ if [ "$(nproc)" -gt 1 ]; then
 	[ "$n" != 0 ]
 	is "--spin=always" 0 $?
 fi
+is "a child's sites are known from its parent" yes "$("$SENTRY" do -v --platform=systrap -- sh -c \
+	'i=0; while [ $i -lt 40 ]; do umask >/dev/null; i=$((i + 1)); done
+	(i=0; while [ $i -lt 40 ]; do umask >/dev/null; i=$((i + 1)); done); exit 0' 2>&1 |
+	grep -q '([1-9][0-9]* of them known from before)' && echo yes)"
 is "patched sites are counted" yes \
 	"$("$SENTRY" do -v --platform=systrap -- "$tmp/calls" 110 2>&1 | grep -q 'call sites: [1-9][0-9]* patched' && echo yes)"
 finish
