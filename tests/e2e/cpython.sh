@@ -10,7 +10,9 @@ python=/usr/bin/python3
 
 quick="test_posix test_signal test_mmap test_fcntl test_fileio test_tempfile test_time test_hashlib test_ctypes test_sqlite3
 	test_zipfile"
-full="$quick test_os test_subprocess test_threading test_io test_shutil test_pathlib test_multiprocessing_fork"
+full="$quick test_os test_subprocess test_threading test_io test_shutil test_pathlib test_multiprocessing_fork
+	test_socket test_ssl test_asyncio test_httplib test_ftplib test_urllib2_localnet test_select test_selectors test_poll test_epoll
+	test_socketserver"
 [ $# -gt 0 ] || set -- $quick
 [ -z "${E2E_FULL:-}" ] || set -- $full
 
@@ -32,10 +34,11 @@ for case in ET.parse(sys.argv[1]).iter("testcase"):
 print("\n".join(sorted(lines)))
 PY
 
-# One module in a directory of its own; the results go to standard output.  test_monotonic_settime sets the host's clock.
+# One module in a directory of its own; the results go to standard output.  test_monotonic_settime sets the host's clock, and tests of
+# VSOCK hang on some hosts.
 cat >"$tmp/module.sh" <<'SH'
 cd "$(mktemp -d)" || exit 1
-timeout 3000 /usr/bin/python3 -m test --junit-xml=results.xml -u all,-network,-largefile,-urlfetch,-gui -i test_monotonic_settime "$1" >log 2>&1 </dev/null
+timeout 3000 /usr/bin/python3 -m test --junit-xml=results.xml -u all,-network,-largefile,-urlfetch,-gui -i test_monotonic_settime -i '*VSOCK*' "$1" >log 2>&1 </dev/null
 status=$?
 if [ -s results.xml ]; then
 	/usr/bin/python3 "$2" results.xml
