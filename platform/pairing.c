@@ -38,6 +38,9 @@ static atomic_uint nr_pairs;		    /* pairing_lock to write */
 static atomic_uint nr_active = UINT32_MAX; /* of them had work in the last period; UINT32_MAX: not known */
 atomic_uint pairing_arrivals;
 
+/* The core that the calling thread was pinned to by its last pair; -1: not known. */
+static _Thread_local int own_cpu = -1;
+
 static pthread_t balancer;
 static atomic_uint balancer_word; /* 1: wake up */
 static atomic_bool balancer_stop;
@@ -70,14 +73,19 @@ static int pair_choose(const struct cpu_pair *pair, int cpu)
 	return -1;
 }
 
-static void pair_pin(struct cpu_pair *pair, int cpu)
+static void thread_pin(pid_t tid, int cpu)
 {
 	struct cpu_set set;
 
 	cpu_set_one(&set, cpu);
+	host_sched_setaffinity(tid, sizeof(set), &set);
+}
+
+static void pair_pin(struct cpu_pair *pair, int cpu)
+{
 	pair->cpu = cpu;
-	host_sched_setaffinity(pair->runner, sizeof(set), &set);
-	host_sched_setaffinity(pair->owner, sizeof(set), &set);
+	thread_pin(pair->runner, cpu);
+	thread_pin(pair->owner, cpu);
 }
 
 /* --- the balancer --- */
@@ -207,7 +215,7 @@ void pairing_wake(void)
 
 /* --- pairs --- */
 
-void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
+void cpu_pair_start(struct cpu_pair *pair, pid_t runner, int runner_cpu)
 {
 	int cpu;
 
@@ -224,9 +232,13 @@ void cpu_pair_start(struct cpu_pair *pair, pid_t runner)
 	pair->owner = host_gettid();
 	pair->runner = runner;
 	pair->seen = atomic_load(&pair->guest_time);
+	pair->cpu = cpu;
 	list_add_tail(&pair->link, &pairs);
 	atomic_fetch_add(&nr_pairs, 1);
-	pair_pin(pair, cpu);
+	if (cpu != runner_cpu)
+		thread_pin(runner, cpu);
+	if (cpu != own_cpu)
+		thread_pin(pair->owner, cpu);
 }
 
 void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size)
@@ -248,21 +260,20 @@ void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size)
 	pair->split = false;
 }
 
-void cpu_pair_stop(struct cpu_pair *pair)
+int cpu_pair_stop(struct cpu_pair *pair)
 {
-	bool pinned;
+	int cpu;
 
 	if (!enabled)
-		return;
-	mutex_lock(&pairing_lock);
-	pinned = pair->cpu >= 0;
+		return -1;
+	MUTEX_GUARD(&pairing_lock);
 	list_del(&pair->link);
-	if (pinned)
+	cpu = pair->cpu;
+	if (cpu >= 0)
 		atomic_fetch_sub(&nr_pairs, 1);
+	own_cpu = pair->split ? -1 : cpu;
 	pair->cpu = -1;
-	mutex_unlock(&pairing_lock);
-	if (pinned)
-		pairing_release_thread();
+	return cpu;
 }
 
 /* --- split pairs --- */
@@ -329,6 +340,7 @@ void pairing_release_thread(void)
 {
 	if (enabled)
 		host_sched_setaffinity(0, sizeof(allowed), &allowed);
+	own_cpu = -1;
 }
 
 void pairing_bring(pid_t tid, int *inout_cpu)

@@ -44,10 +44,13 @@ struct cpu_pair {
 int pairing_init(void);
 /* No pair is left. */
 void pairing_fini(void);
-/* The calling thread is the owner.  Pins both. */
-void cpu_pair_start(struct cpu_pair *pair, pid_t runner);
-/* The calling thread is the owner, and has started the pair: unpins itself. */
-void cpu_pair_stop(struct cpu_pair *pair);
+/* The calling thread is the owner.  Pins both; @runner_cpu: where the runner is known to be pinned, or -1. */
+void cpu_pair_start(struct cpu_pair *pair, pid_t runner, int runner_cpu);
+/*
+ * The calling thread is the owner, and has started the pair.  Both stay where they are, since an owner is about to end, or to
+ * start another pair.  Returns where the runner is pinned, or -1.
+ */
+int cpu_pair_stop(struct cpu_pair *pair);
 /*
  * The cores the guest thread may use, now and later: a bit array of @size bytes.  Those the sentry itself may not use don't count.
  * The calling thread is the owner, or the pair was not started yet.

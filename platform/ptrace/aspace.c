@@ -332,7 +332,7 @@ static int stub_attach(struct stub *stub, struct ptrace_ctx *ctx)
 	if (err)
 		return err;
 	tid = stub->parked[--stub->nr_parked];
-	cpu_pair_start(&ctx->pair, tid);
+	cpu_pair_start(&ctx->pair, tid, -1);
 	err = tracee_seize(tid);
 	if (!err)
 		err = ptrace_ctx_load(ctx, tid);

@@ -346,7 +346,7 @@ static void ctx_set_thread(struct systrap_ctx *ctx, struct systrap_stub *stub)
 	ctx->block_addr = systrap_stub_block_addr(ctx->thread.slot);
 	ctx->page = (void *)(ctx->block + SYSTRAP_PAGE_OFF);
 	systrap_frame_new(ctx);
-	cpu_pair_start(&ctx->pair, ctx->thread.tid);
+	cpu_pair_start(&ctx->pair, ctx->thread.tid, ctx->thread.cpu);
 }
 
 int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx)
@@ -386,7 +386,7 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 {
 	struct systrap_stub *stub = as->stub;
 
-	cpu_pair_stop(&ctx->pair);
+	ctx->thread.cpu = cpu_pair_stop(&ctx->pair);
 	systrap_answer_lost_thread(ctx);
 	systrap_stub_thread_put(stub, &ctx->thread, true);
 	ctx->stub = NULL;

@@ -56,6 +56,7 @@ extern const struct platform_ops systrap_platform;
 struct stub_thread {
 	pid_t tid;
 	unsigned slot;
+	int cpu; /* that it was last pinned to; -1: not known */
 };
 
 #define STUB_MAX_PARKED 16

@@ -189,7 +189,8 @@ static int thread_clone(struct systrap_stub *stub, struct stub_thread *ret_threa
 		log_error("stub %d: a guest has tampered with the number of a new thread", stub->pid);
 		return systrap_stub_fail(stub);
 	}
-	*ret_thread = (struct stub_thread){ tid, (unsigned)slot };
+	/* It inherits the mapper's core. */
+	*ret_thread = (struct stub_thread){ tid, (unsigned)slot, stub->mapper_cpu };
 	return 0;
 }
 
