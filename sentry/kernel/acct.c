@@ -23,10 +23,10 @@ static uint64_t task_stime_locked(struct task *t)
 
 	mutex_assert_held(&t->tg->siglock);
 	if (t == current)
-		return (uint64_t)host_thread_cpu_ns();
+		return (uint64_t)host_thread_cpu_ns() - t->thread_stime;
 	if (!t->has_thread || pthread_getcpuclockid(t->thread, &clock))
 		return t->final_stime;
-	return (uint64_t)host_clock_ns(clock);
+	return (uint64_t)host_clock_ns(clock) - t->thread_stime;
 }
 
 /* The run at hand, ns. */
@@ -184,7 +184,7 @@ void acct_thread_exit_locked(struct task *t)
 void acct_thread_end(struct task *t)
 {
 	MUTEX_GUARD(&t->tg->siglock);
-	t->final_stime = (uint64_t)host_thread_cpu_ns();
+	t->final_stime = (uint64_t)host_thread_cpu_ns() - t->thread_stime;
 	t->has_thread = false;
 }
 

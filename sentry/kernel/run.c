@@ -26,12 +26,6 @@
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TASK_STACK_SIZE (2UL << 20)
-#else
-#define TASK_STACK_SIZE (256UL << 10)
-#endif
-
 enum { NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clone3 = 435 };
 
 #define X86_TRAP_PF 14
@@ -359,6 +353,7 @@ static void task_become_current(struct task *t)
 {
 	current = t;
 	current_mm = t->mm;
+	mm_fault_forget();
 	current_files = t->files;
 	current_fs = t->fs;
 	current_cred = t->cred;
@@ -427,33 +422,6 @@ void task_run(struct task *t)
 	acct_thread_end(t);
 	task_forget_current();
 	task_put(t);
-}
-
-static void *task_main(void *arg)
-{
-	task_run(arg);
-	return NULL;
-}
-
-int task_start_thread(struct task *t)
-{
-	pthread_attr_t attr;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, TASK_STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	/* The thread's own reference. */
-	task_get(t);
-	mutex_lock(&t->tg->siglock);
-	err = pthread_create(&t->thread, &attr, task_main, t);
-	t->has_thread = !err;
-	mutex_unlock(&t->tg->siglock);
-	pthread_attr_destroy(&attr);
-	if (!err)
-		return 0;
-	task_put(t);
-	return -LINUX_EAGAIN;
 }
 
 void task_exit_request(int status)

@@ -274,6 +274,7 @@ struct task {
 	atomic_llong run_since;		/* monotonic ns when the guest was entered; 0 outside */
 	uint64_t final_stime;		/* siglock; system time once the thread is gone */
 	uint64_t cpu_told;		/* siglock; CPU time up to the last signal of a CPU timer that it was given */
+	uint64_t thread_stime;		/* siglock; what the sentry thread had used before it was this task's, ns */
 	bool has_thread;		/* siglock; `thread` may be asked for its CPU time */
 	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw, read_bytes, write_bytes;
 

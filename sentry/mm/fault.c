@@ -216,6 +216,11 @@ static _Thread_local struct {
 	unsigned count;
 } idle_fault;
 
+void mm_fault_forget(void)
+{
+	idle_fault.mm = NULL;
+}
+
 /* Counts a fault that found everything in order.  True when the same one came so often that it must be a loop. */
 static bool no_progress(struct mm *mm, const struct mm_fault *f)
 {

@@ -166,6 +166,8 @@ struct mm_fault {
  * table and, for a guest fault, in the platform), or -LINUX_EFAULT with signo and si_code filled.
  */
 int mm_fault(struct mm *mm, struct mm_fault *f);
+/* The calling thread serves another task from now on: its last fault is no sign of a loop. */
+void mm_fault_forget(void);
 
 /* --- program text that a platform changes for itself --- */
 
