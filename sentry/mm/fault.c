@@ -18,6 +18,7 @@
 #include "platform/insn.h"
 #include "sentry/abi/signal.h"
 #include "sentry/base/log.h"
+#include "sentry/base/waitq.h"
 #include "sentry/mm/fault.h"
 
 #define MAP_AHEAD_CALLS 6      /* host mappings made for pages around a fault, besides the one that holds it */
@@ -301,6 +302,9 @@ int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write)
 	for (uaddr_t addr = start; addr < end; addr += PAGE_SIZE) {
 		struct mm_fault f = { .addr = addr, .access = write ? ACCESS_WRITE : ACCESS_READ };
 
+		/* What nobody will touch any more. */
+		if (atomic_load_explicit(&sleeper_self()->killed, memory_order_relaxed))
+			return -LINUX_EINTR;
 		err = mm_handle_fault(mm, &f, FAULT_GUEST | FAULT_TOUCH);
 		if (err && !f.signo)
 			return -LINUX_ENOMEM;

@@ -3,6 +3,7 @@
  * madvise(2).  Checks in the order of mm/madvise.c in Linux: the advice, the range, then vma by vma; a hole is reported at the
  * end, after everything mapped was done.
  */
+#include "sentry/base/waitq.h"
 #include "sentry/mm/mm_internal.h"
 
 static bool advice_known(int advice)
@@ -160,6 +161,10 @@ static int advise_populate(struct mm *mm, uaddr_t start, uaddr_t end, bool write
 		struct mm_fault f = { .addr = start, .access = write ? ACCESS_WRITE : ACCESS_READ };
 		const struct vma *v;
 		bool allowed = false;
+
+		/* It may be long, and nobody waits for the end of who is killed. */
+		if (atomic_load_explicit(&sleeper_self()->killed, memory_order_relaxed))
+			return -LINUX_EINTR;
 
 		rwlock_read(&mm->lock);
 		v = vma_find(&mm->vmas, start);
