@@ -15,8 +15,8 @@
 #include "vfs/fsnotify.h"
 #include "vfs/internal.h"
 
-#define HASH_BITS 16
-#define DENTRIES_MAX 65536 /* above it, every insertion pays for some reclaim */
+#define HASH_BITS 17
+#define DENTRIES_MAX 163840 /* above it, every insertion pays for some reclaim */
 #define RECLAIM_BATCH 64
 
 struct rwlock dcache_lock = { PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP };
