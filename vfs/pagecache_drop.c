@@ -11,7 +11,9 @@
 
 #include "sentry/base/log.h"
 
-#define DIRTY_MAX (64UL * 1024 * 1024 / PAGE_SIZE) /* waiting to be written back */
+/* Pages that wait to be written back: above the first a background writer is told, above the second writers write themselves. */
+#define DIRTY_SOON (32UL * 1024 * 1024 / PAGE_SIZE)
+#define DIRTY_MAX (128UL * 1024 * 1024 / PAGE_SIZE)
 
 static struct mutex pagecache_lock = MUTEX_INIT;
 static LIST_HEAD(mappings); /* pagecache_lock */
@@ -347,7 +349,14 @@ void pagecache_writeback_all(void)
 
 void pagecache_balance(struct mapping *m)
 {
-	if (atomic_load_explicit(&total_dirty, memory_order_relaxed) > DIRTY_MAX)
+	uint64_t dirty = atomic_load_explicit(&total_dirty, memory_order_relaxed);
+	struct super_block *sb = m->host->sb;
+
+	if (dirty <= DIRTY_SOON)
+		return;
+	if (sb->ops->writeback_soon && dirty <= DIRTY_MAX)
+		sb->ops->writeback_soon(sb);
+	else
 		mapping_writeback(m, 0, UINT64_MAX);
 }
 

@@ -62,6 +62,8 @@ struct super_ops {
 	void (*dirty_inode)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct linux_statfs *ret);
 	int (*sync)(struct super_block *sb); /* NULL: nothing to do */
+	/* Much is dirty: write back soon, from another thread.  NULL: there is none. */
+	void (*writeback_soon)(struct super_block *sb);
 	void (*kill)(struct super_block *sb); /* unmounted: free s_private */
 	void (*show_options)(struct super_block *sb, struct strbuf *sb_out); /* ",size=1024k"; NULL */
 };

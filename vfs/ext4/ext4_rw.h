@@ -149,6 +149,7 @@ struct ext4_rw {
 
 	pthread_t writer; /* background */
 	bool has_writer, stop, closed;
+	atomic_bool write_soon, commit_soon; /* what it was woken for */
 	struct waitq writer_wait;
 };
 
@@ -330,6 +331,7 @@ int ext4_xattr_free_block(struct ext4_sb_info *es, struct ext4_inode_info *ei);
 /* Makes a super block that was opened read-only writable. */
 int ext4_rw_open(struct ext4_sb_info *es, unsigned flags, struct strbuf *why);
 int ext4_rw_sync(struct super_block *sb);
+void ext4_writeback_soon(struct super_block *sb);
 /* Everything to the image, which is clean then. */
 void ext4_rw_close(struct ext4_sb_info *es);
 

@@ -102,17 +102,36 @@ static void *writer_main(void *arg)
 	struct ext4_rw *rw = es->rw;
 
 	for (unsigned round = 1;; round++) {
-		(void)waitq_wait(&rw->writer_wait, READ_ONCE(rw->stop), SLEEP_UNINTERRUPTIBLE,
-				 deadline_after(COMMIT_INTERVAL));
+		bool soon;
+
+		(void)waitq_wait(&rw->writer_wait,
+				 READ_ONCE(rw->stop) || atomic_load(&rw->write_soon) || atomic_load(&rw->commit_soon),
+				 SLEEP_UNINTERRUPTIBLE, deadline_after(COMMIT_INTERVAL));
 		if (READ_ONCE(rw->stop))
 			return NULL;
+		atomic_store(&rw->commit_soon, false);
+		soon = atomic_load(&rw->write_soon);
+		if (!atomic_load(&rw->aborted) && (soon || !(round % WRITEBACK_EVERY)))
+			pagecache_writeback_sb(es->sb);
+		if (soon)
+			atomic_store(&rw->write_soon, false);
 		if (atomic_load(&rw->aborted))
 			continue;
-		if (!(round % WRITEBACK_EVERY))
-			pagecache_writeback_sb(es->sb);
 		ext4_flush_inodes(es);
 		ext4_commit(es, 0);
 	}
+}
+
+void ext4_writeback_soon(struct super_block *sb)
+{
+	struct ext4_rw *rw = EXT4_SB(sb)->rw;
+
+	if (!rw || !rw->has_writer) {
+		pagecache_writeback_sb(sb);
+		return;
+	}
+	if (!atomic_exchange(&rw->write_soon, true))
+		waitq_wake(&rw->writer_wait, 0);
 }
 
 static void writer_stop(struct ext4_rw *rw)

@@ -265,6 +265,7 @@ static const struct super_ops ext4_super_ops = {
 	.statfs = ext4_statfs,
 	.kill = ext4_kill,
 	.sync = ext4_rw_sync,
+	.writeback_soon = ext4_writeback_soon,
 	.dirty_inode = ext4_dirty_inode,
 };
 

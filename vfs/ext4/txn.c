@@ -333,6 +333,9 @@ int ext4_begin(struct ext4_sb_info *es, unsigned credits, unsigned flags)
 		if (err)
 			return err;
 	}
+	/* Before operations have to wait for it. */
+	if (rw->has_writer && rw->nr_running > rw->max_running / 2 && !atomic_exchange(&rw->commit_soon, true))
+		waitq_wake(&rw->writer_wait, 0);
 	clean_trim(rw);
 	rw->op++;
 	rw->reserve_ok = flags & EXT4_USE_RESERVE;
