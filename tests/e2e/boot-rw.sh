@@ -8,6 +8,7 @@
 alpine=$(alpine_dir) || skip "no Alpine material beside the repository, and no ALPINE_DIR"
 PATH=$PATH:/usr/sbin:/sbin
 need python3 mke2fs e2fsck
+[ -n "${SENTRY_TEST_LONG:-}" ] || skip "it takes minutes: set SENTRY_TEST_LONG to run it"
 [ "$(id -u)" = 0 ] || need fakeroot
 export XDG_RUNTIME_DIR=$tmp/run
 mkdir -m 700 "$XDG_RUNTIME_DIR"
