@@ -369,6 +369,20 @@ static void clone_wait_vfork(struct task *child)
 	waitq_wait(&child->vfork_wait, !atomic_load(&child->vfork_pending), SLEEP_KILLABLE, NO_DEADLINE);
 }
 
+/* Notes how far the parent of a new process has come, for task_let_parent_run. */
+static void clone_note_parent(struct task *child, const struct clone_request *req)
+{
+	struct mm *mm = current->mm;
+
+	if (req->flags & (LINUX_CLONE_VM | LINUX_CLONE_VFORK))
+		return;
+	/* What the fork did to the mappings is not to be taken for the guest's own progress. */
+	if (platform->sync)
+		platform->sync(mm->as, true);
+	child->forked_from = mm_get(mm);
+	child->forked_at = platform->cpu_time(mm->as);
+}
+
 /* @child: two references, one for the process tree. */
 static int64_t clone_start(struct task *child, const struct clone_request *req, int event)
 {
@@ -376,8 +390,11 @@ static int64_t clone_start(struct task *child, const struct clone_request *req, 
 	int err;
 
 	trace_task_new(child->pid->nr, req->flags);
+	clone_note_parent(child, req);
 	err = task_start_thread(child);
 	if (err) {
+		if (child->forked_from)
+			mm_put(child->forked_from);
 		task_put(child);
 		clone_unlink(child);
 		return err;

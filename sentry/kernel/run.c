@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/host/host.h"
 #include "platform/insn.h"
 #include "sentry/base/log.h"
 #include "sentry/base/trace.h"
@@ -43,6 +44,9 @@ enum { NR_clone = 56, NR_fork = 57, NR_vfork = 58, NR_clone3 = 435 };
 #define MAX_SAME_FAULT 1000
 
 /* What a fault over memory.high costs. */
+#define PARENT_FIRST_YIELDS 2
+#define PARENT_FIRST_TRIES  200
+#define PARENT_FIRST_NAP_NS 50000
 #define HIGH_PAUSE_NS (5 * 1000000LL)
 
 #define VSYSCALL_ADDR 0xffffffffff600000UL
@@ -377,6 +381,26 @@ static void task_forget_current(void)
 	pid_view = NULL;
 }
 
+/*
+ * As in Linux, who forks goes on before the child does.  Programs lean on that without knowing: what fork returned is stored long
+ * before SIGCHLD can come.  Here the host's scheduler chooses, and a child that is served by threads that it has never seen can
+ * overtake a parent that has used up its share, all the way to its end.  So the child waits until the parent's guest code has run, for a
+ * while at most: a stopped or killed parent does not.
+ */
+static void task_let_parent_run(struct task *t)
+{
+	if (!t->forked_from)
+		return;
+	for (int i = 0; i < PARENT_FIRST_TRIES && platform->cpu_time(t->forked_from->as) == t->forked_at; i++) {
+		if (i < PARENT_FIRST_YIELDS)
+			host_sched_yield();
+		else
+			host_nanosleep(PARENT_FIRST_NAP_NS);
+	}
+	mm_put(t->forked_from);
+	t->forked_from = NULL;
+}
+
 /* What the child of a clone does itself: its extended state, its tid in its memory. */
 static void task_first_run(struct task *t)
 {
@@ -387,6 +411,7 @@ static void task_first_run(struct task *t)
 	/* As schedule_tail() in Linux: a bad address is ignored. */
 	if (t->set_child_tid && put_user(task_tid(t), t->set_child_tid, int32_t))
 		t->set_child_tid = 0;
+	task_let_parent_run(t);
 }
 
 /* Over memory.high: what can be freed is, and the allocating goes on slowly, so that somebody can do something about it. */

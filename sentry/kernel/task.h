@@ -252,6 +252,8 @@ struct task {
 	bool futex_exiting;		/* futex_pi.c's lock: no new PI state may name this task */
 	atomic_bool vfork_pending;	/* the parent waits in vfork */
 	struct waitq vfork_wait;
+	struct mm *forked_from;	/* whose process runs before this one does; of the sentry thread, NULL after its first run */
+	uint64_t forked_at;	/* the CPU time that forked_from had had, ns */
 
 	/* Credentials and behaviour; own thread writes */
 	bool no_new_privs, thp_disable, io_flusher, reset_on_fork;
