@@ -88,9 +88,10 @@ static void write_bomb(unsigned n)
 
 	snprintf(path, sizeof(path), "/tmp/fill.%u", n);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	/* So that nothing is left of it, whoever kills it. */
+	unlink(path);
 	while (write(fd, page, sizeof(page)) > 0)
 		;
-	unlink(path);
 }
 
 static void signal_bomb(unsigned n)
@@ -109,7 +110,12 @@ static void (*const bombs[])(unsigned) = { fork_bomb,	fork_and_end, vfork_bomb, 
 /* SIGKILL by the parent finds the whole group. */
 static void bomb(unsigned n)
 {
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	/* Whom the kernel kills for want of memory is not the question here. */
+	if (fd >= 0 && write(fd, "1000", 4) == 4)
+		close(fd);
 	bombs[n % NR_BOMBS](n);
 }
 
