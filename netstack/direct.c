@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netstack/direct.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "netstack/inet.h"
@@ -11,6 +10,7 @@
 #include "netstack/tcp.h"
 #include "netstack/uplink.h"
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "platform/pairing.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/poll.h"
@@ -445,22 +445,13 @@ static void *direct_main(void *arg __unused)
 
 static int direct_start_locked(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
 	int err;
 
 	if (started)
 		return 0;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, direct_main, NULL);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
+	err = host_thread_start_detached(direct_main, NULL, THREAD_STACK);
 	started = !err;
-	return -err;
+	return err;
 }
 
 int direct_start(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netstack/uplink.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "netstack/direct.h"
@@ -9,6 +8,7 @@
 #include "netstack/slirp/helper.h"
 #include "netstack/sock_queue.h"
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "platform/pairing.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/log.h"
@@ -138,23 +138,14 @@ static void *uplink_main(void *arg __unused)
 
 static int uplink_start_locked(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
 	int err;
 
 	kick_fd = host_eventfd(0, LINUX_O_NONBLOCK);
 	if (kick_fd < 0)
 		return kick_fd;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, uplink_main, NULL);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
+	err = host_thread_start_detached(uplink_main, NULL, THREAD_STACK);
 	started = !err;
-	return -err;
+	return err;
 }
 
 /* --- sending --- */

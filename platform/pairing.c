@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/futex_host.h"
 #include "sentry/base/lock.h"
@@ -361,7 +362,6 @@ void pairing_bring(pid_t tid, int *inout_cpu)
 int pairing_init(void)
 {
 	int size = host_sched_getaffinity(0, sizeof(allowed), &allowed);
-	uint64_t mask;
 	int err;
 
 	nr_allowed = 0;
@@ -372,9 +372,7 @@ int pairing_init(void)
 	loadavg_fd = host_openat(HOST_AT_FDCWD, "/proc/loadavg", LINUX_O_RDONLY, 0);
 	atomic_store(&balancer_stop, false);
 	enabled = true;
-	mask = host_signals_block();
-	err = -pthread_create(&balancer, NULL, balancer_main, NULL);
-	host_signals_restore(mask);
+	err = host_thread_start(balancer_main, NULL, &balancer);
 	if (err)
 		enabled = false;
 	return err;

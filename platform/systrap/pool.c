@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "platform/stub_exec.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/abi/errno.h"
@@ -244,14 +245,12 @@ static int high_dup(int fd, int *ret_fd)
 
 static int maker_start(void)
 {
-	uint64_t mask = host_signals_block();
 	int err;
 
 	stubs.maker_stop = false;
 	stubs.nr_made = stubs.nr_taken = stubs.nr_wanted = 0;
 	stubs.make_error = 0;
-	err = -pthread_create(&stubs.maker, NULL, maker_main, NULL);
-	host_signals_restore(mask);
+	err = host_thread_start(maker_main, NULL, &stubs.maker);
 	stubs.maker_runs = !err;
 	return err;
 }

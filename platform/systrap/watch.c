@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/abi/errno.h"
 #include "sentry/base/log.h"
@@ -209,7 +210,6 @@ static void *watch_main(void *unused __unused)
 
 int systrap_watch_init(void)
 {
-	uint64_t mask;
 	int err;
 
 	watch.epoll_fd = err = host_epoll_create();
@@ -220,9 +220,7 @@ int systrap_watch_init(void)
 		err = host_epoll_ctl(watch.epoll_fd, EPOLL_CTL_ADD, watch.event_fd, EPOLLIN, 0);
 	if (!err) {
 		atomic_store(&watch.stop, false);
-		mask = host_signals_block();
-		err = -pthread_create(&watch.thread, NULL, watch_main, NULL);
-		host_signals_restore(mask);
+		err = host_thread_start(watch_main, NULL, &watch.thread);
 		watch.runs = !err;
 	}
 	if (err)

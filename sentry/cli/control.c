@@ -6,12 +6,12 @@
 #include "sentry/cli/control.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "netstack/netif.h"
+#include "platform/host/host_thread.h"
 #include "sentry/abi/errno.h"
 #include "sentry/abi/poll.h"
 #include "sentry/abi/signal.h"
@@ -257,23 +257,6 @@ static void *connection_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(void *(*fn)(void *), void *arg)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, fn, arg);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
 static void *accept_main(void *arg __unused)
 {
 	for (;;) {
@@ -285,7 +268,7 @@ static void *accept_main(void *arg __unused)
 			continue;
 		}
 		if (atomic_fetch_add(&nr_connections, 1) < MAX_CONNECTIONS &&
-		    !start_thread(connection_main, (void *)(intptr_t)sock))
+		    !host_thread_start_detached(connection_main, (void *)(intptr_t)sock, THREAD_STACK))
 			continue;
 		atomic_fetch_sub(&nr_connections, 1);
 		host_close(sock);
@@ -296,5 +279,7 @@ static void *accept_main(void *arg __unused)
 int control_start(const struct control_params *p)
 {
 	params = *p;
-	return start_thread(accept_main, NULL) ? cli_error("cannot start a thread for the control socket") : 0;
+	if (host_thread_start_detached(accept_main, NULL, THREAD_STACK))
+		return cli_error("cannot start a thread for the control socket");
+	return 0;
 }

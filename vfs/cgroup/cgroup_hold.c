@@ -8,10 +8,10 @@
  *     cpu.max: one thread looks at all cgroups with a quota every few milliseconds, as long as there is one
  *         runs --usage - base >= quota--> throttled --the next period, base += quota--> runs, if that is enough
  */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "sentry/base/log.h"
 #include "sentry/kernel/signal.h"
 #include "vfs/cgroup/cgroup.h"
@@ -203,27 +203,10 @@ static void *quota_main(void *arg __unused)
 	return NULL;
 }
 
-static int quota_start(void)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, quota_main, NULL);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
-	return err ? -LINUX_EAGAIN : 0;
-}
-
 int cgroup_set_cpu_max(struct cgroup *cg, int64_t quota, int64_t period)
 {
 	MUTEX_GUARD(&pids_lock);
-	if (quota != CGROUP_UNLIMITED && !ticking && quota_start())
+	if (quota != CGROUP_UNLIMITED && !ticking && host_thread_start_detached(quota_main, NULL, THREAD_STACK))
 		return -LINUX_EAGAIN;
 	ticking |= quota != CGROUP_UNLIMITED;
 	if (quota != CGROUP_UNLIMITED && list_empty(&cg->cpu.link))

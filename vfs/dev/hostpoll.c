@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vfs/dev/hostpoll.h"
 
-#include <pthread.h>
-
 #include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "sentry/abi/errno.h"
 #include "sentry/abi/fcntl.h"
 #include "sentry/base/log.h"
@@ -134,24 +133,15 @@ static void *hostpoll_main(void *arg __unused)
 
 static int hostpoll_start_locked(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
 	int err;
 
 	if (kick_fd < 0)
 		kick_fd = host_eventfd(0, LINUX_O_NONBLOCK);
 	if (kick_fd < 0)
 		return kick_fd;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, hostpoll_main, NULL);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
+	err = host_thread_start_detached(hostpoll_main, NULL, THREAD_STACK);
 	started = !err;
-	return -err;
+	return err;
 }
 
 /* 0, or -errno when there is no thread to wait. */
