@@ -11,6 +11,7 @@
 #include "sentry/abi/poll.h"
 #include "vfs/cgroup/cgroup.h"
 #include "vfs/super.h"
+#include "vfs/text_file.h"
 
 #define CGROUP2_MAGIC 0x63677270
 
@@ -205,9 +206,8 @@ static const struct file_ops cg_dir_fops = { .iterate = cg_iterate };
 /* --- files --- */
 
 struct cg_open {
-	struct mutex lock;
-	struct strbuf text; /* lock; as of the last read at 0 */
-	uint64_t seq;	    /* of the events file, as it was then */
+	struct text_file text;
+	uint64_t seq; /* of the events file, when the text was made */
 };
 
 static uint64_t cg_seq(const struct cg_inode *ci)
@@ -221,39 +221,30 @@ static int cg_open_file(struct inode *inode, struct file *f)
 
 	if (!o)
 		return -LINUX_ENOMEM;
-	mutex_init(&o->lock);
+	text_file_init(&o->text);
 	o->seq = cg_seq(cg_inode(inode));
 	f->private_data = o;
 	return 0;
 }
 
-static int64_t cg_read(struct file *f, struct iov_iter *to, uint64_t *pos)
+static int cg_make_text(struct file *f, struct strbuf *text)
 {
 	struct cg_inode *ci = cg_inode(f->inode);
 	struct cg_open *o = f->private_data;
-	size_t n, want;
-	int err;
 
-	if (!cgroup_files[ci->file].show)
+	if (READ_ONCE(ci->cg->dead))
+		return -LINUX_ENODEV;
+	o->seq = cg_seq(ci);
+	return cgroup_files[ci->file].show(ci->cg, text);
+}
+
+static int64_t cg_read(struct file *f, struct iov_iter *to, uint64_t *pos)
+{
+	struct cg_open *o = f->private_data;
+
+	if (!cgroup_files[cg_inode(f->inode)->file].show)
 		return -LINUX_EINVAL;
-	MUTEX_GUARD(&o->lock);
-	if (!*pos) {
-		if (READ_ONCE(ci->cg->dead))
-			return -LINUX_ENODEV;
-		strbuf_reset(&o->text);
-		o->seq = cg_seq(ci);
-		err = cgroup_files[ci->file].show(ci->cg, &o->text);
-		if (err || (err = strbuf_err(&o->text)))
-			return err;
-	}
-	if (*pos >= o->text.len)
-		return 0;
-	want = MIN(to->count, o->text.len - *pos);
-	n = iov_iter_copy_to(to, o->text.buf + *pos, want);
-	if (!n && want)
-		return -LINUX_EFAULT;
-	*pos += n;
-	return (int64_t)n;
+	return text_file_read(&o->text, f, to, pos, cg_make_text);
 }
 
 static int64_t cg_write(struct file *f, struct iov_iter *from, uint64_t *pos)
@@ -267,13 +258,9 @@ static int64_t cg_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 		return -LINUX_EINVAL;
 	if (len >= PAGE_SIZE)
 		return -LINUX_E2BIG;
-	buf = malloc(len + 1);
-	if (!buf)
-		return -LINUX_ENOMEM;
-	if (iov_iter_copy_from(from, buf, len) != len) {
-		free(buf);
-		return -LINUX_EFAULT;
-	}
+	buf = text_file_written(from);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
 	for (end = len; end && strchr(" \t\n", buf[end - 1]); end--)
 		;
 	buf[end] = '\0';
@@ -299,29 +286,16 @@ static unsigned cg_poll(struct file *f, struct poll_table *pt)
 	return mask;
 }
 
-static int64_t cg_llseek(struct file *f, int64_t off, int whence)
-{
-	if (whence == LINUX_SEEK_CUR)
-		off += (int64_t)f->pos;
-	else if (whence != LINUX_SEEK_SET)
-		return -LINUX_EINVAL;
-	if (off < 0)
-		return -LINUX_EINVAL;
-	f->pos = (uint64_t)off;
-	return off;
-}
-
 static void cg_release(struct file *f)
 {
 	struct cg_open *o = f->private_data;
 
-	strbuf_fini(&o->text);
-	mutex_fini(&o->lock);
+	text_file_fini(&o->text);
 	free(o);
 }
 
 static const struct file_ops cg_file_ops = {
-	.open = cg_open_file, .read = cg_read, .write = cg_write, .poll = cg_poll, .llseek = cg_llseek, .release = cg_release };
+	.open = cg_open_file, .read = cg_read, .write = cg_write, .poll = cg_poll, .llseek = text_file_llseek, .release = cg_release };
 
 /* --- super block --- */
 

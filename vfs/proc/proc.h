@@ -82,7 +82,7 @@ struct super_block *proc_sb_new(const struct fs_type *type, unsigned flags, cons
 /* Tables. */
 extern const struct proc_entry proc_root_entry; /* proc_root.c */
 extern const struct proc_entry proc_tgid_entry, proc_tid_entry; /* proc_pid.c: a process's and a thread's directory */
-extern const struct file_ops proc_pagemap_fops; /* proc_pagemap.c */
+extern const struct file_ops proc_mem_fops, proc_pagemap_fops; /* proc_mm.c */
 extern const struct proc_entry proc_sys_children[]; /* proc_sys.c */
 extern const struct proc_entry proc_net_children[]; /* proc_net.c */
 extern const struct proc_dir_ops proc_root_dir; /* proc_pid.c: processes */

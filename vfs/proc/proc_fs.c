@@ -11,6 +11,7 @@
 #include "sentry/abi/poll.h"
 #include "vfs/mount.h"
 #include "vfs/proc/proc.h"
+#include "vfs/text_file.h"
 #include "vfs/user_ns.h"
 
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -265,12 +266,9 @@ static const struct file_ops proc_dir_file_ops = { .iterate = proc_iterate, .ope
 
 /* --- text files --- */
 
-/* What an open text file holds: the text as of the last time position 0 was read. */
 struct proc_text {
-	struct mutex lock;
-	struct strbuf sb;
-	bool made;
-	unsigned long mounts_seen; /* mount_events, as poll told last */
+	struct text_file text;
+	unsigned long mounts_seen; /* text.lock: mount_events, as poll told last */
 };
 
 static int proc_check_access(struct proc_inode *pi)
@@ -299,49 +297,25 @@ static int proc_text_open(struct inode *inode, struct file *f)
 	pt = calloc(1, sizeof(*pt));
 	if (!pt)
 		return -LINUX_ENOMEM;
-	mutex_init(&pt->lock);
+	text_file_init(&pt->text);
 	pt->mounts_seen = atomic_load(&mount_events);
 	f->private_data = pt;
 	return 0;
 }
 
-static int proc_text_make_locked(struct file *f, struct proc_text *pt)
+static int proc_text_make(struct file *f, struct strbuf *text)
 {
-	struct proc_inode *pi = PROC_I(f->inode);
-	int err;
-
-	if (!pi->entry->show)
-		return -LINUX_EINVAL;
 	PID_VIEW_GUARD(proc_pid_ns(f->inode->sb));
-	strbuf_reset(&pt->sb);
-	pt->made = false;
-	err = pi->entry->show(pi, &pt->sb);
-	if (!err)
-		err = strbuf_err(&pt->sb);
-	pt->made = !err;
-	return err;
+	struct proc_inode *pi = PROC_I(f->inode);
+
+	return pi->entry->show ? pi->entry->show(pi, text) : -LINUX_EINVAL;
 }
 
 static int64_t proc_text_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 {
 	struct proc_text *pt = f->private_data;
-	size_t n, want;
-	MUTEX_GUARD(&pt->lock);
 
-	if (!*pos || !pt->made) {
-		int err = proc_text_make_locked(f, pt);
-
-		if (err)
-			return err;
-	}
-	if (*pos >= pt->sb.len)
-		return 0;
-	want = MIN(to->count, pt->sb.len - *pos);
-	n = iov_iter_copy_to(to, pt->sb.buf + *pos, want);
-	if (!n && want)
-		return -LINUX_EFAULT;
-	*pos += n;
-	return n;
+	return text_file_read(&pt->text, f, to, pos, proc_text_make);
 }
 
 static int64_t proc_text_write(struct file *f, struct iov_iter *from, uint64_t *pos)
@@ -355,40 +329,22 @@ static int64_t proc_text_write(struct file *f, struct iov_iter *from, uint64_t *
 		return -LINUX_EIO;
 	if (len > PAGE_SIZE)
 		return -LINUX_EINVAL;
-	buf = malloc(len + 1);
-	if (!buf)
-		return -LINUX_ENOMEM;
-	if (iov_iter_copy_from(from, buf, len) != len) {
-		free(buf);
-		return -LINUX_EFAULT;
-	}
-	buf[len] = '\0';
+	buf = text_file_written(from);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
 	err = pi->entry->store(pi, buf, strcspn(buf, "\n"));
 	free(buf);
 	if (err)
 		return err;
 	*pos += len;
-	return len;
-}
-
-static int64_t proc_text_llseek(struct file *f, int64_t off, int whence)
-{
-	if (whence == LINUX_SEEK_CUR)
-		off += (int64_t)f->pos;
-	else if (whence != LINUX_SEEK_SET)
-		return -LINUX_EINVAL;
-	if (off < 0)
-		return -LINUX_EINVAL;
-	f->pos = off;
-	return off;
+	return (int64_t)len;
 }
 
 static void proc_text_release(struct file *f)
 {
 	struct proc_text *pt = f->private_data;
 
-	strbuf_fini(&pt->sb);
-	mutex_fini(&pt->lock);
+	text_file_fini(&pt->text);
 	free(pt);
 }
 
@@ -401,7 +357,7 @@ static unsigned proc_mounts_poll(struct file *f, struct poll_table *wait)
 
 	poll_wait(f, &mount_events_wait, wait);
 	now = atomic_load(&mount_events);
-	MUTEX_GUARD(&pt->lock);
+	MUTEX_GUARD(&pt->text.lock);
 	if (pt->mounts_seen != now)
 		mask |= LINUX_EPOLLERR | LINUX_EPOLLPRI;
 	pt->mounts_seen = now;
@@ -409,10 +365,10 @@ static unsigned proc_mounts_poll(struct file *f, struct poll_table *wait)
 }
 
 static const struct file_ops proc_mounts_file_ops = {
-	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = proc_text_llseek,
+	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = text_file_llseek,
 	.poll = proc_mounts_poll, .release = proc_text_release };
 static const struct file_ops proc_text_file_ops = {
-	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = proc_text_llseek,
+	.open = proc_text_open, .read = proc_text_read, .write = proc_text_write, .llseek = text_file_llseek,
 	.release = proc_text_release };
 static const struct inode_ops proc_file_inode_ops = { .getattr = proc_getattr, .setattr = proc_setattr };
 

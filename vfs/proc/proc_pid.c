@@ -477,82 +477,6 @@ static const struct proc_entry ns_children[] = {
 	NS_LINK("uts", NS_UTS, NS_LINK_SELF), { 0 },
 };
 
-/* --- mem --- */
-
-static int mem_open(struct inode *inode, struct file *f)
-{
-	struct task *t _cleanup_task_ = proc_task_get(PROC_I(inode));
-
-	if (!t)
-		return -LINUX_ESRCH;
-	if (!task_may_access(t, true))
-		return -LINUX_EACCES;
-	/* As Linux: the address space at open, though the process may exec. */
-	f->private_data = task_mm_get(t);
-	f->fmode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	return 0;
-}
-
-static void mem_release(struct file *f)
-{
-	if (f->private_data)
-		mm_put(f->private_data);
-}
-
-static int64_t mem_rw(struct file *f, struct iov_iter *it, uint64_t *pos, bool write)
-{
-	char *buf = malloc(PAGE_SIZE);
-	int64_t done = 0;
-
-	if (!buf)
-		return -LINUX_ENOMEM;
-	while (it->count && f->private_data) {
-		size_t want = MIN(it->count, PAGE_SIZE), n;
-
-		if (write) {
-			n = iov_iter_copy_from(it, buf, want);
-			n = n ? mm_copy_to(f->private_data, *pos, buf, n, true) : 0;
-		} else {
-			n = mm_copy_from(f->private_data, buf, *pos, want, true);
-			if (n)
-				n = iov_iter_copy_to(it, buf, n);
-		}
-		if (!n) {
-			done = done ? done : -LINUX_EIO;
-			break;
-		}
-		done += n;
-		*pos += n;
-		if (n < want)
-			break;
-	}
-	free(buf);
-	return done;
-}
-
-static int64_t mem_read(struct file *f, struct iov_iter *to, uint64_t *pos)
-{
-	return mem_rw(f, to, pos, false);
-}
-
-static int64_t mem_write(struct file *f, struct iov_iter *from, uint64_t *pos)
-{
-	return mem_rw(f, from, pos, true);
-}
-
-static int64_t mem_llseek(struct file *f, int64_t off, int whence)
-{
-	if (whence == LINUX_SEEK_CUR)
-		off += (int64_t)f->pos;
-	else if (whence != LINUX_SEEK_SET)
-		return -LINUX_EINVAL;
-	f->pos = off;
-	return off;
-}
-
-static const struct file_ops mem_fops = {
-	.open = mem_open, .release = mem_release, .read = mem_read, .write = mem_write, .llseek = mem_llseek };
-
 /* --- tables --- */
 
 static struct inode *proc_taskdir_lookup(struct proc_inode *dir, const char *name);
@@ -576,7 +500,7 @@ static const struct proc_dir_ops taskdir_ops = { .lookup = proc_taskdir_lookup, 
 	{ .name = "gid_map", .mode = LINUX_S_IFREG | 0644, .show = show_id_map, .store = store_id_map, .data = &kind_gid }, \
 	SECRET("io", 0400, proc_show_io), TEXT("limits", 0644, proc_show_limits),  \
 	TEXT("loginuid", 0644, show_id_unset), SECRET("maps", 0444, show_maps),                                        \
-	{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .fops = &mem_fops }, MOUNTS("mountinfo", show_mountinfo),   \
+	{ .name = "mem", .mode = LINUX_S_IFREG | 0600, .fops = &proc_mem_fops }, MOUNTS("mountinfo", show_mountinfo),   \
 	MOUNTS("mounts", show_mounts), { .name = "net", .mode = LINUX_S_IFDIR | 0555, .children = proc_net_children }, \
 	{ .name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_children },                                      \
 	TEXT("oom_adj", 0644, show_oom_adj), TEXT("oom_score", 0444, show_oom_score),                                  \
