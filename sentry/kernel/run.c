@@ -392,6 +392,8 @@ static void task_let_parent_run(struct task *t)
 	if (!t->forked_from)
 		return;
 	for (int i = 0; i < PARENT_FIRST_TRIES && platform->cpu_time(t->forked_from->as) == t->forked_at; i++) {
+		if (atomic_load(&t->sleeper.killed))
+			break;
 		if (i < PARENT_FIRST_YIELDS)
 			host_sched_yield();
 		else
