@@ -5,42 +5,9 @@
 #
 #   NET_BIG=bytes      how much the large transfers carry; 64 MiB unless given
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net-lib.sh"
 need curl openssl
-PATH=$PATH:/usr/sbin:/sbin
 big=${NET_BIG:-67108864}
-chmod 755 "$tmp"
-
-cleanup()
-{
-	local p
-
-	for p in "${servers[@]}"; do kill "$p" 2>/dev/null; done
-	wait
-	chmod -R u+rwx "$tmp" 2>/dev/null
-	rm -rf "$tmp"
-}
-servers=()
-trap cleanup EXIT
-
-has()
-{
-	local tool
-
-	for tool; do
-		command -v "$tool" >/dev/null || { echo "left out: $tool is not installed"; return 1; }
-	done
-}
-
-# A port below those that the kernel hands out, free at the moment.
-port()
-{
-	local p
-
-	while :; do
-		p=$((RANDOM % 20000 + 10000))
-		(exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null || { echo $p; return; }
-	done
-}
 
 # up PORT: waits for a server.
 up()
@@ -88,7 +55,7 @@ http {
 }
 E
 	nginx -p "$tmp" -e "$tmp/nginx.err" -c "$tmp/nginx.conf" 2>"$tmp/nginx.out" &
-	servers+=($!)
+	started+=($!)
 	up "$http" || cat "$tmp/nginx.out" "$tmp/nginx.err"
 	is "curl, down" "$sum" "$(net sh -c "curl -sS http://10.0.2.2:$http/big | sha256sum")"
 	is "curl, up" "201" "$(net curl -sS -o /dev/null -w '%{http_code}' -T "$tmp/www/big" "http://10.0.2.2:$http/up/a")"
@@ -104,7 +71,7 @@ fi
 
 s=$(port)
 openssl s_server -quiet -accept "127.0.0.1:$s" -cert "$tmp/srv.pem" -key "$tmp/srv.key" -rev -naccept 20 >"$tmp/s_server" 2>&1 &
-servers+=($!)
+started+=($!)
 up "$s"
 is "openssl s_client" "olleh" "$(net sh -c "(echo hello; sleep 1; echo Q) | openssl s_client -quiet -verify_return_error -CAfile '$tmp/ca.pem' -connect 10.0.2.2:$s 2>/dev/null" | head -1)"
 
@@ -119,7 +86,7 @@ if has sshd ssh ssh-keygen && [ "$(id -u)" = 0 ]; then
 	printf '%s\n' "ListenAddress 127.0.0.1:$ssh" "HostKey $tmp/host_key" "AuthorizedKeysFile $tmp/authorized" "StrictModes no" \
 		"PidFile none" "UsePAM no" "PermitRootLogin yes" "Subsystem sftp internal-sftp" >"$tmp/sshd.conf"
 	"$(command -v sshd)" -D -e -f "$tmp/sshd.conf" 2>"$tmp/sshd.err" &
-	servers+=($!)
+	started+=($!)
 	up "$ssh" || cat "$tmp/sshd.err"
 	opts="-i $tmp/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 	is "ssh" "there $(id -un)" "$(net ssh $opts -p "$ssh" 10.0.2.2 'echo there; id -un' | tr '\n' ' ' | sed 's/ $//')"
@@ -140,7 +107,7 @@ if has rsync; then
 	printf '%s\n' "use chroot = no" "port = $rs" "address = 127.0.0.1" "[www]" "path = $tmp/www" "read only = no" \
 		"$([ "$(id -u)" = 0 ] && printf 'uid = root\ngid = root')" >"$tmp/rsyncd.conf"
 	rsync --daemon --no-detach --config="$tmp/rsyncd.conf" --log-file="$tmp/rsync.log" &
-	servers+=($!)
+	started+=($!)
 	up "$rs"
 	is "rsync" "$sum" "$(net sh -c "rsync rsync://10.0.2.2:$rs/www/big /tmp/r && rsync /tmp/r rsync://10.0.2.2:$rs/www/up/c && sha256sum </tmp/r")"
 	is "what rsync sent" "$sum" "$(sha256sum <"$tmp/www/up/c")"
@@ -151,7 +118,7 @@ fi
 if has redis-server redis-cli; then
 	rd=$(port)
 	redis-server --port "$rd" --bind 127.0.0.1 --save '' --dir "$tmp" >"$tmp/redis.log" &
-	servers+=($!)
+	started+=($!)
 	up "$rd"
 	is "redis" "OK 100000 PONG" "$(net sh -c "r='redis-cli -h 10.0.2.2 -p $rd'; (printf 'SET k '; head -c 100000 /dev/zero | tr '\0' x; echo) | \$r; \$r STRLEN k; \$r PING" | tr '\n' ' ' | sed 's/ $//')"
 	has redis-benchmark && is "redis-benchmark" 2 "$(net redis-benchmark -h 10.0.2.2 -p "$rd" -n 2000 -c 50 -t set,get -q | grep -c 'requests per second')"
@@ -163,7 +130,7 @@ if [ -n "$pg" ] && has psql && [ "$(id -u)" = 0 ] && has setpriv && id postgres 
 	as="setpriv --reuid=postgres --regid=postgres --clear-groups"
 	(cd / && $as "$pg/initdb" -A trust -D "$tmp/pg" >"$tmp/pg.log" 2>&1)
 	(cd / && exec $as "$pg/postgres" -D "$tmp/pg" -p "$pp" -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off) >>"$tmp/pg.log" 2>&1 &
-	servers+=($!)
+	started+=($!)
 	up "$pp" || tail "$tmp/pg.log"
 	is "postgres" "499500|1000" "$(net psql -h 10.0.2.2 -p "$pp" -U postgres -Atc 'create table t as select generate_series(0,999) n' -c 'select sum(n), count(*) from t' postgres | tail -1)"
 else
@@ -175,7 +142,7 @@ fi
 if has iperf3; then
 	ip=$(port)
 	iperf3 -s -B 127.0.0.1 -p "$ip" >"$tmp/iperf.log" 2>&1 &
-	servers+=($!)
+	started+=($!)
 	up "$ip"
 	rate='import json,sys; d=json.load(sys.stdin)["end"]; r=d.get("sum_received") or d["sum"]; print("ok" if r["bytes"] > 1000000 and not d.get("error") else d)'
 	for how in "" -R "-P 8" "-u -b 100M" "-u -b 100M -R"; do

@@ -3,42 +3,10 @@
 # timeout: 600
 # Real servers in a guest, reached from this machine through published ports.  What the machine lacks is named and left out.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net-lib.sh"
 need curl openssl
 py=/usr/bin/python3
 [ -x $py ] || skip "no $py"
-PATH=$PATH:/usr/sbin:/sbin
-chmod 755 "$tmp"
-guests=()
-
-cleanup()
-{
-	local p
-
-	for p in "${guests[@]}"; do kill -9 "$p" 2>/dev/null; done
-	wait
-	chmod -R u+rwx "$tmp" 2>/dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-
-has()
-{
-	local tool
-
-	for tool; do
-		command -v "$tool" >/dev/null || { echo "left out: $tool is not installed"; return 1; }
-	done
-}
-
-port()
-{
-	local p
-
-	while :; do
-		p=$((RANDOM % 20000 + 10000))
-		(exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null || { echo $p; return; }
-	done
-}
 
 # serve NAME PORT GUESTPORT COMMAND...: a server in a guest, until end_guest.  A published port is open before the guest's is, so
 # what answers is waited for by the caller.
@@ -49,7 +17,7 @@ serve()
 	shift 3
 	"$SENTRY" do -q --platform="$SENTRY_PLATFORM" -p "$p:$g" -- "$@" >"$tmp/$name.out" 2>&1 </dev/null &
 	guest=$!
-	guests+=($guest)
+	started+=($guest)
 }
 
 end_guest()
@@ -211,7 +179,7 @@ print("up", flush=True)
 c, a = l.accept(); c.sendall(b"hello " + a[0].encode()); c.close(); l.close()
 l = socket.create_server(("", int(sys.argv[1]))); c, a = l.accept(); c.sendall(b"again"); c.close()' "$p" "$q" >"$tmp/host.out" 2>&1 </dev/null &
 guest=$!
-guests+=($guest)
+started+=($guest)
 for _ in $(seq 100); do [ -s "$tmp/host.out" ] && break; sleep 0.1; done
 hear='import socket,sys,time
 for _ in range(50):
@@ -227,7 +195,7 @@ wait "$guest"
 is "its end" 0 $?
 $py -c 'import socket,sys,time; s=socket.create_server(("127.0.0.1",int(sys.argv[1]))); time.sleep(60)' "$p" &
 guest=$!
-guests+=($guest)
+started+=($guest)
 soon bash -c "exec 3<>/dev/tcp/127.0.0.1/$p"
 is "a port in use" EADDRINUSE "$("$SENTRY" do -q --platform="$SENTRY_PLATFORM" --net=host -- $py -c '
 import errno, socket, sys
