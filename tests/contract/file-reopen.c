@@ -8,8 +8,10 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
@@ -17,8 +19,11 @@ static void reopen(const char *name, int fd)
 {
 	static const int modes[] = { O_RDONLY, O_RDWR, O_WRONLY | O_NONBLOCK };
 	char path[64], buf[16];
+	struct stat st;
 	struct pollfd p = { .events = POLLIN | POLLOUT };
 
+	fstat(fd, &st);
+	printf("%s: mode %o, %s\n", name, st.st_mode, !st.st_uid ? "root's" : st.st_uid == geteuid() ? "the caller's" : "another's");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (unsigned i = 0; i < 3; i++) {
 		int again = open(path, modes[i] | O_NONBLOCK);
@@ -38,7 +43,7 @@ static void reopen(const char *name, int fd)
 	close(fd);
 }
 
-int main(void)
+static int reopen_all(void)
 {
 	sigset_t set;
 	int fds[2];
@@ -56,4 +61,16 @@ int main(void)
 		return 1;
 	reopen("pipe", fds[0]);
 	return 0;
+}
+
+/* Nobody but root may open an anonymous inode, were it possible. */
+int main(void)
+{
+	if (reopen_all())
+		return 1;
+	if (!geteuid() && (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
+		return 1;
+	/* Changed credentials hide /proc/self from its own user. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	return reopen_all();
 }

@@ -94,8 +94,11 @@ struct file *anon_file_new(const char *name, uint32_t mode, const struct file_op
 	inode = inode_new(anon_mounts[kind]->sb, 0, mode, NULL, ops);
 	if (IS_ERR(inode))
 		return (struct file *)inode;
-	inode->uid = current_cred->fsuid;
-	inode->gid = current_cred->fsgid;
+	/* The others belong to root, as the one inode that they share in Linux does. */
+	if (kind != ANON_INODES) {
+		inode->uid = current_cred->fsuid;
+		inode->gid = current_cred->fsgid;
+	}
 	anon_name(buf, sizeof(buf), name, inode->ino);
 	dentry = dentry_new_anon(anon_mounts[kind]->sb, buf, inode);
 	if (IS_ERR(dentry))
