@@ -54,7 +54,7 @@ static void names(void)
 	OK(syscall(SYS_mq_open, ".", O_RDWR | O_CREAT, 0600, NULL));
 	OK(syscall(SYS_mq_open, "..", O_RDWR, 0600, NULL));
 	OK(syscall(SYS_mq_open, BAD_PTR, O_RDWR, 0600, NULL));
-	OK(syscall(SYS_mq_open, NAME + 1, O_RDWR | O_CREAT, 0600, BAD_PTR));
+	OK(syscall(SYS_mq_open, &NAME[1], O_RDWR | O_CREAT, 0600, BAD_PTR));
 	OK(syscall(SYS_mq_unlink, "a/b"));
 	OK(syscall(SYS_mq_unlink, ""));
 	memset(longname + 1, 'x', sizeof(longname) - 2);

@@ -138,7 +138,7 @@ int main(void)
 	fd = page_file("f", 20 * PAGE);
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);
-	base = MUST(mmap(NULL, (NR + 32) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) + (char *)0;
+	base = (char *)MUST(mmap(NULL, (NR + 32) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	base += 16 * PAGE;
 	for (int i = 0; i < STEPS; i++) {
 		step(fd);

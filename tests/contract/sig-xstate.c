@@ -12,7 +12,6 @@
 
 static bool have_avx, have_avx512;
 static volatile int handled;
-static volatile int thread_stop;
 
 __attribute__((target("avx"))) static void load_avx(uint64_t seed)
 {

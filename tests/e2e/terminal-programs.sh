@@ -6,6 +6,9 @@
 if command -v script >/dev/null; then
 	is "script" "/dev/pts/0" "$(guest -- script -qec tty /dev/null </dev/null | tr -d '\r')"
 fi
+# The user's own may be nologin.
+export SHELL=/bin/sh
+
 if command -v tmux >/dev/null; then
 	is "tmux" "24 80 typed" "$(guest -- sh -c 'export TERM=xterm; t="tmux -S /tmp/tmux -f /dev/null"
 		$t new-session -d -x 80 -y 24 "stty size; read x; echo \$x; exec sleep 1000" || exit 1
