@@ -15,6 +15,7 @@
 #include "sentry/base/trace.h"
 #include "sentry/kernel/exec.h"
 #include "sentry/kernel/debugreg.h"
+#include "sentry/kernel/key.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
@@ -283,6 +284,7 @@ static void exec_commit_creds(struct task *t, struct exec_request *req)
 	/* Of an unreadable program it is not, to begin with. */
 	t->mm->dumpable &= same_ids && !changed && !(c->cap_permitted & ~t->cred->cap_permitted);
 	task_set_cred(t, c);
+	keys_exec();
 	mm_sync_limits(t->mm, t->tg, t->cred);
 }
 

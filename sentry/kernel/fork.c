@@ -11,6 +11,7 @@
 #include "sentry/base/trace.h"
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/ipc.h"
+#include "sentry/kernel/key.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/ptrace.h"
@@ -240,6 +241,8 @@ static struct task *clone_build(const struct clone_request *req)
 		err = copy_files_and_fs(child, req->flags);
 	if (!err)
 		err = nsproxy_copy(child, req->flags);
+	if (!err)
+		err = keys_fork(child, req->flags & LINUX_CLONE_THREAD);
 	if (!err)
 		err = copy_mm(child, req->flags);
 	if (!err)

@@ -10,6 +10,7 @@
 #include "sentry/kernel/exec.h"
 #include "sentry/kernel/exit.h"
 #include "sentry/kernel/fork.h"
+#include "sentry/kernel/key.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/user.h"
@@ -57,6 +58,7 @@ static struct task *init_task_new(struct kernel_boot *boot)
 		task_put(t);
 		return NULL;
 	}
+	keys_init_session(t);
 	if (boot->no_randomize)
 		t->personality |= LINUX_ADDR_NO_RANDOMIZE;
 	tg->flags |= boot->protect_init ? TG_UNKILLABLE : TG_NO_INIT;

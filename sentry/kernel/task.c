@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Storage of tasks and processes, and what others ask about them. */
+#include "sentry/kernel/key.h"
 #include "sentry/kernel/task.h"
 
 #include <stdlib.h>
@@ -52,6 +53,7 @@ void tgroup_put(struct tgroup *tg)
 	pid_put(tg->pgrp);
 	pid_put(tg->session);
 	cgroup_put(tg->cgroup);
+	keys_tgroup_free(tg);
 	waitq_fini(&tg->wait_chldexit);
 	waitq_fini(&tg->exec_wait);
 	waitq_fini(&tg->signalfd_wait);
@@ -102,6 +104,7 @@ void task_put(struct task *t)
 	mutex_fini(&t->lock);
 	free(t->xstate);
 	debugregs_free(t);
+	keys_task_free(t);
 	free(t->cpus_allowed);
 	free(t);
 }

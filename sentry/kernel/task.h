@@ -37,6 +37,7 @@
 
 struct seccomp_filter;
 struct cgroup;
+struct key;
 struct nsproxy;
 struct sem_undo_list;
 struct tty;
@@ -175,6 +176,7 @@ struct tgroup {
 	void (*exited)(void *data, int status); /* pids_lock; of TG_ENTERED: called once with pids_lock held, or NULL */
 	void *exited_data;
 
+	struct key *process_keyring;	/* keys_lock; key.h */
 	struct cgroup *cgroup;		/* cgroup_lock (vfs/cgroup); a reference; NULL before the process is linked */
 	bool cgroup_left;		/* cgroup_lock; ended: no member any more */
 	struct memcg *memcg;		/* memcg_lock; who pays for what it allocates; borrowed from the cgroup */
@@ -260,6 +262,8 @@ struct task {
 	unsigned seccomp_mode;		/* siglock to change: TSYNC does it for other threads */
 	struct sem_undo_list *sysvsem;	/* ipc_lock; kernel/ipc_sem.c */
 	struct seccomp_filter *seccomp;	/* siglock; reference */
+	struct key *thread_keyring, *session_keyring; /* keys_lock; key.h */
+	uint8_t reqkey_keyring;
 	unsigned personality;
 	uint64_t timer_slack, default_timer_slack; /* ns */
 	int tsc_mode;

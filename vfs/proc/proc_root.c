@@ -10,6 +10,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/kernel/ipc.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/key.h"
 #include "sentry/mm/frame.h"
 #include "vfs/locks.h"
 #include "vfs/proc/proc.h"
@@ -198,6 +199,18 @@ static int show_locks(struct proc_inode *pi __unused, struct strbuf *sb)
 	return 0;
 }
 
+static int show_keys(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	keys_show(sb);
+	return 0;
+}
+
+static int show_key_users(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	key_users_show(sb);
+	return 0;
+}
+
 static int show_msg(struct proc_inode *pi __unused, struct strbuf *sb)
 {
 	ipc_show_msg(sb);
@@ -228,6 +241,8 @@ static const struct proc_entry root_children[] = {
 	TEXT("diskstats", 0444, show_empty),
 	TEXT("filesystems", 0444, show_filesystems),
 	TEXT("interrupts", 0444, show_empty),
+	TEXT("key-users", 0444, show_key_users),
+	TEXT("keys", 0444, show_keys),
 	TEXT("loadavg", 0444, show_loadavg),
 	TEXT("locks", 0444, show_locks),
 	TEXT("meminfo", 0444, show_meminfo),

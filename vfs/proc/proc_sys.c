@@ -9,21 +9,18 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "sentry/base/sysctl.h"
 #include "sentry/kernel/aio.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/key.h"
 #include "sentry/kernel/nsproxy.h"
 #include "vfs/proc/proc.h"
-
-struct sysctl_int {
-	_Atomic int64_t value;
-	int64_t min, max;
-};
 
 static int sysctl_show_int(struct proc_inode *pi, struct strbuf *sb)
 {
 	const struct sysctl_int *v = pi->entry->data;
 
-	strbuf_addf(sb, "%" PRId64 "\n", atomic_load((_Atomic int64_t *)&v->value));
+	strbuf_addf(sb, "%" PRId64 "\n", sysctl_read(v));
 	return 0;
 }
 
@@ -194,6 +191,12 @@ static const struct proc_entry random_children[] = {
 	TEXT("urandom_min_reseed_secs", "60"), SHOW("uuid", show_uuid), TEXT("write_wakeup_threshold", "256"), { 0 },
 };
 
+static const struct proc_entry keys_children[] = {
+	INT("gc_delay", &keys_gc_delay), INT("maxbytes", &keys_max_bytes), INT("maxkeys", &keys_max),
+	INT("persistent_keyring_expiry", &keys_persistent_expiry), INT("root_maxbytes", &keys_root_max_bytes),
+	INT("root_maxkeys", &keys_root_max), { 0 },
+};
+
 static const struct proc_entry kernel_children[] = {
 	SHOW("cap_last_cap", show_cap_last_cap),
 	{ .name = "core_pattern", .mode = LINUX_S_IFREG | 0644, .show = sysctl_show_text, .data = "core" },
@@ -203,6 +206,7 @@ static const struct proc_entry kernel_children[] = {
 	RW("hostname", show_hostname, store_hostname),
 	/* No uevent ever calls for it, and no module. */
 	WORD("hotplug", &hotplug),
+	DIR("keys", keys_children),
 	INT("kptr_restrict", &kptr_restrict),
 	WORD("modprobe", &modprobe),
 	INT("msgmax", &msgmax), INT("msgmnb", &msgmnb), INT("msgmni", &msgmni),
