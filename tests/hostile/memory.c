@@ -8,6 +8,9 @@
 
 #include <sys/ptrace.h>
 
+/* Who owns nothing: neither root nor a user that the tests are run as.  Who may not become it ends. */
+#define STRANGER 65533
+
 static void must_fail(const char *what, long ret)
 {
 	if (ret != -1)
@@ -85,7 +88,7 @@ static void file_pages(unsigned n)
 	char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0), *q;
 
 	(void)n;
-	if (setuid(65534))
+	if (setuid(STRANGER))
 		_exit(1);
 	must_fail("mprotect of a read-only shared mapping", mprotect(p, 4096, PROT_READ | PROT_WRITE));
 	must_fail("a writable shared mapping of it", (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
@@ -146,7 +149,7 @@ static void others(unsigned n)
 	char path[64];
 
 	(void)n;
-	if (setgid(65534) || setuid(65534))
+	if (setgid(STRANGER) || setuid(STRANGER))
 		_exit(1);
 	for (int pid = 1; pid < 8; pid++) {
 		if (pid == getpid())

@@ -152,7 +152,8 @@ Test(ext4_fault, damage_met)
 	names_set();
 	for (unsigned ro = 0; ro < 2; ro++) {
 		fx_run("rm -rf %s %s; mkdir -p %s/d; touch %s/d/f", src, img, src, src);
-		fx_run("mke2fs -q -F -t ext4 -b 4096 -O ^metadata_csum -d %s %s 64M >/dev/null 2>&1 && tune2fs -e %s %s >/dev/null && "
+		fx_run("mke2fs -q -F -E root_owner -t ext4 -b 4096 -O ^metadata_csum -d %s %s 64M >/dev/null 2>&1 && "
+		       "tune2fs -e %s %s >/dev/null && "
 		       "debugfs -w -R 'set_inode_field /d block[2] 0xfffffff0' %s >/dev/null 2>&1 && "
 		       "debugfs -w -R 'set_inode_field /d block[5] 0xfffffff0' %s >/dev/null 2>&1", src, img,
 		       ro ? "remount-ro" : "continue", img, img, img);

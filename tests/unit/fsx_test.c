@@ -212,7 +212,7 @@ static void run(struct fsx *x, uint64_t seed)
 	x->model = calloc(1, SIZE_MAX_MODEL + 1);
 	snprintf(x->img, sizeof(x->img), "%s/img", fx_tmpdir());
 	snprintf(x->over, sizeof(x->over), "%s/over", fx_tmpdir());
-	fx_run("mke2fs -q -F -t ext4 %s %s 24M >/dev/null 2>&1", x->opts, x->img);
+	fx_run("mke2fs -q -F -E root_owner -t ext4 %s %s 24M >/dev/null 2>&1", x->opts, x->img);
 	image_open(x);
 	x->bs = x->sb->blksize;
 	for (x->step = 0; x->step < nr; x->step++)
