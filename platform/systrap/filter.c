@@ -102,6 +102,7 @@ unsigned systrap_filter_build_stub(struct sock_filter *insn)
 	filter_begin(&f);
 	SITE(&f, SYSTRAP_WAKE_RET_OFF, SYS_futex);
 	SITE(&f, SYSTRAP_WAIT_RET_OFF, SYS_futex);
+	SITE(&f, SYSTRAP_WAIT_YIELD_RET_OFF, SYS_sched_yield);
 	SITE(&f, SYSTRAP_SIGRETURN_RET_OFF, SYS_rt_sigreturn);
 	SITE(&f, SYSTRAP_LOOP_RET_OFF, SYS_futex, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_write, SYS_clone);
 	SITE(&f, SYSTRAP_SLEEP_RET_OFF, SYS_futex);
@@ -121,6 +122,7 @@ unsigned systrap_filter_build_guest(struct sock_filter *insn)
 	filter_begin(&f);
 	filter_add_call(&f, SYSTRAP_WAKE_RET_OFF, SYS_futex, 1, FUTEX_WAKE, FUTEX_WAKE);
 	filter_add_wait(&f);
+	SITE(&f, SYSTRAP_WAIT_YIELD_RET_OFF, SYS_sched_yield);
 	SITE(&f, SYSTRAP_SIGRETURN_RET_OFF, SYS_rt_sigreturn);
 	filter_add_call(&f, SYSTRAP_BASES_RET_OFF, SYS_arch_prctl, 0, ARCH_SET_FS, ARCH_SET_GS);
 	SITE(&f, SYSTRAP_YIELD_RET_OFF, SYS_sched_yield);

@@ -77,6 +77,7 @@
 #define SYSTRAP_SIGRETURN_RET_OFF 0x540	 /* rt_sigreturn */
 #define SYSTRAP_EXIT_RET_OFF 0x580	 /* exit */
 #define SYSTRAP_TRAP_RET_OFF 0x5c0	 /* a call that traps */
+#define SYSTRAP_WAIT_YIELD_RET_OFF 0x5e0 /* sched_yield */
 #define SYSTRAP_BASES_OFF 0x600
 #define SYSTRAP_BASES_RET_OFF 0x680	 /* arch_prctl */
 #define SYSTRAP_RESTORER_OFF 0x6c0	 /* the handlers' return address; nothing returns there */
@@ -192,7 +193,7 @@ struct systrap_page {
 	uint64_t frame;		   /* stub address of the signal frame; the sentry may set another to go on from */
 	uint64_t fs_base, gs_base; /* at the stop; the sentry may change them, with SET_BASES */
 	int32_t tid;		   /* clone's; checked by the sentry before it is believed */
-	uint32_t spin;		   /* the sentry: how often the guest thread looks at turn before it sleeps */
+	int32_t spin;		   /* the sentry: how often the guest thread looks at turn before it sleeps; negative: yields */
 	uint64_t self;		   /* the sentry: the page's address in the stub, for code that has it at %gs */
 	struct guest_regs regs;	   /* of a KIND_PATCH stop, written by the code that stops */
 	uint8_t pad2[512 - 64 - sizeof(struct guest_regs)];

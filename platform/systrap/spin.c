@@ -2,21 +2,26 @@
 /*
  * Waiting for each other without sleeping.
  *
- * A turn that is handed over on one core costs two wake-ups and two switches between processes, some microseconds; between two
- * cores that look at the same word, a few hundred nanoseconds.  But a thread that sleeps on an idle core is woken in dozens of
- * microseconds, and one that looks for a word on a core that somebody needs takes it away from him.  So:
+ * A turn that is handed over on one core costs two wake-ups and two switches between processes, some microseconds; without the wake-ups,
+ * if each side gives the core away by sched_yield, half of that; between two cores that look at the same word, a few hundred
+ * nanoseconds.  But a thread that yields to somebody else than its partner loses whole time slices; one that sleeps on an idle core
+ * is woken in dozens of microseconds, and one that looks for a word on a core that somebody needs takes it away from him.  So:
  *
  *     together     as pairing.h has it: guest and sentry thread on one core, nobody spins
+ *     yielding     the same, and each yields once before it sleeps
  *     split        the sentry thread on another core; each looks for the other's word for up to SPIN_NS before it sleeps
  *
- *     together -> split    the guest has stopped RUN_STOPS times in a row without a long while in between, on either side; and, as
- *                          often as QUIET_LOOKS in a row, each after so many stops, there was room (pairing_has_room)
+ *     together -> yielding no stop took as long as a time slice for a while
+ *     yielding -> together MAX_LATE stops in a row did
+ *     together -> split    (yielding or not) the guest has stopped RUN_STOPS times in a row without a long while in between, on
+ *                          either side; and, as often as QUIET_LOOKS in a row, each after so many stops, there was room
+ *                          (pairing_has_room)
  *     split -> together    a wait was in vain; somebody came; there is no room any more, looked at every ROOM_STOPS stops; or
  *                          MAX_MISSES times something took long that should not: somebody else has the core
  *
  * Each time that being split did not last for GOOD_STOPS, the next try is put off twice as long, up to MAX_BACKOFF times
- * RUN_STOPS.  All of it is decided by the sentry thread from its own clock; what the guest writes can only make its own
- * sentry thread sleep or spin.
+ * RUN_STOPS; and so it is with yielding, from MIN_PATIENCE to MAX_PATIENCE stops.  All of it is decided by the sentry thread from
+ * its own clock; what the guest writes can only make its own sentry thread sleep or spin.
  */
 #include "platform/host/host.h"
 #include "platform/systrap/systrap.h"
@@ -31,13 +36,17 @@
 #define GOOD_STOPS 512 /* what they save is many times what moving the thread there and back costs */
 #define MAX_MISSES 4
 #define MAX_BACKOFF 512
+#define LATE_NS 300000	 /* less than any scheduler's slice */
+#define MAX_LATE 2
+#define MIN_PATIENCE 16
+#define MAX_PATIENCE 32768 /* in which time a slice or two lost are little */
 #define LOOKS 32	 /* at the word between two at the clock */
 
 #define CLOCK_MONOTONIC 1
 #define CALIBRATE_NS 200000
 
 static enum platform_spin spin_mode = PLATFORM_SPIN_NEVER;
-static uint64_t spin_cycles, long_cycles, gap_cycles;
+static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles;
 static uint32_t guest_looks; /* in SPIN_NS */
 
 static atomic_ulong nr_splits, nr_spun;
@@ -47,8 +56,6 @@ void systrap_spin_init(enum platform_spin mode)
 	int64_t begin, now;
 	uint64_t from, looks = 0, cycles;
 
-	if (mode == PLATFORM_SPIN_NEVER)
-		return;
 	begin = host_clock_ns(CLOCK_MONOTONIC);
 	from = pairing_clock();
 	do {
@@ -60,19 +67,57 @@ void systrap_spin_init(enum platform_spin mode)
 	cycles = pairing_clock() - from;
 	spin_cycles = cycles * SPIN_NS / (uint64_t)(now - begin);
 	long_cycles = spin_cycles * LONG_NS / SPIN_NS;
+	late_cycles = spin_cycles * LATE_NS / SPIN_NS;
 	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
 	guest_looks = (uint32_t)MIN(looks * SPIN_NS / (uint64_t)(now - begin), 1000000UL);
 	spin_mode = mode;
 }
 
-/* --- the two states --- */
+/* --- yielding --- */
+
+static void yield_begin(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->yields = true;
+	s->yielded = s->late = 0;
+	ctx->page->spin = -1;
+}
+
+static void yield_end(struct systrap_ctx *ctx)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	s->yields = false;
+	s->patience = s->yielded < s->patience ? MIN(s->patience * 2, (unsigned)MAX_PATIENCE) : MIN_PATIENCE;
+	s->prompt = 0;
+	ctx->page->spin = 0;
+}
+
+static void yield_check(struct systrap_ctx *ctx, bool late)
+{
+	struct systrap_spin *s = &ctx->spin;
+
+	if (!s->yields) {
+		s->prompt = late ? 0 : s->prompt + 1;
+		if (s->prompt >= s->patience)
+			yield_begin(ctx);
+		return;
+	}
+	s->yielded += s->yielded < UINT32_MAX;
+	s->late = late ? s->late + 1 : 0;
+	if (s->late == MAX_LATE)
+		yield_end(ctx);
+}
+
+/* --- split and together --- */
 
 static void spin_join(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
 
 	s->split = false;
-	ctx->page->spin = 0;
+	ctx->page->spin = s->yields ? -1 : 0;
 	cpu_pair_join(&ctx->pair);
 	s->backoff = s->stops < GOOD_STOPS ? MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF) : 0;
 	s->wait = s->backoff;
@@ -90,7 +135,7 @@ static void spin_split(struct systrap_ctx *ctx)
 	s->split = true;
 	s->stops = s->misses = 0;
 	s->run = 0;
-	ctx->page->spin = guest_looks;
+	ctx->page->spin = (int32_t)guest_looks;
 	atomic_fetch_add_explicit(&nr_splits, 1, memory_order_relaxed);
 }
 
@@ -137,13 +182,16 @@ void systrap_spin_stopped(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
 	uint64_t now;
-	bool took_long;
+	bool took_long, late;
 
-	if (spin_mode == PLATFORM_SPIN_NEVER)
-		return;
 	now = pairing_clock();
 	took_long = now - s->last > long_cycles;
+	late = now - s->last > late_cycles;
 	s->last = now;
+	if (!s->split)
+		yield_check(ctx, late);
+	if (spin_mode == PLATFORM_SPIN_NEVER)
+		return;
 	if (s->split)
 		spin_check(ctx, took_long);
 	else if (took_long)
@@ -157,8 +205,11 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 	struct systrap_spin *s = &ctx->spin;
 	uint64_t begin, last, now;
 
-	if (!s->split)
-		return false;
+	if (!s->split) {
+		if (s->yields)
+			host_sched_yield();
+		return atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops;
+	}
 	begin = last = pairing_clock();
 	for (;;) {
 		for (int i = 0; i < LOOKS; i++) {
@@ -178,7 +229,7 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 
 void systrap_spin_new_thread(struct systrap_ctx *ctx)
 {
-	ctx->spin = (struct systrap_spin){ .last = 0 };
+	ctx->spin = (struct systrap_spin){ .patience = MIN_PATIENCE };
 }
 
 void systrap_spin_report(void)

@@ -201,12 +201,15 @@ stop:
 	syscall
 
 wait:
-	movl	SYSTRAP_PAGE_SPIN(%rbx), %ecx
-1:	cmpl	$SYSTRAP_TURN_STOPPED, SYSTRAP_PAGE_TURN(%rbx)
+	movl	SYSTRAP_PAGE_SPIN(%rbx), %ebp
+wait_look:
+	cmpl	$SYSTRAP_TURN_STOPPED, SYSTRAP_PAGE_TURN(%rbx)
 	jne	go
+	testl	%ebp, %ebp
+	js	wait_yield
 	pause
-	decl	%ecx
-	jg	1b
+	decl	%ebp
+	jg	wait_look
 	movl	$1, %eax
 	xchgl	%eax, SYSTRAP_PAGE_STUB_SLEEPS(%rbx)
 	cmpl	$SYSTRAP_TURN_STOPPED, SYSTRAP_PAGE_TURN(%rbx)
@@ -252,6 +255,13 @@ trap:
 	.org systrap_text + SYSTRAP_TRAP_RET_OFF - 2, 0x90
 	syscall
 	ud2
+
+wait_yield:
+	movl	$SYS_sched_yield, %eax
+	.org systrap_text + SYSTRAP_WAIT_YIELD_RET_OFF - 2, 0x90
+	syscall
+	incl	%ebp
+	jmp	wait_look
 
 	.org systrap_text + SYSTRAP_BASES_OFF, 0xcc
 bases:

@@ -261,6 +261,9 @@ struct systrap_spin {
 	unsigned misses, arrivals;
 	unsigned long stops;	/* since it was split */
 	uint64_t last;		/* pairing_clock of the last stop */
+	bool yields;
+	unsigned yielded, late;	/* stops since it yields; of the last ones, those that came late in a row */
+	unsigned prompt, patience; /* else: stops in a row that did not, and how many it takes */
 };
 
 /* The owner's, unless marked. */

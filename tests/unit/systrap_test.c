@@ -37,7 +37,8 @@ Test(systrap, calls_from_the_mappers_instructions)
 {
 	static const unsigned sites[] = { SYSTRAP_LOOP_RET_OFF, SYSTRAP_SLEEP_RET_OFF, SYSTRAP_DIE_RET_OFF,
 					  SYSTRAP_CONFINE_RET_OFF, SYSTRAP_WAKE_RET_OFF, SYSTRAP_WAIT_RET_OFF,
-					  SYSTRAP_SIGRETURN_RET_OFF, SYSTRAP_EXIT_RET_OFF, SYSTRAP_BASES_RET_OFF };
+					  SYSTRAP_SIGRETURN_RET_OFF, SYSTRAP_EXIT_RET_OFF, SYSTRAP_BASES_RET_OFF,
+					  SYSTRAP_WAIT_YIELD_RET_OFF };
 	static const unsigned calls[] = { SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_clone, SYS_write, SYS_exit_group,
 					  SYS_seccomp, SYS_open, SYS_kill, SYS_execve, 0x40000000 | SYS_futex };
 	struct guest g = guest_new();
