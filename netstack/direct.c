@@ -343,7 +343,7 @@ static int direct_accepted(const struct helper_tell *t, int fd)
 
 	memcpy(to.addr, t->guest, 16);
 	memcpy(from.addr, t->addr, 16);
-	listener = inet_listener_find(&to, &from);
+	listener = inet_listener_find(&init_net, &to, &from);
 	child = listener ? inet_child_new(listener, &to, &from) : NULL;
 	if (!child)
 		return -LINUX_ECONNREFUSED;

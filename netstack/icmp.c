@@ -20,7 +20,7 @@ static bool error_allowed(void)
 }
 
 /* Sends an ICMP message whose checksum is still to be made. */
-static void icmp_send(const uint8_t *src, const uint8_t *to, uint8_t *head, const void *data, size_t len)
+static void icmp_send(struct net *net, const uint8_t *src, const uint8_t *to, uint8_t *head, const void *data, size_t len)
 {
 	bool v4 = addr_is_v4(to);
 	uint8_t *h = head + IP_HEADROOM, proto = v4 ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6;
@@ -28,7 +28,7 @@ static void icmp_send(const uint8_t *src, const uint8_t *to, uint8_t *head, cons
 	struct dst dst;
 	struct ip_params ip = { .dst = &dst, .src = src, .to = to, .proto = proto, .ttl = 64 };
 
-	if (route_lookup(to, src, NULL, &dst))
+	if (route_lookup(net, to, src, NULL, &dst))
 		return;
 	put_be16(h + 2, 0);
 	memcpy(h + 2, &(uint16_t){ csum_finish(csum_add_iov(v4 ? 0 : csum_pseudo(src, to, proto, (uint32_t)(8 + len)), sum, 2)) }, 2);
@@ -44,18 +44,18 @@ void icmp_unreachable(const struct pkt *k)
 		return;
 	h[0] = v4 ? 3 : 1;
 	h[1] = k->proto == LINUX_IPPROTO_UDP ? (v4 ? 3 : 4) : v4 ? 2 : 4;
-	icmp_send(k->dst.addr, k->src.addr, head, k->ip, MIN(k->ip_len, (size_t)ERROR_QUOTE));
+	icmp_send(k->nif->net, k->dst.addr, k->src.addr, head, k->ip, MIN(k->ip_len, (size_t)ERROR_QUOTE));
 }
 
 static void icmp_echo_reply(const struct pkt *k, uint8_t type)
 {
 	uint8_t head[IP_HEADROOM + 8], *h = head + IP_HEADROOM;
 
-	if (inet_is_multicast(&k->dst) || addr_is_broadcast(k->dst.addr) || inet_is_any(&k->src))
+	if (inet_is_multicast(&k->dst) || addr_is_broadcast(k->nif->net, k->dst.addr) || inet_is_any(&k->src))
 		return;
 	memcpy(h, k->p, 8);
 	h[0] = type;
-	icmp_send(k->dst.addr, k->src.addr, head, k->p + 8, k->len - 8);
+	icmp_send(k->nif->net, k->dst.addr, k->src.addr, head, k->p + 8, k->len - 8);
 }
 
 /* The sock's errno for ICMP's destination unreachable: icmp_err_convert[] in Linux. */
@@ -128,12 +128,12 @@ static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int e
 	local.port = get_be16(q);
 	remote.port = get_be16(q + 2);
 	if (proto == LINUX_IPPROTO_TCP) {
-		tcp_error(&local, &remote, get_be32(q + 4), err, hard, info);
+		tcp_error(k->nif->net, &local, &remote, get_be32(q + 4), err, hard, info);
 	} else if (proto == LINUX_IPPROTO_UDP) {
-		udp_error(LINUX_IPPROTO_UDP, &local, &remote, err, info);
+		udp_error(k->nif->net, LINUX_IPPROTO_UDP, &local, &remote, err, info);
 	} else if (proto == LINUX_IPPROTO_ICMP || proto == LINUX_IPPROTO_ICMPV6) {
 		local.port = remote.port = get_be16(q + 4);
-		udp_error(proto, &local, &remote, err, info);
+		udp_error(k->nif->net, proto, &local, &remote, err, info);
 	}
 }
 

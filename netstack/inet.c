@@ -38,10 +38,10 @@ struct list_head *inet_bucket(enum inet_table table, uint16_t port)
 
 static const struct sock_ops inet_ops, ping_ops;
 
-struct sock *inet_alloc(int family, int type, int protocol, const struct sock_ops *ops)
+struct sock *inet_alloc(struct net *net, int family, int type, int protocol, const struct sock_ops *ops)
 {
 	struct inet_sock *in = calloc(1, sizeof(*in));
-	struct sock *sk = in ? sock_alloc(family, type, protocol, ops) : NULL;
+	struct sock *sk = in ? sock_alloc(net, family, type, protocol, ops) : NULL;
 
 	if (!sk) {
 		free(in);
@@ -74,16 +74,17 @@ struct sock *inet_alloc(int family, int type, int protocol, const struct sock_op
 
 struct sock *inet_create(int family, int type, int protocol)
 {
+	struct net *net = current_net_ns();
 	struct sock *sk;
 
 	if (type == LINUX_SOCK_STREAM && (!protocol || protocol == LINUX_IPPROTO_TCP))
-		sk = inet_alloc(family, type, LINUX_IPPROTO_TCP, &inet_ops);
+		sk = inet_alloc(net, family, type, LINUX_IPPROTO_TCP, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && (!protocol || protocol == LINUX_IPPROTO_UDP))
-		sk = inet_alloc(family, type, LINUX_IPPROTO_UDP, &inet_ops);
+		sk = inet_alloc(net, family, type, LINUX_IPPROTO_UDP, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && protocol == LINUX_IPPROTO_UDPLITE)
-		sk = inet_alloc(family, type, protocol, &inet_ops);
+		sk = inet_alloc(net, family, type, protocol, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && protocol == (family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6))
-		sk = inet_alloc(family, type, protocol, &ping_ops); /* net.ipv4.ping_group_range: everybody */
+		sk = inet_alloc(net, family, type, protocol, &ping_ops); /* net.ipv4.ping_group_range: everybody */
 	else if (type == LINUX_SOCK_RAW)
 		return raw_create(family, protocol);
 	else if (type == LINUX_SOCK_STREAM || type == LINUX_SOCK_DGRAM)
@@ -118,7 +119,7 @@ static bool inet_conflict_locked(struct sock *sk, const struct inet_name *name)
 	list_for_each_entry(in, inet_bucket(inet_table_of(sk), name->port), link) {
 		struct sock *other = in->sk;
 
-		if (other == sk || in->local.port != name->port || !inet_overlap(sk, name, other, &in->local))
+		if (other == sk || other->net != sk->net || in->local.port != name->port || !inet_overlap(sk, name, other, &in->local))
 			continue;
 		if (sk->reuseport && other->reuseport && sk->cred.uid == other->cred.uid)
 			continue;
@@ -157,8 +158,8 @@ static int inet_bind_ephemeral_locked(struct sock *sk, struct inet_name *name)
 
 static bool inet_local_ok(const struct sock *sk, const struct inet_name *n)
 {
-	return inet_is_any(n) || addr_is_local(n->addr) ||
-	       (sk->type != LINUX_SOCK_STREAM && (inet_is_multicast(n) || addr_is_broadcast(n->addr)));
+	return inet_is_any(n) || addr_is_local(sk->net, n->addr) ||
+	       (sk->type != LINUX_SOCK_STREAM && (inet_is_multicast(n) || addr_is_broadcast(sk->net, n->addr)));
 }
 
 int inet_bind_check(struct sock *sk, const struct linux_sockaddr *addr, unsigned len, struct inet_name *ret)
@@ -181,7 +182,7 @@ static int inet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigne
 
 	if (err)
 		return err;
-	if (name.port && name.port < PORT_PRIVILEGED && inet_table_of(sk) != INET_PING && !capable(CAP_NET_BIND_SERVICE))
+	if (name.port && name.port < PORT_PRIVILEGED && inet_table_of(sk) != INET_PING && !net_capable(sk->net, CAP_NET_BIND_SERVICE))
 		return -LINUX_EACCES;
 	MUTEX_GUARD(&inet_lock);
 	if (!list_empty(&inet_sk(sk)->link) || sk->state != SS_UNCONNECTED)
@@ -238,7 +239,7 @@ static int inet_match_score(const struct inet_sock *in, const struct inet_name *
 }
 
 /* The best bound sock for @to, with a reference, or NULL.  Streams: only listeners. */
-struct sock *inet_find(enum inet_table table, const struct inet_name *to, const struct inet_name *from)
+struct sock *inet_find(struct net *net, enum inet_table table, const struct inet_name *to, const struct inet_name *from)
 {
 	struct inet_sock *in, *best = NULL;
 	int best_score = -1;
@@ -247,6 +248,8 @@ struct sock *inet_find(enum inet_table table, const struct inet_name *to, const 
 	list_for_each_entry(in, inet_bucket(table, to->port), link) {
 		int score;
 
+		if (in->sk->net != net)
+			continue;
 		if (table == INET_STREAM && READ_ONCE(in->sk->state) != SS_LISTENING)
 			continue;
 		score = inet_match_score(in, to, from);
@@ -258,16 +261,16 @@ struct sock *inet_find(enum inet_table table, const struct inet_name *to, const 
 	return best && ref_get_unless_zero(&best->sk->ref) ? best->sk : NULL;
 }
 
-struct sock *inet_listener_find(const struct inet_name *to, const struct inet_name *from)
+struct sock *inet_listener_find(struct net *net, const struct inet_name *to, const struct inet_name *from)
 {
-	return inet_find(INET_STREAM, to, from);
+	return inet_find(net, INET_STREAM, to, from);
 }
 
 /* A destination: "any" means this host. */
 int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 {
 	int via = sk->bound_if ? sk->bound_if : inet_is_multicast(to) ? inet_sk(sk)->mcast_if : 0;
-	struct netif *oif = via ? netif_find(via) : NULL;
+	struct netif *oif = via ? netif_find(sk->net, via) : NULL;
 	const struct inet_name *local = &inet_sk(sk)->local;
 	int err;
 
@@ -279,9 +282,9 @@ int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 	}
 	if (sk->family == LINUX_AF_INET6 && inet_is_v4(to) && inet_sk(sk)->v6only)
 		return -LINUX_ENETUNREACH;
-	if (addr_is_broadcast(to->addr) && !sk->broadcast)
+	if (addr_is_broadcast(sk->net, to->addr) && !sk->broadcast)
 		return -LINUX_EACCES;
-	err = route_lookup(to->addr, inet_is_any(local) || inet_is_v4(local) != inet_is_v4(to) ? NULL : local->addr, oif, ret);
+	err = route_lookup(sk->net, to->addr, inet_is_any(local) || inet_is_v4(local) != inet_is_v4(to) ? NULL : local->addr, oif, ret);
 	/* A socket on 127.0.0.1 speaks to nobody outside. */
 	if (!err && !ret->local && addr_is_loopback(ret->src) && !inet_is_multicast(to))
 		err = -LINUX_EINVAL;
@@ -329,7 +332,8 @@ static int inet_listen(struct sock *sk, int backlog)
 
 		/* Two sockets that share a name by SO_REUSEADDR cannot both listen. */
 		list_for_each_entry(in, inet_bucket(INET_STREAM, inet_sk(sk)->local.port), link)
-			if (in->sk != sk && in->local.port == inet_sk(sk)->local.port && READ_ONCE(in->sk->state) == SS_LISTENING &&
+			if (in->sk != sk && in->sk->net == sk->net && in->local.port == inet_sk(sk)->local.port &&
+			    READ_ONCE(in->sk->state) == SS_LISTENING &&
 			    inet_overlap(sk, &inet_sk(sk)->local, in->sk, &in->local) && !(sk->reuseport && in->sk->reuseport))
 				return -LINUX_EADDRINUSE;
 	}
@@ -342,7 +346,7 @@ static int inet_listen(struct sock *sk, int backlog)
 
 struct sock *inet_child_new(struct sock *listener, const struct inet_name *local, const struct inet_name *remote)
 {
-	struct sock *child = inet_alloc(listener->family, listener->type, listener->protocol, &inet_ops);
+	struct sock *child = inet_alloc(listener->net, listener->family, listener->type, listener->protocol, &inet_ops);
 	struct inet_sock *in;
 
 	if (!child)
@@ -464,7 +468,7 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 	mutex_unlock(&sk->lock);
 	if (!err)
 		err = inet_resolve_dest(sk, to, &dst);
-	if (!err && (inet_is_multicast(to) || addr_is_broadcast(to->addr)))
+	if (!err && (inet_is_multicast(to) || addr_is_broadcast(sk->net, to->addr)))
 		err = -LINUX_ENETUNREACH;
 	if (!err)
 		err = inet_autobind(sk);
@@ -474,7 +478,7 @@ static int inet_connect_stream(struct sock *sk, struct inet_name *to, bool nonbl
 		err = inet_connect_remote(sk, to, &dst, nonblock);
 		return err ? err : inet_connect_wait(sk);
 	}
-	listener = to->port ? inet_find(INET_STREAM, to, NULL) : NULL;
+	listener = to->port ? inet_find(sk->net, INET_STREAM, to, NULL) : NULL;
 	if (!listener)
 		return nonblock ? inet_connect_refused(sk) : -LINUX_ECONNREFUSED;
 	inet_pick_source(sk, &dst);
@@ -614,7 +618,7 @@ static struct sock *inet_route(struct sock *sk, struct msg *msg)
 	msg->info.ttl = (uint8_t)(msg->ctl.ttl > 0 ? msg->ctl.ttl : inet_sk(sk)->ttl < 0 ? 64 : inet_sk(sk)->ttl);
 	msg->info.tos = (uint8_t)MAX(msg->ctl.has_tos ? msg->ctl.tos : inet_sk(sk)->tos, 0);
 	memcpy(msg->info.to, to.addr, 16);
-	found = inet_find(inet_table_of(sk), &to, &from);
+	found = inet_find(sk->net, inet_table_of(sk), &to, &from);
 	msg->to = to;
 	return found;
 }
@@ -709,14 +713,14 @@ static const struct sock_ops ping_ops = {
 
 /* --- /proc/net --- */
 
-void inet_for_each(enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg)
+void inet_for_each(struct net *net, enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg)
 {
 	struct inet_sock *in;
 	MUTEX_GUARD(&inet_lock);
 
 	/* Those that nobody could meet have no name yet. */
 	list_for_each_entry(in, &inet_all, all)
-		if (in->sk->type != LINUX_SOCK_RAW && inet_table_of(in->sk) == table && in->local.port)
+		if ((!net || in->sk->net == net) && in->sk->type != LINUX_SOCK_RAW && inet_table_of(in->sk) == table && in->local.port)
 			fn(in, arg);
 }
 
@@ -731,6 +735,6 @@ static void inet_link_down_one(struct inet_sock *in, void *arg __unused)
 void inet_link_down(struct netif *nif)
 {
 	tcp_link_down(nif);
-	inet_for_each(INET_DGRAM, inet_link_down_one, NULL);
-	inet_for_each(INET_PING, inet_link_down_one, NULL);
+	inet_for_each(nif->net, INET_DGRAM, inet_link_down_one, NULL);
+	inet_for_each(nif->net, INET_PING, inet_link_down_one, NULL);
 }

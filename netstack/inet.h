@@ -45,8 +45,8 @@ static inline struct inet_sock *inet_sk(const struct sock *sk)
 
 int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len);
 int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len);
-/* Calls @fn for every sock of a kind (INET_STREAM: also those that were accepted), inet_lock held. */
-void inet_for_each(enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg);
+/* Calls @fn for every sock of @net (NULL: of all) of a kind (INET_STREAM: also those that were accepted), inet_lock held. */
+void inet_for_each(struct net *net, enum inet_table table, void (*fn)(struct inet_sock *in, void *arg), void *arg);
 static inline enum inet_table inet_table_of(const struct sock *sk)
 {
 	if (sk->type == LINUX_SOCK_STREAM)
@@ -67,10 +67,10 @@ extern struct list_head inet_all;
 /* Those bound to @port; inet_lock held. */
 struct list_head *inet_bucket(enum inet_table table, uint16_t port);
 
-struct sock *inet_alloc(int family, int type, int protocol, const struct sock_ops *ops);
+struct sock *inet_alloc(struct net *net, int family, int type, int protocol, const struct sock_ops *ops);
 /* The listener for a connection from @from to @to, with a reference, or NULL. */
-struct sock *inet_listener_find(const struct inet_name *to, const struct inet_name *from);
-struct sock *inet_find(enum inet_table table, const struct inet_name *to, const struct inet_name *from);
+struct sock *inet_listener_find(struct net *net, const struct inet_name *to, const struct inet_name *from);
+struct sock *inet_find(struct net *net, enum inet_table table, const struct inet_name *to, const struct inet_name *from);
 struct sock *inet_child_new(struct sock *listener, const struct inet_name *local, const struct inet_name *remote);
 /* The way to *to ("any" is replaced by this host). */
 int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret);
@@ -90,7 +90,7 @@ void inet_lost(struct sock *sk, struct skb *skb, struct msg *msg);
 struct sock *raw_create(int family, int protocol);
 int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 int ping_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
-/* Ends all that goes over a link which is gone. */
+/* Ends all that goes over a link which is gone, and won't come back. */
 void inet_link_down(struct netif *nif);
 
 #endif

@@ -30,13 +30,13 @@ static int cmsg_source(struct sock *sk, struct msg *msg, int family, const void 
 
 	addr_set(a, family, addr);
 	if (ifindex) {
-		if (!netif_find(ifindex))
+		if (!netif_find(sk->net, ifindex))
 			return -LINUX_ENODEV;
 		msg->ctl.ifindex = ifindex;
 	}
 	if (addr_is_any(a))
 		return 0;
-	if (!addr_is_local(a) && !inet_sk(sk)->freebind)
+	if (!addr_is_local(sk->net, a) && !inet_sk(sk)->freebind)
 		return family == LINUX_AF_INET ? -LINUX_ENETUNREACH : -LINUX_EINVAL;
 	memcpy(msg->ctl.src, a, 16);
 	msg->ctl.has_src = true;

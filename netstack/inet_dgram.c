@@ -86,7 +86,7 @@ void udp_input(struct pkt *k)
 		return;
 	k->src.port = get_be16(k->p);
 	k->dst.port = get_be16(k->p + 2);
-	sk = k->dst.port ? inet_find(INET_DGRAM, &k->dst, &k->src) : NULL;
+	sk = k->dst.port ? inet_find(k->nif->net, INET_DGRAM, &k->dst, &k->src) : NULL;
 	if (sk)
 		inet_deliver(sk, k, k->p + UDP_HLEN, len - UDP_HLEN, &k->src);
 	else
@@ -98,9 +98,10 @@ static bool sock_wants_errors(const struct sock *sk)
 	return inet_sk(sk)->recverr || READ_ONCE(sk->state) == SS_CONNECTED;
 }
 
-void udp_error(int protocol, const struct inet_name *local, const struct inet_name *remote, int err, const struct icmp_info *info)
+void udp_error(struct net *net, int protocol, const struct inet_name *local, const struct inet_name *remote, int err,
+	       const struct icmp_info *info)
 {
-	struct sock *sk _cleanup_sock_ = inet_find(protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING, local, remote);
+	struct sock *sk _cleanup_sock_ = inet_find(net, protocol == LINUX_IPPROTO_UDP ? INET_DGRAM : INET_PING, local, remote);
 	struct sock_error e;
 
 	if (!sk)
@@ -144,9 +145,9 @@ void ping_input(struct pkt *k)
 
 	k->dst.port = k->src.port = get_be16(k->p + 4);
 	from.port = 0;
-	sk = k->dst.port ? inet_find(INET_PING, &k->dst, NULL) : NULL;
+	sk = k->dst.port ? inet_find(k->nif->net, INET_PING, &k->dst, NULL) : NULL;
 	if (!sk) /* a connected one */
-		sk = k->dst.port ? inet_find(INET_PING, &k->dst, &k->src) : NULL;
+		sk = k->dst.port ? inet_find(k->nif->net, INET_PING, &k->dst, &k->src) : NULL;
 	if (sk)
 		inet_deliver(sk, k, k->p, k->len, &from);
 }

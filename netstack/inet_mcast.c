@@ -30,7 +30,7 @@ static bool group_joined(const struct inet_sock *in, const uint8_t addr[16], int
 }
 
 /* inet_lock held.  All systems are members of 224.0.0.1, ff01::1 and ff02::1. */
-static bool group_joined_by_any_locked(const uint8_t addr[16], int ifindex)
+static bool group_joined_by_any_locked(const struct net *net, const uint8_t addr[16], int ifindex)
 {
 	static const uint8_t all4[4] = { 224, 0, 0, 1 }, all6[14] = { [13] = 1 };
 	struct inet_sock *in;
@@ -38,7 +38,7 @@ static bool group_joined_by_any_locked(const uint8_t addr[16], int ifindex)
 	if (addr_is_v4(addr) ? !memcmp(addr + 12, all4, 4) : (addr[1] & 15) <= 2 && !memcmp(addr + 2, all6, 14))
 		return true;
 	list_for_each_entry(in, &inet_all, all)
-		if (group_joined(in, addr, ifindex))
+		if (in->sk->net == net && group_joined(in, addr, ifindex))
 			return true;
 	return false;
 }
@@ -73,13 +73,13 @@ static int group_change(struct sock *sk, bool join, const uint8_t addr[16], stru
 }
 
 /* The interface with the address @addr. */
-static struct netif *netif_by_addr(const uint8_t addr[16])
+static struct netif *netif_by_addr(struct net *net, const uint8_t addr[16])
 {
 	struct netif *nif;
 	struct ifaddr *a;
 	MUTEX_GUARD(&netif_lock);
 
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		list_for_each_entry(a, &nif->addrs, link)
 			if (!memcmp(a->addr, addr, 16))
 				return nif;
@@ -87,15 +87,15 @@ static struct netif *netif_by_addr(const uint8_t addr[16])
 }
 
 /* By number, else by address, else the way to the group; NULL: none. */
-static struct netif *group_netif(const uint8_t group[16], int ifindex, const uint8_t *by_addr)
+static struct netif *group_netif(struct net *net, const uint8_t group[16], int ifindex, const uint8_t *by_addr)
 {
 	struct dst dst;
 
 	if (ifindex)
-		return netif_find(ifindex);
+		return netif_find(net, ifindex);
 	if (by_addr && !addr_is_any(by_addr))
-		return netif_by_addr(by_addr);
-	return route_lookup(group, NULL, NULL, &dst) ? NULL : dst.oif;
+		return netif_by_addr(net, by_addr);
+	return route_lookup(net, group, NULL, NULL, &dst) ? NULL : dst.oif;
 }
 
 static int group_set(struct sock *sk, bool join, const uint8_t group[16], int ifindex, const uint8_t *by_addr)
@@ -107,7 +107,7 @@ static int group_set(struct sock *sk, bool join, const uint8_t group[16], int if
 		return -LINUX_EPROTO;
 	if (!addr_is_multicast(group))
 		return -LINUX_EINVAL;
-	nif = group_netif(group, ifindex, by_addr);
+	nif = group_netif(sk->net, group, ifindex, by_addr);
 	if (!nif && (join || given || addr_is_v4(group)))
 		return -LINUX_ENODEV;
 	return group_change(sk, join, group, join || given ? nif : NULL);
@@ -174,7 +174,7 @@ static int mcast_if_set(struct sock *sk, const uint8_t *val, unsigned len)
 		memset(inet_sk(sk)->mcast_addr, 0, 4);
 		return 0;
 	}
-	nif = ifindex ? netif_find(ifindex) : netif_by_addr(addr);
+	nif = ifindex ? netif_find(sk->net, ifindex) : netif_by_addr(sk->net, addr);
 	if (!nif)
 		return -LINUX_EADDRNOTAVAIL;
 	inet_sk(sk)->mcast_if = nif->index;
@@ -191,7 +191,7 @@ static int mcast_if6_set(struct sock *sk, const uint8_t *val, unsigned len)
 	if (len < 4)
 		return -LINUX_EINVAL;
 	memcpy(&ifindex, val, 4);
-	if (ifindex && !netif_find(ifindex))
+	if (ifindex && !netif_find(sk->net, ifindex))
 		return -LINUX_ENODEV;
 	inet_sk(sk)->mcast_if = ifindex;
 	return 0;
@@ -235,7 +235,7 @@ static bool group_receives_locked(const struct inet_sock *in, const struct msg *
 		return false;
 	if (in->remote.port && (in->remote.port != from->port || !inet_same_addr(&in->remote, from)))
 		return false;
-	return group_joined(in, to->addr, ifindex) || (!in->mcast_own && group_joined_by_any_locked(to->addr, ifindex));
+	return group_joined(in, to->addr, ifindex) || (!in->mcast_own && group_joined_by_any_locked(in->sk->net, to->addr, ifindex));
 }
 
 static void group_deliver(struct sock *sk, struct sock *to, const struct skb *skb, const struct inet_name *from)
@@ -267,18 +267,19 @@ int inet_mcast_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 		memcpy(from.addr, msg->dst.src, 16);
 	skb->info = (struct pktinfo){ .valid = true, .ifindex = ifindex, .ttl = (uint8_t)MAX(inet_sk(sk)->mcast_ttl, 0) };
 	memcpy(skb->info.to, msg->to.addr, 16);
-	if (inet_sk(sk)->mcast_loop || msg->dst.oif == netif_lo()) { /* what leaves by lo comes in again */
+	if (inet_sk(sk)->mcast_loop || netif_is_lo(msg->dst.oif)) { /* what leaves by lo comes in again */
 		MUTEX_GUARD(&inet_lock);
 
 		list_for_each_entry(in, inet_bucket(inet_table_of(sk), msg->to.port), link)
-			if (n < NR_RECEIVERS_MAX && group_receives_locked(in, msg, &from, ifindex) && ref_get_unless_zero(&in->sk->ref))
+			if (n < NR_RECEIVERS_MAX && in->sk->net == sk->net && group_receives_locked(in, msg, &from, ifindex) &&
+			    ref_get_unless_zero(&in->sk->ref))
 				receivers[n++] = in->sk;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		group_deliver(sk, receivers[i], skb, &from);
 		sock_put(receivers[i]);
 	}
-	if (msg->dst.oif == netif_lo() || !inet_sk(sk)->mcast_ttl || sk->protocol != LINUX_IPPROTO_UDP) {
+	if (netif_is_lo(msg->dst.oif) || !inet_sk(sk)->mcast_ttl || sk->protocol != LINUX_IPPROTO_UDP) {
 		skb_free(skb);
 		return 0;
 	}

@@ -256,7 +256,7 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 
 		if (READ_ONCE(sk->state) != SS_CONNECTED)
 			return -LINUX_ENOTCONN;
-		v = route_lookup(inet_sk(sk)->remote.addr, NULL, NULL, &dst) ? 65536 : (int)dst.mtu;
+		v = route_lookup(sk->net, inet_sk(sk)->remote.addr, NULL, NULL, &dst) ? 65536 : (int)dst.mtu;
 	} else {
 		o = inet_option_find(sk, level, name);
 		if (!o)
@@ -319,7 +319,7 @@ static void inet_show_timewait(const struct tcp_sock *tp, void *arg)
 	strbuf_adds(s->sb, " 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0000000000000000\n");
 }
 
-static void inet_show(struct strbuf *sb, int family, enum inet_table table)
+static void inet_show(struct net *net, struct strbuf *sb, int family, enum inet_table table)
 {
 	struct inet_show s = { sb, family, 0 };
 
@@ -328,31 +328,31 @@ static void inet_show(struct strbuf *sb, int family, enum inet_table table)
 	else
 		strbuf_addf(sb, "  sl  local_address                         remote_address                        st tx_queue "
 				"rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
-	inet_for_each(table, inet_show_one, &s);
+	inet_for_each(net, table, inet_show_one, &s);
 	if (table != INET_STREAM)
 		return;
 	MUTEX_GUARD(&tcp_lock);
-	tcp_for_each_timewait(inet_show_timewait, &s);
+	tcp_for_each_timewait(net, inet_show_timewait, &s);
 }
 
-static void tcp_show(struct strbuf *sb)
+static void tcp_show(struct net *net, struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET, INET_STREAM);
+	inet_show(net, sb, LINUX_AF_INET, INET_STREAM);
 }
 
-static void tcp6_show(struct strbuf *sb)
+static void tcp6_show(struct net *net, struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET6, INET_STREAM);
+	inet_show(net, sb, LINUX_AF_INET6, INET_STREAM);
 }
 
-static void udp_show(struct strbuf *sb)
+static void udp_show(struct net *net, struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET, INET_DGRAM);
+	inet_show(net, sb, LINUX_AF_INET, INET_DGRAM);
 }
 
-static void udp6_show(struct strbuf *sb)
+static void udp6_show(struct net *net, struct strbuf *sb)
 {
-	inet_show(sb, LINUX_AF_INET6, INET_DGRAM);
+	inet_show(net, sb, LINUX_AF_INET6, INET_DGRAM);
 }
 
 void inet_init(void)

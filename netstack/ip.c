@@ -6,6 +6,7 @@
 
 #include "netstack/ip.h"
 #include "netstack/neigh.h"
+#include "netstack/net_namespace.h"
 #include "netstack/sock_queue.h"
 
 #define IP_DF 0x4000
@@ -121,7 +122,7 @@ int ip_output(const struct ip_params *ip, struct iovec *iov, unsigned nr)
 	if (ip->dst->local) {
 		iov[0].iov_base = (uint8_t *)iov[0].iov_base + ETH_HLEN;
 		iov[0].iov_len -= ETH_HLEN;
-		err = ip_loopback(iov, nr, !v4);
+		err = ip_loopback(ip->dst->oif->net, iov, nr, !v4);
 	} else {
 		err = neigh_xmit(ip->dst->oif, ip->dst->nexthop, iov, nr);
 	}
@@ -129,9 +130,9 @@ int ip_output(const struct ip_params *ip, struct iovec *iov, unsigned nr)
 	return err;
 }
 
-int ip_loopback(const struct iovec *iov, unsigned nr, bool v6)
+int ip_loopback(struct net *net, const struct iovec *iov, unsigned nr, bool v6)
 {
-	struct netif *lo = netif_lo();
+	struct netif *lo = netif_lo(net);
 	size_t len = iov_total(iov, nr);
 	struct skb *skb = skb_new(NULL, len);
 
@@ -282,10 +283,10 @@ static bool ip_accept(struct pkt *k)
 {
 	if (!k->local && (inet_is_loopback(&k->src) || inet_is_loopback(&k->dst)))
 		return false;
-	if (inet_is_multicast(&k->src) || addr_is_broadcast(k->src.addr))
+	if (inet_is_multicast(&k->src) || addr_is_broadcast(k->nif->net, k->src.addr))
 		return false;
-	k->broadcast = inet_is_multicast(&k->dst) || addr_is_broadcast(k->dst.addr);
-	return k->broadcast || addr_is_local(k->dst.addr);
+	k->broadcast = inet_is_multicast(&k->dst) || addr_is_broadcast(k->nif->net, k->dst.addr);
+	return k->broadcast || addr_is_local(k->nif->net, k->dst.addr);
 }
 
 /* Fills in @k from the header at @p; false for what is malformed. */

@@ -80,6 +80,12 @@ void link_input(struct netif *nif, struct skb *skb);
 /* Sends one frame, and shows it to those who listen. */
 int link_xmit(struct netif *nif, const struct iovec *iov, unsigned nr);
 
+/*
+ * Has @nif take in a frame gathered from @iov, soon and in another thread.  Any lock of the stack may be held, and a reference on @nif's
+ * namespace is.  0, -LINUX_ENOBUFS (dropped).
+ */
+int backlog_add(struct netif *nif, const struct iovec *iov, unsigned nr);
+
 /* --- arp.c, ndp.c --- */
 
 void arp_input(struct netif *nif, const uint8_t *p, size_t len);
@@ -102,8 +108,8 @@ struct ip_params {
  */
 int ip_output(const struct ip_params *ip, struct iovec *iov, unsigned nr);
 void ip_input(struct netif *nif, struct skb *skb, uint8_t *p, size_t len, bool v6, bool local);
-/* To all own addresses on loopback; a whole IP packet. */
-int ip_loopback(const struct iovec *iov, unsigned nr, bool v6);
+/* To own addresses by loopback; a whole IP packet. */
+int ip_loopback(struct net *net, const struct iovec *iov, unsigned nr, bool v6);
 
 /* --- icmp.c --- */
 
@@ -117,7 +123,7 @@ void icmp_unreachable(const struct pkt *k);
 void tcp_input(struct pkt *k);
 /* An ICMP error about a packet of ours, by its own source and destination: a guest errno, and whether it ends a connection. */
 struct icmp_info;
-void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
+void tcp_error(struct net *net, const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
 	       const struct icmp_info *info);
 /* Sends the acknowledgements that tcp_input left for later. */
 void tcp_flush(void);
@@ -130,7 +136,8 @@ struct icmp_info {
 	const void *data;	/* what of the datagram came back */
 	size_t len;
 };
-void udp_error(int protocol, const struct inet_name *local, const struct inet_name *remote, int err, const struct icmp_info *info);
+void udp_error(struct net *net, int protocol, const struct inet_name *local, const struct inet_name *remote, int err,
+	       const struct icmp_info *info);
 void ping_input(struct pkt *k);
 /* Whether an error means that the helper's policy refused a packet; says so in the log, with the process whose socket it was. */
 bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote);

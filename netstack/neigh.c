@@ -11,14 +11,12 @@
 
 #include "netstack/ip.h"
 #include "netstack/neigh.h"
+#include "netstack/net_namespace.h"
 
 #define NR_NEIGH_MAX 256
 #define NR_PENDING_MAX 16
 #define ASK_INTERVAL_NS 1000000000LL
 #define ASK_TRIES 2
-
-LIST_HEAD(neighbours);
-static unsigned nr_neigh; /* netif_lock */
 
 struct neigh_frame {
 	struct list_head link;
@@ -30,7 +28,7 @@ static struct neigh *neigh_find_locked(struct netif *nif, const uint8_t addr[16]
 {
 	struct neigh *n;
 
-	list_for_each_entry(n, &neighbours, link)
+	list_for_each_entry(n, &nif->net->neighbours, link)
 		if (n->nif == nif && !memcmp(n->addr, addr, 16))
 			return n;
 	return NULL;
@@ -50,16 +48,16 @@ static struct neigh *neigh_new_locked(struct netif *nif, const uint8_t addr[16])
 {
 	struct neigh *n;
 
-	if (nr_neigh >= NR_NEIGH_MAX) { /* the oldest that is not permanent goes */
-		list_for_each_entry(n, &neighbours, link)
+	if (nif->net->nr_neigh >= NR_NEIGH_MAX) { /* the oldest that is not permanent goes */
+		list_for_each_entry(n, &nif->net->neighbours, link)
 			if (n->state != LINUX_NUD_PERMANENT) {
 				list_del(&n->link);
 				neigh_drop_pending(&n->pending);
 				free(n);
-				nr_neigh--;
+				nif->net->nr_neigh--;
 				break;
 			}
-		if (nr_neigh >= NR_NEIGH_MAX)
+		if (nif->net->nr_neigh >= NR_NEIGH_MAX)
 			return NULL;
 	}
 	n = calloc(1, sizeof(*n));
@@ -68,8 +66,8 @@ static struct neigh *neigh_new_locked(struct netif *nif, const uint8_t addr[16])
 	memcpy(n->addr, addr, 16);
 	n->nif = nif;
 	list_init(&n->pending);
-	list_add_tail(&n->link, &neighbours);
-	nr_neigh++;
+	list_add_tail(&n->link, &nif->net->neighbours);
+	nif->net->nr_neigh++;
 	return n;
 }
 
@@ -120,7 +118,7 @@ int neigh_xmit(struct netif *nif, const uint8_t to[16], const struct iovec *iov,
 	struct neigh *n;
 	int err;
 
-	if (addr_is_broadcast(to)) {
+	if (addr_is_broadcast(nif->net, to)) {
 		memcpy(lladdr, ones, 6);
 	} else if (addr_is_multicast(to)) {
 		multicast_lladdr(to, lladdr);
@@ -221,7 +219,7 @@ int neigh_del(struct netif *nif, const uint8_t addr[16])
 	n = neigh_find_locked(nif, addr);
 	if (n) {
 		list_del(&n->link);
-		nr_neigh--;
+		nif->net->nr_neigh--;
 	}
 	mutex_unlock(&netif_lock);
 	if (!n)
@@ -230,4 +228,23 @@ int neigh_del(struct netif *nif, const uint8_t addr[16])
 	rtnl_notify_neigh(n, true);
 	free(n);
 	return 0;
+}
+
+void neigh_flush(struct netif *nif)
+{
+	for (;;) {
+		struct neigh *n, *found = NULL;
+		uint8_t addr[16];
+
+		mutex_lock(&netif_lock);
+		list_for_each_entry(n, &nif->net->neighbours, link)
+			if (n->nif == nif) {
+				found = n;
+				memcpy(addr, n->addr, 16);
+				break;
+			}
+		mutex_unlock(&netif_lock);
+		if (!found || neigh_del(nif, addr))
+			return;
+	}
 }

@@ -17,5 +17,7 @@ int neigh_set(struct netif *nif, const uint8_t addr[16], const uint8_t lladdr[6]
 /* The same, but only if somebody asked, or it was known. */
 void neigh_confirm(struct netif *nif, const uint8_t addr[16], const uint8_t lladdr[6]);
 int neigh_del(struct netif *nif, const uint8_t addr[16]);
+/* All of an interface that goes. */
+void neigh_flush(struct netif *nif);
 
 #endif

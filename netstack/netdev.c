@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "netstack/netif.h"
+#include "netstack/net_namespace.h"
 #include "netstack/socket.h"
 #include "vfs/proc/proc_net.h"
 
@@ -97,7 +97,7 @@ static unsigned mask_plen(uint32_t mask)
 	return 96 + (unsigned)__builtin_popcount(mask);
 }
 
-static int64_t netdev_ifconf(uint64_t arg)
+static int64_t netdev_ifconf(struct net *net, uint64_t arg)
 {
 	struct {
 		int32_t len, pad;
@@ -108,7 +108,7 @@ static int64_t netdev_ifconf(uint64_t arg)
 
 	if (get_user(&ifc, arg))
 		return -LINUX_EFAULT;
-	for (int i = 1; (nif = netif_find(i)); i++) {
+	for (nif = netif_next(net, 1); nif; nif = netif_next(net, nif->index + 1)) {
 		struct ifreq r = { 0 };
 		struct ifaddr a;
 
@@ -199,9 +199,9 @@ static int netdev_set_addr(unsigned cmd, struct netif *nif, const struct ifreq *
 	return r->addr.sin_addr || cmd != SIOCSIFADDR ? ifaddr_add(&a) : 0;
 }
 
-static int netdev_set(unsigned cmd, struct netif *nif, const struct ifreq *r)
+static int netdev_set(struct net *net, unsigned cmd, struct netif *nif, const struct ifreq *r)
 {
-	if (!capable(CAP_NET_ADMIN))
+	if (!net_capable(net, CAP_NET_ADMIN))
 		return -LINUX_EPERM;
 	switch (cmd) {
 	case SIOCSIFFLAGS:
@@ -213,13 +213,13 @@ static int netdev_set(unsigned cmd, struct netif *nif, const struct ifreq *r)
 	}
 }
 
-static int64_t netdev_route(unsigned cmd, uint64_t arg)
+static int64_t netdev_route(struct net *net, unsigned cmd, uint64_t arg)
 {
 	struct route r = { .table = LINUX_RT_TABLE_MAIN, .protocol = LINUX_RTPROT_BOOT, .type = LINUX_RTN_UNICAST };
 	struct rtentry e;
 	char name[16] = "";
 
-	if (!capable(CAP_NET_ADMIN))
+	if (!net_capable(net, CAP_NET_ADMIN))
 		return -LINUX_EPERM;
 	if (get_user(&e, arg))
 		return -LINUX_EFAULT;
@@ -234,28 +234,28 @@ static int64_t netdev_route(unsigned cmd, uint64_t arg)
 	if (e.dev) {
 		if (copy_from_user(name, e.dev, sizeof(name) - 1))
 			return -LINUX_EFAULT;
-		r.oif = netif_find_name(name);
+		r.oif = netif_find_name(net, name);
 		if (!r.oif)
 			return -LINUX_ENODEV;
 	}
 	if (cmd == SIOCDELRT) {
 		r.protocol = 0;
-		return route_del(&r);
+		return route_del(net, &r);
 	}
 	r.scope = r.has_gateway ? LINUX_RT_SCOPE_UNIVERSE : LINUX_RT_SCOPE_LINK;
-	return route_add(&r, LINUX_NLM_F_CREATE | LINUX_NLM_F_EXCL);
+	return route_add(net, &r, LINUX_NLM_F_CREATE | LINUX_NLM_F_EXCL);
 }
 
-int64_t netdev_ioctl(unsigned cmd, uint64_t arg)
+int64_t netdev_ioctl(struct net *net, unsigned cmd, uint64_t arg)
 {
 	struct netif *nif;
 	struct ifreq r;
 	int err;
 
 	if (cmd == SIOCADDRT || cmd == SIOCDELRT)
-		return netdev_route(cmd, arg);
+		return netdev_route(net, cmd, arg);
 	if (cmd == SIOCGIFCONF)
-		return netdev_ifconf(arg);
+		return netdev_ifconf(net, arg);
 	if (cmd == SIOCETHTOOL)
 		return -LINUX_EOPNOTSUPP;
 	if (cmd < SIOCGIFNAME || cmd > SIOCGIFMAP)
@@ -263,7 +263,7 @@ int64_t netdev_ioctl(unsigned cmd, uint64_t arg)
 	if (get_user(&r, arg))
 		return -LINUX_EFAULT;
 	if (cmd == SIOCGIFNAME) {
-		nif = netif_find(r.value);
+		nif = netif_find(net, r.value);
 		if (!nif)
 			return -LINUX_ENODEV;
 		memcpy(r.name, nif->name, sizeof(r.name));
@@ -271,14 +271,14 @@ int64_t netdev_ioctl(unsigned cmd, uint64_t arg)
 	}
 	r.name[sizeof(r.name) - 1] = '\0';
 	r.name[strcspn(r.name, ":")] = '\0'; /* aliases are their interface's */
-	nif = netif_find_name(r.name);
+	nif = netif_find_name(net, r.name);
 	switch (cmd) {
 	case SIOCSIFFLAGS:
 	case SIOCSIFADDR:
 	case SIOCSIFBRDADDR:
 	case SIOCSIFNETMASK:
 	case SIOCSIFMTU:
-		return nif ? netdev_set(cmd, nif, &r) : -LINUX_ENODEV;
+		return nif ? netdev_set(net, cmd, nif, &r) : -LINUX_ENODEV;
 	}
 	if (!nif)
 		return -LINUX_ENODEV;
@@ -288,14 +288,14 @@ int64_t netdev_ioctl(unsigned cmd, uint64_t arg)
 
 /* --- /proc/net --- */
 
-static void show_dev(struct strbuf *sb)
+static void show_dev(struct net *net, struct strbuf *sb)
 {
 	struct netif *nif;
 
 	strbuf_adds(sb, "Inter-|   Receive                                                |  Transmit\n"
 			" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "
 			"carrier compressed\n");
-	for (int i = 1; (nif = netif_find(i)); i++) {
+	for (nif = netif_next(net, 1); nif; nif = netif_next(net, nif->index + 1)) {
 		struct netif_stats *s = &nif->stats;
 
 		strbuf_addf(sb, "%6s: %7lu %7lu %4lu %4lu %4u %5u %10u %9u %8lu %7lu %4u %4lu %4u %5u %7u %10u\n", nif->name,
@@ -305,7 +305,7 @@ static void show_dev(struct strbuf *sb)
 	}
 }
 
-static void show_route(struct strbuf *sb)
+static void show_route(struct net *net, struct strbuf *sb)
 {
 	struct route *r;
 	MUTEX_GUARD(&netif_lock);
@@ -313,7 +313,7 @@ static void show_route(struct strbuf *sb)
 	strbuf_adds(sb, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 			"                                                       \n");
 	for (unsigned plen = 96; plen <= 128; plen++)
-		list_for_each_entry(r, &routes, link) {
+		list_for_each_entry(r, &net->routes, link) {
 			uint32_t dst, gw;
 
 			if (r->plen != plen || !addr_is_v4(r->dst))
@@ -326,13 +326,13 @@ static void show_route(struct strbuf *sb)
 		}
 }
 
-static void show_if_inet6(struct strbuf *sb)
+static void show_if_inet6(struct net *net, struct strbuf *sb)
 {
 	struct netif *nif;
 	struct ifaddr *a;
 	MUTEX_GUARD(&netif_lock);
 
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		list_for_each_entry(a, &nif->addrs, link) {
 			if (addr_is_v4(a->addr))
 				continue;
@@ -343,13 +343,13 @@ static void show_if_inet6(struct strbuf *sb)
 		}
 }
 
-static void show_arp(struct strbuf *sb)
+static void show_arp(struct net *net, struct strbuf *sb)
 {
 	struct neigh *n;
 	MUTEX_GUARD(&netif_lock);
 
 	strbuf_adds(sb, "IP address       HW type     Flags       HW address            Mask     Device\n");
-	list_for_each_entry(n, &neighbours, link) {
+	list_for_each_entry(n, &net->neighbours, link) {
 		char ip[16];
 
 		if (!addr_is_v4(n->addr))
@@ -371,7 +371,7 @@ void netdev_init(void)
 
 void net_init(void)
 {
-	netif_init();
+	net_ns_init();
 	netdev_init();
 	unix_init();
 	inet_init();

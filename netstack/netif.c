@@ -2,15 +2,17 @@
 /*
  * The table of interfaces and their addresses.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "netstack/netif.h"
+#include "netstack/tcp.h"
+#include "netstack/neigh.h"
+#include "netstack/net_namespace.h"
 #include "sentry/abi/errno.h"
 
-struct mutex netif_lock = MUTEX_INIT;
-LIST_HEAD(netifs);
-static int next_index = 1;
-static struct netif lo;
+#define NR_NETIFS_MAX 4096
+
+struct mutex netif_lock = MUTEX_INIT, rtnl_lock = MUTEX_INIT;
 
 void addr_set(uint8_t ret[16], int family, const void *bytes)
 {
@@ -39,41 +41,222 @@ bool addr_in_prefix(const uint8_t a[16], const uint8_t prefix[16], unsigned plen
 
 /* --- interfaces --- */
 
-void netif_register(struct netif *nif)
-{
-	list_init(&nif->addrs);
-	mutex_lock(&netif_lock);
-	nif->index = next_index++;
-	list_add_tail(&nif->link, &netifs);
-	mutex_unlock(&netif_lock);
-	rtnl_notify_link(nif, false);
-}
-
-struct netif *netif_find(int index)
+static struct netif *netif_find_locked(struct net *net, int index)
 {
 	struct netif *nif;
-	MUTEX_GUARD(&netif_lock);
 
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		if (nif->index == index)
 			return nif;
 	return NULL;
 }
 
-struct netif *netif_find_name(const char *name)
+static struct netif *netif_find_name_locked(struct net *net, const char *name)
 {
 	struct netif *nif;
-	MUTEX_GUARD(&netif_lock);
 
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		if (!strcmp(nif->name, name))
 			return nif;
 	return NULL;
 }
 
-struct netif *netif_lo(void)
+struct netif *netif_find(struct net *net, int index)
 {
-	return &lo;
+	MUTEX_GUARD(&netif_lock);
+
+	return netif_find_locked(net, index);
+}
+
+struct netif *netif_find_name(struct net *net, const char *name)
+{
+	MUTEX_GUARD(&netif_lock);
+
+	return netif_find_name_locked(net, name);
+}
+
+struct netif *netif_next(struct net *net, int index)
+{
+	struct netif *nif, *best = NULL;
+	MUTEX_GUARD(&netif_lock);
+
+	list_for_each_entry(nif, &net->netifs, link)
+		if (nif->index >= index && (!best || nif->index < best->index))
+			best = nif;
+	return best;
+}
+
+struct netif *netif_lo(struct net *net)
+{
+	return &net->lo;
+}
+
+/* dev_valid_name() of Linux. */
+static bool netif_name_valid(const char *name)
+{
+	if (!*name || strnlen(name, 16) == 16 || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || *name == ':' || *name == ' ' || (*name >= '\t' && *name <= '\r'))
+			return false;
+	return true;
+}
+
+/* The name that @want comes to: "%d" stands for the first number that is free.  0, -EEXIST, -EINVAL, -ENFILE. */
+static int netif_name_locked(struct net *net, const char *want, char ret[16])
+{
+	const char *number = strchr(want, '%');
+
+	if (!netif_name_valid(want))
+		return -LINUX_EINVAL;
+	if (!number) {
+		snprintf(ret, 16, "%s", want);
+		return netif_find_name_locked(net, ret) ? -LINUX_EEXIST : 0;
+	}
+	if (number[1] != 'd' || strchr(number + 2, '%'))
+		return -LINUX_EINVAL;
+	for (int i = 0; i < NR_NETIFS_MAX; i++) {
+		if (snprintf(ret, 16, "%.*s%d%s", (int)(number - want), want, i, number + 2) >= 16)
+			return -LINUX_EINVAL;
+		if (!netif_find_name_locked(net, ret))
+			return 0;
+	}
+	return -LINUX_ENFILE;
+}
+
+struct netif *netif_new(struct net *net, const char *name)
+{
+	struct netif *nif, *again = NULL;
+	int err = -LINUX_ENFILE;
+
+	nif = malloc(sizeof(*nif));
+	mutex_lock(&netif_lock);
+	if (net->nr_netifs < NR_NETIFS_MAX)
+		again = list_first_entry_or_null(&net->unused, struct netif, link);
+	if (again) {
+		list_del(&again->link);
+		free(nif);
+		nif = again;
+	}
+	if (!nif) {
+		mutex_unlock(&netif_lock);
+		return ERR_PTR(-LINUX_ENOMEM);
+	}
+	memset(nif, 0, sizeof(*nif));
+	list_init(&nif->link);
+	list_init(&nif->addrs);
+	nif->net = net;
+	if (net->nr_netifs < NR_NETIFS_MAX)
+		err = netif_name_locked(net, name, nif->name);
+	mutex_unlock(&netif_lock);
+	if (!err)
+		return nif;
+	netif_drop(nif);
+	return ERR_PTR(err);
+}
+
+void netif_drop(struct netif *nif)
+{
+	MUTEX_GUARD(&netif_lock);
+
+	list_add_tail(&nif->link, &nif->net->unused);
+}
+
+void netif_register(struct net *net, struct netif *nif, int index)
+{
+	list_init(&nif->addrs);
+	nif->net = net;
+	mutex_lock(&netif_lock);
+	if (index <= 0 || netif_find_locked(net, index)) {
+		do
+			index = net->next_index++;
+		while (netif_find_locked(net, index));
+	}
+	nif->index = index;
+	list_add_tail(&nif->link, &net->netifs);
+	net->nr_netifs++;
+	mutex_unlock(&netif_lock);
+	rtnl_notify_link(nif, false);
+}
+
+/* Its addresses, routes, neighbours and connections go. */
+static void netif_forget_all(struct netif *nif)
+{
+	netif_set_flags(nif, 0, LINUX_IFF_UP);
+	tcp_link_down(nif);
+	for (;;) {
+		struct ifaddr *a;
+		uint8_t addr[16];
+
+		mutex_lock(&netif_lock);
+		a = list_first_entry_or_null(&nif->addrs, struct ifaddr, link);
+		if (a)
+			memcpy(addr, a->addr, 16);
+		mutex_unlock(&netif_lock);
+		if (!a || ifaddr_del(nif, addr, 0))
+			break;
+	}
+	neigh_flush(nif);
+}
+
+void netif_unregister(struct netif *nif)
+{
+	if (nif->kind && nif->kind->leave)
+		nif->kind->leave(nif, NULL);
+	netif_forget_all(nif);
+	mutex_lock(&netif_lock);
+	list_del(&nif->link);
+	nif->net->nr_netifs--;
+	mutex_unlock(&netif_lock);
+	rtnl_notify_link(nif, true);
+	mutex_lock(&netif_lock);
+	list_add_tail(&nif->link, &nif->net->unused);
+	mutex_unlock(&netif_lock);
+}
+
+int netif_move(struct netif *nif, struct net *net, const char *name)
+{
+	struct netif *new;
+
+	if (!nif->kind)
+		return -LINUX_EINVAL;
+	new = netif_new(net, name ? name : nif->name);
+	if (IS_ERR(new))
+		return (int)PTR_ERR(new);
+	new->kind = nif->kind;
+	new->type = nif->type;
+	new->mtu = nif->mtu;
+	new->max_mtu = nif->max_mtu;
+	new->xmit = nif->xmit;
+	new->flags = nif->flags & ~(LINUX_IFF_UP | LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP);
+	memcpy(new->hwaddr, nif->hwaddr, 6);
+	atomic_store(&new->carrier, !nif->peer);
+	if (nif->kind->leave)
+		nif->kind->leave(nif, new);
+	netif_register(net, new, nif->index);
+	netif_forget_all(nif);
+	mutex_lock(&netif_lock);
+	list_del(&nif->link);
+	nif->net->nr_netifs--;
+	mutex_unlock(&netif_lock);
+	rtnl_notify_link(nif, true);
+	netif_drop(nif);
+	return 0;
+}
+
+int netif_rename(struct netif *nif, const char *name)
+{
+	char new[16];
+	int err;
+
+	mutex_lock(&netif_lock);
+	err = nif->flags & LINUX_IFF_UP ? -LINUX_EBUSY : !strcmp(nif->name, name) ? 0 : netif_name_locked(nif->net, name, new);
+	if (!err && strcmp(nif->name, name))
+		memcpy(nif->name, new, sizeof(new));
+	mutex_unlock(&netif_lock);
+	if (!err)
+		rtnl_notify_link(nif, false);
+	return err;
 }
 
 /* Routes over an interface go with it, as fib_disable_ip() has it; the connected ones come back with it. */
@@ -82,7 +265,7 @@ static void netif_routes_changed(struct netif *nif, bool up)
 	if (!up) {
 		struct route any = { .oif = nif };
 
-		while (!route_del(&any))
+		while (!route_del(nif->net, &any))
 			;
 		return;
 	}
@@ -100,15 +283,31 @@ static void netif_routes_changed(struct netif *nif, bool up)
 		mutex_unlock(&netif_lock);
 		if (!found)
 			return;
-		if (copy.plen < 128 && nif != &lo) {
+		if (copy.plen < 128 && !netif_is_lo(nif)) {
 			struct route r = { .plen = copy.plen, .oif = nif, .table = LINUX_RT_TABLE_MAIN, .has_prefsrc = true,
 					   .protocol = LINUX_RTPROT_KERNEL, .scope = LINUX_RT_SCOPE_LINK, .type = LINUX_RTN_UNICAST };
 
 			memcpy(r.dst, copy.addr, 16);
 			memcpy(r.prefsrc, copy.addr, 16);
-			route_add(&r, LINUX_NLM_F_CREATE);
+			route_add(nif->net, &r, LINUX_NLM_F_CREATE);
 		}
 	}
+}
+
+/* lo has its addresses once it was up: inetdev_event() and init_loopback() of Linux; ::1 goes when it goes down. */
+static void lo_changed(struct netif *lo, bool up)
+{
+	struct ifaddr a = { .nif = lo, .plen = 96 + 8, .scope = LINUX_RT_SCOPE_HOST };
+	struct ifaddr b = { .nif = lo, .plen = 128, .scope = LINUX_RT_SCOPE_HOST };
+
+	b.addr[15] = 1;
+	if (!up) {
+		ifaddr_del(lo, b.addr, 128);
+		return;
+	}
+	addr_set_v4(a.addr, 127, 0, 0, 1);
+	ifaddr_add(&a);
+	ifaddr_add(&b);
 }
 
 int netif_set_flags(struct netif *nif, unsigned flags, unsigned mask)
@@ -123,12 +322,18 @@ int netif_set_flags(struct netif *nif, unsigned flags, unsigned mask)
 	if (now & LINUX_IFF_UP && atomic_load(&nif->carrier))
 		now |= LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP;
 	WRITE_ONCE(nif->flags, now);
+	nif->was_up |= now & LINUX_IFF_UP;
 	mutex_unlock(&netif_lock);
 	if (now == old)
 		return 0;
 	rtnl_notify_link(nif, false);
-	if ((old ^ now) & LINUX_IFF_UP)
-		netif_routes_changed(nif, now & LINUX_IFF_UP);
+	if (!((old ^ now) & LINUX_IFF_UP))
+		return 0;
+	if (netif_is_lo(nif))
+		lo_changed(nif, now & LINUX_IFF_UP);
+	netif_routes_changed(nif, now & LINUX_IFF_UP);
+	if (nif->kind && nif->kind->changed)
+		nif->kind->changed(nif);
 	return 0;
 }
 
@@ -141,6 +346,19 @@ int netif_set_mtu(struct netif *nif, unsigned mtu)
 	return 0;
 }
 
+int netif_set_hwaddr(struct netif *nif, const uint8_t hwaddr[6])
+{
+	if (!memcmp(nif->hwaddr, hwaddr, 6))
+		return 0;
+	if (!nif->kind)
+		return -LINUX_EOPNOTSUPP;
+	mutex_lock(&netif_lock);
+	memcpy(nif->hwaddr, hwaddr, 6);
+	mutex_unlock(&netif_lock);
+	rtnl_notify_link(nif, false);
+	return 0;
+}
+
 void netif_set_carrier(struct netif *nif, bool on)
 {
 	if (atomic_exchange(&nif->carrier, on) != on)
@@ -149,31 +367,31 @@ void netif_set_carrier(struct netif *nif, bool on)
 
 /* --- addresses --- */
 
-static struct ifaddr *ifaddr_find_locked(const uint8_t addr[16])
+static struct ifaddr *ifaddr_find_locked(struct net *net, const uint8_t addr[16])
 {
 	struct ifaddr *a;
 	struct netif *nif;
 
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		list_for_each_entry(a, &nif->addrs, link)
 			if (!memcmp(a->addr, addr, 16))
 				return a;
 	return NULL;
 }
 
-static bool addr_is_loopback_net(const uint8_t a[16])
+bool addr_is_local_locked(struct net *net, const uint8_t a[16])
 {
-	return addr_is_v4(a) && a[12] == 127;
+	return (addr_is_v4(a) && a[12] == 127) || ifaddr_find_locked(net, a);
 }
 
-bool addr_is_local(const uint8_t a[16])
+bool addr_is_local(struct net *net, const uint8_t a[16])
 {
 	MUTEX_GUARD(&netif_lock);
 
-	return addr_is_loopback_net(a) || ifaddr_find_locked(a);
+	return addr_is_local_locked(net, a);
 }
 
-bool addr_is_broadcast(const uint8_t addr[16])
+bool addr_is_broadcast(struct net *net, const uint8_t addr[16])
 {
 	static const uint8_t ones[4] = { 255, 255, 255, 255 };
 	struct ifaddr *a;
@@ -184,11 +402,11 @@ bool addr_is_broadcast(const uint8_t addr[16])
 	if (!memcmp(addr + 12, ones, 4))
 		return true;
 	MUTEX_GUARD(&netif_lock);
-	list_for_each_entry(nif, &netifs, link)
+	list_for_each_entry(nif, &net->netifs, link)
 		list_for_each_entry(a, &nif->addrs, link) {
 			uint8_t last[16];
 
-			if (!addr_is_v4(a->addr) || a->plen >= 127 || nif == &lo)
+			if (!addr_is_v4(a->addr) || a->plen >= 127 || netif_is_lo(nif))
 				continue;
 			memcpy(last, a->addr, 16);
 			for (unsigned bit = a->plen; bit < 128; bit++)
@@ -221,7 +439,7 @@ int ifaddr_add(const struct ifaddr *a)
 		return -LINUX_ENOMEM;
 	*new = *a;
 	mutex_lock(&netif_lock);
-	old = ifaddr_find_locked(a->addr);
+	old = ifaddr_find_locked(a->nif->net, a->addr);
 	if (old && old->nif == a->nif && old->plen == a->plen) {
 		mutex_unlock(&netif_lock);
 		free(new);
@@ -230,9 +448,9 @@ int ifaddr_add(const struct ifaddr *a)
 	list_add_tail(&new->link, &a->nif->addrs);
 	mutex_unlock(&netif_lock);
 	rtnl_notify_addr(a, false);
-	if (a->nif != &lo && a->plen < 128 && READ_ONCE(a->nif->flags) & LINUX_IFF_UP) {
+	if (!netif_is_lo(a->nif) && a->plen < 128 && READ_ONCE(a->nif->flags) & LINUX_IFF_UP) {
 		ifaddr_connected_route(a, &r);
-		route_add(&r, LINUX_NLM_F_CREATE);
+		route_add(a->nif->net, &r, LINUX_NLM_F_CREATE);
 	}
 	return 0;
 }
@@ -257,34 +475,28 @@ int ifaddr_del(struct netif *nif, const uint8_t addr[16], unsigned plen)
 		return -LINUX_EADDRNOTAVAIL;
 	rtnl_notify_addr(found, true);
 	ifaddr_connected_route(found, &r);
-	route_del(&r);
+	route_del(nif->net, &r);
 	/* Routes that prefer it as their source, as fib_sync_down_addr() has it. */
 	r = (struct route){ .has_prefsrc = true };
 	memcpy(r.prefsrc, found->addr, 16);
-	while (!route_del(&r))
+	while (!route_del(nif->net, &r))
 		;
 	/* Without its last address IPv4 has no business on it. */
 	r = (struct route){ .oif = nif };
-	while (last && !route_del(&r))
+	while (last && !route_del(nif->net, &r))
 		;
 	free(found);
 	return 0;
 }
 
-void netif_init(void)
+void netif_init_lo(struct net *net)
 {
-	struct ifaddr a = { .nif = &lo, .plen = 96 + 8, .scope = LINUX_RT_SCOPE_HOST };
+	struct netif *lo = &net->lo;
 
-	strcpy(lo.name, "lo");
-	lo.type = LINUX_ARPHRD_LOOPBACK;
-	lo.mtu = lo.max_mtu = 65536;
-	lo.flags = LINUX_IFF_UP | LINUX_IFF_LOOPBACK | LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP;
-	atomic_store(&lo.carrier, true);
-	netif_register(&lo);
-	addr_set_v4(a.addr, 127, 0, 0, 1);
-	ifaddr_add(&a);
-	memset(a.addr, 0, 16);
-	a.addr[15] = 1;
-	a.plen = 128;
-	ifaddr_add(&a);
+	strcpy(lo->name, "lo");
+	lo->type = LINUX_ARPHRD_LOOPBACK;
+	lo->mtu = lo->max_mtu = 65536;
+	lo->flags = LINUX_IFF_LOOPBACK;
+	atomic_store(&lo->carrier, true);
+	netif_register(net, lo, 1);
 }

@@ -114,6 +114,22 @@ void nl_attr_str(struct nlbuf *b, uint16_t type, const char *s)
 	nl_attr(b, type, s, strlen(s) + 1);
 }
 
+size_t nl_nest(struct nlbuf *b, uint16_t type)
+{
+	size_t at = b->len;
+
+	nl_attr(b, type, NULL, 0);
+	return at;
+}
+
+void nl_nest_end(struct nlbuf *b, size_t nest)
+{
+	uint16_t len = (uint16_t)(b->len - nest);
+
+	if (!b->oom)
+		memcpy(b->p + nest, &len, sizeof(len));
+}
+
 /* --- reading requests --- */
 
 void nlreq_fixed(const struct nlreq *r, void *ret, size_t size)
@@ -122,24 +138,32 @@ void nlreq_fixed(const struct nlreq *r, void *ret, size_t size)
 	memcpy(ret, r->body, MIN(size, r->len));
 }
 
-int nlreq_attr(const struct nlreq *r, size_t size, unsigned type, const void **ret_data)
+int nl_attr_find(const void *attrs, size_t len, unsigned type, const void **ret_data)
 {
-	size_t off = LINUX_NLMSG_ALIGN(size);
+	const uint8_t *p = attrs;
+	size_t off = 0;
 	int found = -1;
 
-	while (off + sizeof(struct linux_nlattr) <= r->len) {
+	while (off + sizeof(struct linux_nlattr) <= len) {
 		struct linux_nlattr a;
 
-		memcpy(&a, r->body + off, sizeof(a));
-		if (a.len < sizeof(a) || a.len > r->len - off)
+		memcpy(&a, p + off, sizeof(a));
+		if (a.len < sizeof(a) || a.len > len - off)
 			break;
 		if ((a.type & LINUX_NLA_TYPE_MASK) == type) {
 			found = a.len - (int)sizeof(a);
-			*ret_data = r->body + off + sizeof(a);
+			*ret_data = p + off + sizeof(a);
 		}
 		off += LINUX_NLMSG_ALIGN(a.len);
 	}
 	return found;
+}
+
+int nlreq_attr(const struct nlreq *r, size_t size, unsigned type, const void **ret_data)
+{
+	size_t off = LINUX_NLMSG_ALIGN(size);
+
+	return off < r->len ? nl_attr_find(r->body + off, r->len - off, type, ret_data) : -1;
 }
 
 bool nlreq_attr_u32(const struct nlreq *r, size_t size, unsigned type, uint32_t *ret)
@@ -214,25 +238,25 @@ static void nl_queue_all(struct sock *to, const struct nlbuf *b)
 		nl_queue(to, 0, 0, b->p + start, end - start);
 }
 
-bool netlink_has_listeners(int protocol, unsigned group)
+bool netlink_has_listeners(struct net *net, int protocol, unsigned group)
 {
 	struct nl_sock *nl;
 	MUTEX_GUARD(&nl_lock);
 
 	list_for_each_entry(nl, &nl_socks, link)
-		if (nl->sk->protocol == protocol && nl->groups & BIT(group - 1))
+		if (nl->sk->net == net && nl->sk->protocol == protocol && nl->groups & BIT(group - 1))
 			return true;
 	return false;
 }
 
-void netlink_multicast(int protocol, unsigned group, struct nlbuf *b)
+void netlink_multicast(struct net *net, int protocol, unsigned group, struct nlbuf *b)
 {
 	struct nl_sock *nl;
 
 	mutex_lock(&nl_lock);
 	if (!b->oom)
 		list_for_each_entry(nl, &nl_socks, link)
-			if (nl->sk->protocol == protocol && nl->groups & BIT(group - 1))
+			if (nl->sk->net == net && nl->sk->protocol == protocol && nl->groups & BIT(group - 1))
 				nl_queue(nl->sk, 0, group, b->p, b->len);
 	mutex_unlock(&nl_lock);
 	nlbuf_fini(b);
@@ -313,7 +337,7 @@ static void nl_requests(struct sock *sk, const uint8_t *buf, size_t len)
 		memcpy(&h, buf + off, sizeof(h));
 		if (h.len < sizeof(h) || h.len > len - off)
 			return;
-		r = (struct nlreq){ &h, buf + off + sizeof(h), h.len - sizeof(h), false };
+		r = (struct nlreq){ sk->net, &h, buf + off + sizeof(h), h.len - sizeof(h), false };
 		if (h.flags & LINUX_NLM_F_REQUEST && h.type >= LINUX_NLMSG_MIN_TYPE) {
 			/* NLM_F_DUMP's bits mean something else where things are made. */
 			bool get = sk->protocol != LINUX_NETLINK_ROUTE || (h.type - LINUX_NLMSG_MIN_TYPE) % 4 == 2;
@@ -334,12 +358,12 @@ static void nl_requests(struct sock *sk, const uint8_t *buf, size_t len)
 
 /* --- the socket --- */
 
-static struct nl_sock *nl_find_locked(int protocol, uint32_t portid)
+static struct nl_sock *nl_find_locked(const struct net *net, int protocol, uint32_t portid)
 {
 	struct nl_sock *nl;
 
 	list_for_each_entry(nl, &nl_socks, link)
-		if (nl->sk->protocol == protocol && nl->portid == portid)
+		if (nl->sk->net == net && nl->sk->protocol == protocol && nl->portid == portid)
 			return nl;
 	return NULL;
 }
@@ -352,7 +376,7 @@ static void nl_autobind(struct sock *sk)
 
 	if (nl_sk(sk)->portid)
 		return;
-	while (nl_find_locked(sk->protocol, id))
+	while (nl_find_locked(sk->net, sk->protocol, id))
 		id = next--;
 	nl_sk(sk)->portid = id;
 }
@@ -368,7 +392,7 @@ static int nl_addr(const struct linux_sockaddr *addr, unsigned len, struct linux
 static bool nl_may_listen(const struct sock *sk)
 {
 	return sk->protocol == LINUX_NETLINK_ROUTE || sk->protocol == LINUX_NETLINK_KOBJECT_UEVENT ||
-	       sk->protocol == LINUX_NETLINK_GENERIC || capable(CAP_NET_ADMIN);
+	       sk->protocol == LINUX_NETLINK_GENERIC || net_capable(sk->net, CAP_NET_ADMIN);
 }
 
 static int nl_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned len)
@@ -386,7 +410,7 @@ static int nl_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned 
 	} else {
 		MUTEX_GUARD(&nl_lock);
 
-		if (nl->portid ? nl->portid != a.nl_pid : !!nl_find_locked(sk->protocol, a.nl_pid))
+		if (nl->portid ? nl->portid != a.nl_pid : !!nl_find_locked(sk->net, sk->protocol, a.nl_pid))
 			return nl->portid ? -LINUX_EINVAL : -LINUX_EADDRINUSE;
 		nl->portid = a.nl_pid;
 	}
@@ -440,7 +464,7 @@ static int64_t nl_send_unicast(struct sock *sk, uint32_t portid, const void *dat
 	int err;
 	MUTEX_GUARD(&nl_lock);
 
-	to = nl_find_locked(sk->protocol, portid);
+	to = nl_find_locked(sk->net, sk->protocol, portid);
 	if (!to || sk->protocol != LINUX_NETLINK_USERSOCK)
 		return -LINUX_ECONNREFUSED;
 	err = nl_queue(to->sk, nl_sk(sk)->portid, 0, data, len);
@@ -458,7 +482,7 @@ static int64_t nl_sendmsg(struct sock *sk, struct msg *msg, bool nonblock __unus
 		return -LINUX_EOPNOTSUPP;
 	if (msg->addr_len && nl_addr(&msg->addr, msg->addr_len, &to))
 		return -LINUX_EINVAL;
-	if ((to.nl_groups || to.nl_pid) && sk->protocol != LINUX_NETLINK_USERSOCK && !capable(CAP_NET_ADMIN))
+	if ((to.nl_groups || to.nl_pid) && sk->protocol != LINUX_NETLINK_USERSOCK && !net_capable(sk->net, CAP_NET_ADMIN))
 		return -LINUX_EPERM;
 	if (len > REQUEST_MAX || len > (size_t)sk->sndbuf)
 		return -LINUX_EMSGSIZE;
@@ -610,7 +634,7 @@ struct sock *netlink_create(int type, int protocol)
 	    protocol != LINUX_NETLINK_KOBJECT_UEVENT && protocol != LINUX_NETLINK_USERSOCK)
 		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
 	nl = calloc(1, sizeof(*nl));
-	sk = nl ? sock_alloc(LINUX_AF_NETLINK, type, protocol, &nl_ops) : NULL;
+	sk = nl ? sock_alloc(current_net_ns(), LINUX_AF_NETLINK, type, protocol, &nl_ops) : NULL;
 	if (!sk) {
 		free(nl);
 		return ERR_PTR(-LINUX_ENOMEM);
@@ -623,14 +647,15 @@ struct sock *netlink_create(int type, int protocol)
 	return sk;
 }
 
-static void nl_show(struct strbuf *sb)
+static void nl_show(struct net *net, struct strbuf *sb)
 {
 	struct nl_sock *nl;
 	MUTEX_GUARD(&nl_lock);
 
 	strbuf_adds(sb, "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n");
 	list_for_each_entry(nl, &nl_socks, link)
-		strbuf_addf(sb, "%016x %-3d %-10u %08x %-8d %-8d %-5d %-8d %-8u %-8llu\n", 0, nl->sk->protocol, nl->portid,
+		if (nl->sk->net == net)
+			strbuf_addf(sb, "%016x %-3d %-10u %08x %-8d %-8d %-5d %-8d %-8u %-8llu\n", 0, nl->sk->protocol, nl->portid,
 			    (unsigned)nl->groups, (int)nl->sk->rcvq_bytes, 0, 0, ref_read(&nl->sk->ref), 0,
 			    (unsigned long long)nl->sk->ino);
 }

@@ -63,7 +63,7 @@ static int packet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsig
 
 	if (err)
 		return err;
-	if (a.sll_ifindex && !netif_find(a.sll_ifindex))
+	if (a.sll_ifindex && !netif_find(sk->net, a.sll_ifindex))
 		return -LINUX_ENODEV;
 	MUTEX_GUARD(&packet_lock);
 	packet_sk(sk)->ifindex = a.sll_ifindex;
@@ -101,7 +101,7 @@ static int packet_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret
 
 	if (peer)
 		return -LINUX_EOPNOTSUPP;
-	packet_ll_fill(&a, ps->ifindex ? netif_find(ps->ifindex) : NULL, ps->protocol);
+	packet_ll_fill(&a, ps->ifindex ? netif_find(sk->net, ps->ifindex) : NULL, ps->protocol);
 	memset(ret, 0, sizeof(*ret));
 	memcpy(ret, &a, sizeof(a));
 	*ret_len = ps->ifindex ? sizeof(a) - 2 : 12;
@@ -123,12 +123,12 @@ static int packet_xmit(struct sock *sk, struct netif *nif, const struct linux_so
 	}
 	if (len > READ_ONCE(nif->mtu) + ETH_HLEN)
 		return -LINUX_EMSGSIZE;
-	if (nif == netif_lo()) {
+	if (netif_is_lo(nif)) {
 		uint16_t proto = get_be16(frame + 12);
 		struct iovec ip = { frame + ETH_HLEN, len - ETH_HLEN };
 
 		packet_tap(nif, &iov, 1, false);
-		return proto == ETH_P_IP || proto == ETH_P_IPV6 ? ip_loopback(&ip, 1, proto == ETH_P_IPV6) : 0;
+		return proto == ETH_P_IP || proto == ETH_P_IPV6 ? ip_loopback(sk->net, &ip, 1, proto == ETH_P_IPV6) : 0;
 	}
 	return link_xmit(nif, &iov, 1);
 }
@@ -150,7 +150,7 @@ static int64_t packet_sendmsg(struct sock *sk, struct msg *msg, bool nonblock __
 		err = -LINUX_EDESTADDRREQ;
 	if (err)
 		return err;
-	nif = netif_find(to.sll_ifindex);
+	nif = netif_find(sk->net, to.sll_ifindex);
 	if (!nif)
 		return -LINUX_ENXIO;
 	if (!(READ_ONCE(nif->flags) & LINUX_IFF_UP))
@@ -220,7 +220,8 @@ void packet_tap(struct netif *nif, const struct iovec *iov, unsigned nr, bool ou
 
 	list_for_each_entry(ps, &packet_socks, link) {
 		/* What goes out is shown to those who want everything. */
-		if (!ps->protocol || (ps->ifindex && ps->ifindex != nif->index) || (outgoing && ps->protocol != ETH_P_ALL))
+		if (ps->sk->net != nif->net || !ps->protocol || (ps->ifindex && ps->ifindex != nif->index) ||
+		    (outgoing && ps->protocol != ETH_P_ALL))
 			continue;
 		if (!flat) {
 			for (unsigned i = 0; i < nr; i++)
@@ -323,12 +324,12 @@ struct sock *packet_create(int type, int protocol)
 	struct packet_sock *ps;
 	struct sock *sk;
 
-	if (!capable(CAP_NET_RAW))
+	if (!net_capable(current_net_ns(), CAP_NET_RAW))
 		return ERR_PTR(-LINUX_EPERM);
 	if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
 		return ERR_PTR(-LINUX_ESOCKTNOSUPPORT);
 	ps = calloc(1, sizeof(*ps));
-	sk = ps ? sock_alloc(LINUX_AF_PACKET, type, protocol, &packet_ops) : NULL;
+	sk = ps ? sock_alloc(current_net_ns(), LINUX_AF_PACKET, type, protocol, &packet_ops) : NULL;
 	if (!sk) {
 		free(ps);
 		return ERR_PTR(-LINUX_ENOMEM);
@@ -343,14 +344,16 @@ struct sock *packet_create(int type, int protocol)
 	return sk;
 }
 
-static void packet_show(struct strbuf *sb)
+static void packet_show(struct net *net, struct strbuf *sb)
 {
 	struct packet_sock *ps;
 	MUTEX_GUARD(&packet_lock);
 
 	strbuf_adds(sb, "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n");
 	list_for_each_entry(ps, &packet_socks, link)
-		strbuf_addf(sb, "%016x %-6d %-4d %04x   %-5d %1d %-6u %-6u %-6llu\n", 0, ref_read(&ps->sk->ref), ps->sk->type, ps->protocol,
+		if (ps->sk->net == net)
+			strbuf_addf(sb, "%016x %-6d %-4d %04x   %-5d %1d %-6u %-6u %-6llu\n", 0, ref_read(&ps->sk->ref), ps->sk->type,
+				    ps->protocol,
 			    ps->ifindex, 1, (unsigned)ps->sk->rcvq_bytes, ps->sk->cred.uid, (unsigned long long)ps->sk->ino);
 }
 

@@ -81,7 +81,6 @@ static int raw_xmit_whole(struct sock *sk, struct skb *skb, struct msg *msg)
 	static const uint8_t zero[4];
 	size_t hlen;
 
-	(void)sk;
 	if (skb->len < IP_HLEN || h[0] >> 4 != 4)
 		return -LINUX_EINVAL;
 	hlen = (size_t)(h[0] & 15) * 4;
@@ -93,7 +92,7 @@ static int raw_xmit_whole(struct sock *sk, struct skb *skb, struct msg *msg)
 	put_be16(h + 10, 0);
 	memcpy(h + 10, &(uint16_t){ csum_finish(csum_add(0, h, hlen)) }, 2);
 	if (msg->dst.local)
-		return ip_loopback(iov + 1, 1, false);
+		return ip_loopback(sk->net, iov + 1, 1, false);
 	return neigh_xmit(msg->dst.oif, msg->dst.nexthop, iov, 2);
 }
 
@@ -127,7 +126,7 @@ static bool raw_wants(const struct inet_sock *in, const struct pkt *k)
 {
 	bool v4 = addr_is_v4(k->dst.addr);
 
-	if (in->sk->protocol != k->proto || (in->sk->family == LINUX_AF_INET) != v4)
+	if (in->sk->net != k->nif->net || in->sk->protocol != k->proto || (in->sk->family == LINUX_AF_INET) != v4)
 		return false;
 	if (!inet_is_any(&in->local) && !inet_same_addr(&in->local, &k->dst))
 		return false;
@@ -225,11 +224,11 @@ struct sock *raw_create(int family, int protocol)
 {
 	struct sock *sk;
 
-	if (!capable(CAP_NET_RAW))
+	if (!net_capable(current_net_ns(), CAP_NET_RAW))
 		return ERR_PTR(-LINUX_EPERM);
 	if (!protocol || protocol > 255)
 		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
-	sk = inet_alloc(family, LINUX_SOCK_RAW, protocol, &raw_ops);
+	sk = inet_alloc(current_net_ns(), family, LINUX_SOCK_RAW, protocol, &raw_ops);
 	if (!sk)
 		return ERR_PTR(-LINUX_ENOMEM);
 	inet_sk(sk)->hdrincl = protocol == LINUX_IPPROTO_RAW;

@@ -5,13 +5,10 @@
  */
 #include <stdlib.h>
 
-#include "netstack/netif.h"
+#include "netstack/net_namespace.h"
 #include "sentry/abi/errno.h"
 
-LIST_HEAD(routes);
-
 #define NR_ROUTES_MAX 4096
-static unsigned nr_routes; /* netif_lock */
 
 static void mask_addr(uint8_t a[16], unsigned plen)
 {
@@ -20,11 +17,11 @@ static void mask_addr(uint8_t a[16], unsigned plen)
 }
 
 /* Whether the interface's own networks hold @gw. */
-static bool gateway_reachable_locked(const uint8_t gw[16], struct netif **oif)
+static bool gateway_reachable_locked(struct net *net, const uint8_t gw[16], struct netif **oif)
 {
 	struct route *r;
 
-	list_for_each_entry(r, &routes, link)
+	list_for_each_entry(r, &net->routes, link)
 		if (!r->has_gateway && (!*oif || r->oif == *oif) && addr_is_v4(r->dst) == addr_is_v4(gw) &&
 		    addr_in_prefix(gw, r->dst, r->plen)) {
 			*oif = r->oif;
@@ -45,17 +42,17 @@ static bool route_same(const struct route *a, const struct route *b)
 }
 
 /* NLM_F_*: what `ip route add`, `replace`, `append` and `prepend` mean. */
-static int route_insert_locked(struct route *new, unsigned flags, struct route **ret_old)
+static int route_insert_locked(struct net *net, struct route *new, unsigned flags, struct route **ret_old)
 {
 	struct route *r;
 
-	if (new->has_gateway && !gateway_reachable_locked(new->gateway, &new->oif))
+	if (new->has_gateway && !gateway_reachable_locked(net, new->gateway, &new->oif))
 		return -LINUX_ENETUNREACH;
 	if (!new->oif)
 		return -LINUX_ENODEV;
 	if (!(READ_ONCE(new->oif->flags) & LINUX_IFF_UP))
 		return -LINUX_ENETDOWN;
-	list_for_each_entry(r, &routes, link) {
+	list_for_each_entry(r, &net->routes, link) {
 		if (!route_same_key(r, new))
 			continue;
 		if (flags & LINUX_NLM_F_EXCL || route_same(r, new))
@@ -69,17 +66,17 @@ static int route_insert_locked(struct route *new, unsigned flags, struct route *
 	}
 	if (!(flags & LINUX_NLM_F_CREATE))
 		return -LINUX_ENOENT;
-	if (nr_routes >= NR_ROUTES_MAX)
+	if (net->nr_routes >= NR_ROUTES_MAX)
 		return -LINUX_ENOBUFS;
-	nr_routes++;
+	net->nr_routes++;
 	if (flags & LINUX_NLM_F_APPEND)
-		list_add_tail(&new->link, &routes);
+		list_add_tail(&new->link, &net->routes);
 	else
-		list_add(&new->link, &routes);
+		list_add(&new->link, &net->routes);
 	return 1;
 }
 
-int route_add(const struct route *r, unsigned flags)
+int route_add(struct net *net, const struct route *r, unsigned flags)
 {
 	struct route *new = malloc(sizeof(*new)), *old = NULL;
 	int err;
@@ -89,7 +86,7 @@ int route_add(const struct route *r, unsigned flags)
 	*new = *r;
 	mask_addr(new->dst, new->plen);
 	mutex_lock(&netif_lock);
-	err = route_insert_locked(new, flags, &old);
+	err = route_insert_locked(net, new, flags, &old);
 	mutex_unlock(&netif_lock);
 	if (err == 1)
 		rtnl_notify_route(new, false);
@@ -112,17 +109,17 @@ static bool route_fits(const struct route *r, const struct route *want)
 	return (!want->metric || want->metric == r->metric) && (!want->protocol || want->protocol == r->protocol);
 }
 
-int route_del(const struct route *want)
+int route_del(struct net *net, const struct route *want)
 {
 	struct route *r, *found = NULL, key = *want;
 
 	mask_addr(key.dst, key.plen);
 	mutex_lock(&netif_lock);
-	list_for_each_entry(r, &routes, link)
+	list_for_each_entry(r, &net->routes, link)
 		if (route_fits(r, &key)) {
 			found = r;
 			list_del(&r->link);
-			nr_routes--;
+			net->nr_routes--;
 			break;
 		}
 	mutex_unlock(&netif_lock);
@@ -135,11 +132,11 @@ int route_del(const struct route *want)
 
 /* --- the decision --- */
 
-static struct route *route_best_locked(const uint8_t to[16], struct netif *oif)
+static struct route *route_best_locked(struct net *net, const uint8_t to[16], struct netif *oif)
 {
 	struct route *r, *best = NULL;
 
-	list_for_each_entry(r, &routes, link) {
+	list_for_each_entry(r, &net->routes, link) {
 		if ((oif && r->oif != oif) || addr_is_v4(r->dst) != addr_is_v4(to) || !addr_in_prefix(to, r->dst, r->plen))
 			continue;
 		if (!best || r->plen > best->plen || (r->plen == best->plen && r->metric < best->metric))
@@ -164,25 +161,11 @@ static bool source_pick_locked(const struct netif *nif, const uint8_t to[16], ui
 	return best;
 }
 
-static bool addr_ours_locked(const uint8_t to[16])
-{
-	const struct ifaddr *a;
-	struct netif *nif;
-
-	if (addr_is_v4(to) && to[12] == 127)
-		return true;
-	list_for_each_entry(nif, &netifs, link)
-		list_for_each_entry(a, &nif->addrs, link)
-			if (!memcmp(a->addr, to, 16))
-				return true;
-	return false;
-}
-
-static int route_local(const uint8_t to[16], const uint8_t *src, struct dst *ret)
+static int route_local(struct net *net, const uint8_t to[16], const uint8_t *src, struct dst *ret)
 {
 	ret->local = true;
-	ret->oif = netif_lo();
-	ret->mtu = 65536;
+	ret->oif = &net->lo;
+	ret->mtu = READ_ONCE(ret->oif->mtu);
 	if (!(READ_ONCE(ret->oif->flags) & LINUX_IFF_UP) && addr_is_loopback(to))
 		return -LINUX_ENETUNREACH;
 	if (src)
@@ -195,7 +178,7 @@ static int route_local(const uint8_t to[16], const uint8_t *src, struct dst *ret
 	return 0;
 }
 
-int route_lookup(const uint8_t to[16], const uint8_t *src, struct netif *oif, struct dst *ret)
+int route_lookup(struct net *net, const uint8_t to[16], const uint8_t *src, struct netif *oif, struct dst *ret)
 {
 	static const uint8_t ones[4] = { 255, 255, 255, 255 };
 	bool bcast = addr_is_v4(to) && !memcmp(to + 12, ones, 4);
@@ -206,26 +189,26 @@ int route_lookup(const uint8_t to[16], const uint8_t *src, struct netif *oif, st
 	if (src && addr_is_any(src))
 		src = NULL;
 	*ret = (struct dst){ 0 };
-	if (addr_ours_locked(to))
-		return route_local(to, src, ret);
+	if (addr_is_local_locked(net, to))
+		return route_local(net, to, src, ret);
 	if (src && addr_is_v4(src) != addr_is_v4(to))
 		return -LINUX_ENETUNREACH;
-	r = route_best_locked(to, oif);
+	r = route_best_locked(net, to, oif);
 	if (!r && oif && (bcast || mcast || src)) {
 		ret->oif = oif;
 	} else if (!r && (bcast || mcast)) {
 		struct netif *nif;
 
-		list_for_each_entry(nif, &netifs, link)
-			if (nif != netif_lo() && nif->flags & LINUX_IFF_UP && !ret->oif)
+		list_for_each_entry(nif, &net->netifs, link)
+			if (nif != &net->lo && nif->flags & LINUX_IFF_UP && !ret->oif)
 				ret->oif = nif;
 	} else if (r) {
 		ret->oif = r->oif;
 	}
 	if (!ret->oif)
 		return -LINUX_ENETUNREACH;
-	/* Without carrier too: the helper doesn't come back, and nobody is to wait for it. */
-	if (!(ret->oif->flags & LINUX_IFF_UP) || !atomic_load(&ret->oif->carrier))
+	/* eth0 without carrier too: the helper doesn't come back, and nobody is to wait for it. */
+	if (!(ret->oif->flags & LINUX_IFF_UP) || (!ret->oif->kind && !atomic_load(&ret->oif->carrier)))
 		return -LINUX_ENETDOWN;
 	ret->broadcast = bcast;
 	ret->mtu = READ_ONCE(ret->oif->mtu);

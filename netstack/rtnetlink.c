@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "netstack/neigh.h"
-#include "netstack/netif.h"
+#include "netstack/net_namespace.h"
 #include "netstack/netlink.h"
 
 static bool family_fits(int wanted, const uint8_t a[16])
@@ -36,117 +36,6 @@ static int req_addr(const struct nlreq *r, size_t size, unsigned type, int famil
 static bool family_known(int family)
 {
 	return family == LINUX_AF_INET || family == LINUX_AF_INET6;
-}
-
-/* --- links --- */
-
-static void link_fill(struct nlbuf *b, struct netif *nif, uint16_t type)
-{
-	struct linux_ifinfomsg m = { .type = nif->type, .index = nif->index, .flags = READ_ONCE(nif->flags), .change = 0 };
-	bool lo = nif == netif_lo(), up = m.flags & LINUX_IFF_UP;
-	static const uint8_t zero[6];
-	const uint8_t ones[6] = { 255, 255, 255, 255, 255, 255 };
-	struct netif_stats *s = &nif->stats;
-	uint64_t stats64[24] = { atomic_load(&s->rx_packets), atomic_load(&s->tx_packets), atomic_load(&s->rx_bytes),
-				 atomic_load(&s->tx_bytes), atomic_load(&s->rx_errors), 0, atomic_load(&s->rx_dropped),
-				 atomic_load(&s->tx_dropped) };
-	uint32_t stats[24];
-
-	for (int i = 0; i < 24; i++)
-		stats[i] = (uint32_t)stats64[i];
-	nl_begin(b, type, &m, sizeof(m));
-	nl_attr_str(b, LINUX_IFLA_IFNAME, nif->name);
-	nl_attr_u32(b, LINUX_IFLA_TXQLEN, 1000);
-	nl_attr_u8(b, LINUX_IFLA_OPERSTATE, lo ? LINUX_IF_OPER_UNKNOWN : up && atomic_load(&nif->carrier) ? LINUX_IF_OPER_UP :
-							      LINUX_IF_OPER_DOWN);
-	nl_attr_u8(b, LINUX_IFLA_LINKMODE, 0);
-	nl_attr_u32(b, LINUX_IFLA_MTU, READ_ONCE(nif->mtu));
-	nl_attr_u32(b, LINUX_IFLA_GROUP, 0);
-	nl_attr_u32(b, LINUX_IFLA_PROMISCUITY, 0);
-	nl_attr_u32(b, LINUX_IFLA_NUM_TX_QUEUES, 1);
-	nl_attr_u32(b, LINUX_IFLA_NUM_RX_QUEUES, 1);
-	nl_attr_u8(b, LINUX_IFLA_CARRIER, atomic_load(&nif->carrier));
-	nl_attr_str(b, LINUX_IFLA_QDISC, lo ? "noqueue" : "pfifo_fast");
-	nl_attr(b, LINUX_IFLA_ADDRESS, nif->hwaddr, 6);
-	nl_attr(b, LINUX_IFLA_BROADCAST, lo ? zero : ones, 6);
-	nl_attr(b, LINUX_IFLA_STATS64, stats64, sizeof(stats64));
-	nl_attr(b, LINUX_IFLA_STATS, stats, sizeof(stats) - 4);
-	nl_end(b);
-}
-
-/* The one that a request names by index or name. */
-static struct netif *link_of(const struct nlreq *r, const struct linux_ifinfomsg *m)
-{
-	const void *data;
-	char name[16] = "";
-	int len;
-
-	if (m->index > 0)
-		return netif_find(m->index);
-	len = nlreq_attr(r, sizeof(*m), LINUX_IFLA_IFNAME, &data);
-	if (len < 0)
-		return ERR_PTR(-LINUX_EINVAL);
-	memcpy(name, data, MIN(len, (int)sizeof(name) - 1));
-	return netif_find_name(name);
-}
-
-static int link_get(const struct nlreq *r, struct nlbuf *b)
-{
-	struct linux_ifinfomsg m;
-	struct netif *nif;
-
-	nlreq_fixed(r, &m, sizeof(m));
-	if (r->dump) {
-		/* The table only grows, and link_fill takes no lock: an entry at a time. */
-		for (int i = 1; (nif = netif_find(i)); i++)
-			link_fill(b, nif, LINUX_RTM_NEWLINK);
-		return 0;
-	}
-	nif = link_of(r, &m);
-	if (IS_ERR(nif))
-		return (int)PTR_ERR(nif);
-	if (!nif)
-		return -LINUX_ENODEV;
-	link_fill(b, nif, LINUX_RTM_NEWLINK);
-	return 0;
-}
-
-static int link_set(const struct nlreq *r)
-{
-	struct linux_ifinfomsg m;
-	struct netif *nif;
-	uint32_t mtu = 0;
-	const void *data;
-	int len, err = 0;
-
-	nlreq_fixed(r, &m, sizeof(m));
-	nif = link_of(r, &m);
-	if (IS_ERR(nif))
-		return (int)PTR_ERR(nif);
-	if (!nif) /* making new ones: no kind is known */
-		return r->h->flags & LINUX_NLM_F_CREATE ? -LINUX_EOPNOTSUPP : -LINUX_ENODEV;
-	if (r->h->flags & LINUX_NLM_F_EXCL)
-		return -LINUX_EEXIST;
-	len = nlreq_attr(r, sizeof(m), LINUX_IFLA_ADDRESS, &data);
-	if (len >= 0 && (len != 6 || memcmp(data, nif->hwaddr, 6)))
-		return -LINUX_EOPNOTSUPP;
-	if (!nlreq_attr_u32(r, sizeof(m), LINUX_IFLA_MTU, &mtu))
-		return -LINUX_EINVAL;
-	if (mtu)
-		err = netif_set_mtu(nif, mtu);
-	if (!err && (m.change || m.flags))
-		err = netif_set_flags(nif, m.flags, m.change ? m.change : ~0U);
-	return err;
-}
-
-void rtnl_notify_link(struct netif *nif, bool gone)
-{
-	struct nlbuf b = { 0 };
-
-	if (!netlink_has_listeners(LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_LINK))
-		return;
-	link_fill(&b, nif, gone ? LINUX_RTM_DELLINK : LINUX_RTM_NEWLINK);
-	netlink_multicast(LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_LINK, &b);
 }
 
 /* --- addresses --- */
@@ -182,7 +71,7 @@ static int addr_get(const struct nlreq *r, struct nlbuf *b)
 		return -LINUX_EOPNOTSUPP;
 	MUTEX_GUARD(&netif_lock);
 	for (int family = LINUX_AF_INET; family <= LINUX_AF_INET6; family += LINUX_AF_INET6 - LINUX_AF_INET)
-		list_for_each_entry(nif, &netifs, link)
+		list_for_each_entry(nif, &r->net->netifs, link)
 			list_for_each_entry(a, &nif->addrs, link)
 				if (addr_family(a->addr) == family && family_fits(m.family, a->addr) &&
 				    (!m.index || (int)m.index == nif->index || !(r->len >= sizeof(m))))
@@ -202,7 +91,7 @@ static int addr_change(const struct nlreq *r)
 	if (!family_known(m.family))
 		return -LINUX_EAFNOSUPPORT;
 	max = m.family == LINUX_AF_INET ? 32 : 128;
-	a.nif = netif_find((int)m.index);
+	a.nif = netif_find(r->net, (int)m.index);
 	if (!a.nif)
 		return -LINUX_ENODEV;
 	has = req_addr(r, sizeof(m), LINUX_IFA_LOCAL, m.family, a.addr);
@@ -225,10 +114,10 @@ void rtnl_notify_addr(const struct ifaddr *a, bool gone)
 	unsigned group = addr_is_v4(a->addr) ? LINUX_RTNLGRP_IPV4_IFADDR : LINUX_RTNLGRP_IPV6_IFADDR;
 	struct nlbuf b = { 0 };
 
-	if (!netlink_has_listeners(LINUX_NETLINK_ROUTE, group))
+	if (!netlink_has_listeners(a->nif->net, LINUX_NETLINK_ROUTE, group))
 		return;
 	addr_fill(&b, a, gone ? LINUX_RTM_DELADDR : LINUX_RTM_NEWADDR);
-	netlink_multicast(LINUX_NETLINK_ROUTE, group, &b);
+	netlink_multicast(a->nif->net, LINUX_NETLINK_ROUTE, group, &b);
 }
 
 /* --- routes --- */
@@ -262,7 +151,7 @@ static void route_fill_local(struct nlbuf *b, const struct ifaddr *a)
 {
 	struct route r = { .plen = 128, .oif = a->nif, .table = LINUX_RT_TABLE_LOCAL, .protocol = LINUX_RTPROT_KERNEL,
 			   .scope = LINUX_RT_SCOPE_HOST, .type = LINUX_RTN_LOCAL, .has_prefsrc = addr_is_v4(a->addr) };
-	bool lo = a->nif == netif_lo();
+	bool lo = netif_is_lo(a->nif);
 
 	memcpy(r.dst, a->addr, 16);
 	memcpy(r.prefsrc, a->addr, 16);
@@ -285,7 +174,7 @@ static void route_fill_local(struct nlbuf *b, const struct ifaddr *a)
 	route_fill(b, &r, LINUX_RTM_NEWROUTE, 0);
 }
 
-static void route_dump(struct nlbuf *b, int family, unsigned table)
+static void route_dump(struct net *net, struct nlbuf *b, int family, unsigned table)
 {
 	struct netif *nif;
 	struct ifaddr *a;
@@ -297,12 +186,12 @@ static void route_dump(struct nlbuf *b, int family, unsigned table)
 			continue;
 		/* Linux's order: by prefix. */
 		for (unsigned plen = 0; plen <= 128; plen++)
-			list_for_each_entry(r, &routes, link)
+			list_for_each_entry(r, &net->routes, link)
 				if (r->plen == plen && addr_family(r->dst) == f && (!table || table == r->table))
 					route_fill(b, r, LINUX_RTM_NEWROUTE, 0);
 		if (table && table != LINUX_RT_TABLE_LOCAL)
 			continue;
-		list_for_each_entry(nif, &netifs, link)
+		list_for_each_entry(nif, &net->netifs, link)
 			list_for_each_entry(a, &nif->addrs, link)
 				if (addr_family(a->addr) == f)
 					route_fill_local(b, a);
@@ -323,7 +212,7 @@ static int route_get(const struct nlreq *r, struct nlbuf *b)
 	table = m.table;
 	nlreq_attr_u32(r, sizeof(m), LINUX_RTA_TABLE, &table);
 	if (r->dump) {
-		route_dump(b, m.family, r->len >= sizeof(m) ? table : 0);
+		route_dump(r->net, b, m.family, r->len >= sizeof(m) ? table : 0);
 		return 0;
 	}
 	if (!family_known(m.family))
@@ -335,11 +224,11 @@ static int route_get(const struct nlreq *r, struct nlbuf *b)
 	if (req_addr(r, sizeof(m), LINUX_RTA_SRC, m.family, src) < 0 || !nlreq_attr_u32(r, sizeof(m), LINUX_RTA_OIF, &oif))
 		return -LINUX_EINVAL;
 	if (oif) {
-		nif = netif_find((int)oif);
+		nif = netif_find(r->net, (int)oif);
 		if (!nif)
 			return -LINUX_ENODEV;
 	}
-	err = route_lookup(to, src, nif, &dst);
+	err = route_lookup(r->net, to, src, nif, &dst);
 	if (err)
 		return err;
 	memcpy(found.dst, to, 16);
@@ -380,27 +269,27 @@ static int route_change(const struct nlreq *q)
 		return -LINUX_EINVAL;
 	r.has_gateway = has;
 	has = req_addr(q, sizeof(m), LINUX_RTA_PREFSRC, m.family, r.prefsrc);
-	if (has < 0 || (has && add && !addr_is_local(r.prefsrc)))
+	if (has < 0 || (has && add && !addr_is_local(q->net, r.prefsrc)))
 		return -LINUX_EINVAL;
 	r.has_prefsrc = has;
 	if (table && table != LINUX_RT_TABLE_MAIN)
 		return add ? -LINUX_EOPNOTSUPP : -LINUX_ESRCH;
 	if (oif) {
-		r.oif = netif_find((int)oif);
+		r.oif = netif_find(q->net, (int)oif);
 		if (!r.oif)
 			return -LINUX_ENODEV;
 	}
 	r.table = LINUX_RT_TABLE_MAIN;
 	r.protocol = m.protocol;
 	if (!add)
-		return route_del(&r);
+		return route_del(q->net, &r);
 	if (m.type != LINUX_RTN_UNICAST && m.type)
 		return -LINUX_EOPNOTSUPP;
 	r.scope = m.scope == LINUX_RT_SCOPE_NOWHERE ? LINUX_RT_SCOPE_UNIVERSE : m.scope;
 	r.type = LINUX_RTN_UNICAST;
 	if (m.family == LINUX_AF_INET6 && !r.metric)
 		r.metric = 1024;
-	return route_add(&r, q->h->flags);
+	return route_add(q->net, &r, q->h->flags);
 }
 
 void rtnl_notify_route(const struct route *r, bool gone)
@@ -408,10 +297,10 @@ void rtnl_notify_route(const struct route *r, bool gone)
 	unsigned group = addr_is_v4(r->dst) ? LINUX_RTNLGRP_IPV4_ROUTE : LINUX_RTNLGRP_IPV6_ROUTE;
 	struct nlbuf b = { 0 };
 
-	if (!netlink_has_listeners(LINUX_NETLINK_ROUTE, group))
+	if (!netlink_has_listeners(r->oif->net, LINUX_NETLINK_ROUTE, group))
 		return;
 	route_fill(&b, r, gone ? LINUX_RTM_DELROUTE : LINUX_RTM_NEWROUTE, 0);
-	netlink_multicast(LINUX_NETLINK_ROUTE, group, &b);
+	netlink_multicast(r->oif->net, LINUX_NETLINK_ROUTE, group, &b);
 }
 
 /* --- neighbours --- */
@@ -438,7 +327,7 @@ static int neigh_get(const struct nlreq *r, struct nlbuf *b)
 	if (!r->dump)
 		return -LINUX_EOPNOTSUPP;
 	MUTEX_GUARD(&netif_lock);
-	list_for_each_entry(n, &neighbours, link)
+	list_for_each_entry(n, &r->net->neighbours, link)
 		if (family_fits(m.family, n->addr) && (r->len < sizeof(m) || !m.ifindex || m.ifindex == n->nif->index))
 			neigh_fill(b, n, LINUX_RTM_NEWNEIGH);
 	return 0;
@@ -455,7 +344,7 @@ static int neigh_change(const struct nlreq *r)
 	nlreq_fixed(r, &m, sizeof(m));
 	if (!family_known(m.family))
 		return -LINUX_EAFNOSUPPORT;
-	nif = netif_find(m.ifindex);
+	nif = netif_find(r->net, m.ifindex);
 	if (!nif)
 		return -LINUX_ENODEV;
 	if (req_addr(r, sizeof(m), LINUX_NDA_DST, m.family, addr) <= 0)
@@ -473,10 +362,10 @@ void rtnl_notify_neigh(const struct neigh *n, bool gone)
 {
 	struct nlbuf b = { 0 };
 
-	if (!netlink_has_listeners(LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_NEIGH))
+	if (!netlink_has_listeners(n->nif->net, LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_NEIGH))
 		return;
 	neigh_fill(&b, n, gone ? LINUX_RTM_DELNEIGH : LINUX_RTM_NEWNEIGH);
-	netlink_multicast(LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_NEIGH, &b);
+	netlink_multicast(n->nif->net, LINUX_NETLINK_ROUTE, LINUX_RTNLGRP_NEIGH, &b);
 }
 
 /* --- rules: the three every kernel starts with --- */
@@ -512,14 +401,17 @@ static int rule_get(const struct nlreq *r, struct nlbuf *b)
 int rtnetlink_request(const struct nlreq *r, struct nlbuf *b)
 {
 	/* Of each four: new, delete, get, set. */
-	if ((r->h->type - LINUX_NLMSG_MIN_TYPE) % 4 != 2 && !capable(CAP_NET_ADMIN))
+	if ((r->h->type - LINUX_NLMSG_MIN_TYPE) % 4 != 2 && !net_capable(r->net, CAP_NET_ADMIN))
 		return -LINUX_EPERM;
 	switch (r->h->type) {
-	case LINUX_RTM_GETLINK:
-		return link_get(r, b);
 	case LINUX_RTM_NEWLINK:
+	case LINUX_RTM_DELLINK:
+	case LINUX_RTM_GETLINK:
 	case LINUX_RTM_SETLINK:
-		return link_set(r);
+		return rtnl_link_request(r, b);
+	case LINUX_RTM_NEWNSID:
+	case LINUX_RTM_GETNSID:
+		return rtnl_nsid_request(r, b);
 	case LINUX_RTM_GETADDR:
 		return addr_get(r, b);
 	case LINUX_RTM_NEWADDR:

@@ -17,7 +17,7 @@
 
 #define BACKLOG_MAX 4096 /* net.core.somaxconn */
 
-struct sock *sock_alloc(int family, int type, int protocol, const struct sock_ops *ops)
+struct sock *sock_alloc(struct net *net, int family, int type, int protocol, const struct sock_ops *ops)
 {
 	struct sock *sk = calloc(1, sizeof(*sk));
 
@@ -25,6 +25,7 @@ struct sock *sock_alloc(int family, int type, int protocol, const struct sock_op
 		return NULL;
 	ref_init(&sk->ref);
 	sk->ops = ops;
+	sk->net = net_get(net);
 	sk->family = family;
 	sk->type = type;
 	sk->protocol = protocol;
@@ -60,6 +61,7 @@ void sock_put(struct sock *sk)
 	mutex_fini(&sk->lock);
 	mutex_fini(&sk->iolock);
 	mutex_fini(&sk->rcvq_lock);
+	net_put(sk->net);
 	free(sk);
 }
 

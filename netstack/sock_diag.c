@@ -73,15 +73,15 @@ static int diag_inet(const struct nlreq *r, struct nlbuf *b)
 		return -LINUX_EOPNOTSUPP;
 	switch (d.req.protocol) {
 	case LINUX_IPPROTO_TCP:
-		inet_for_each(INET_STREAM, diag_inet_one, &d);
+		inet_for_each(r->net, INET_STREAM, diag_inet_one, &d);
 		if (d.req.states & BIT(TCP_TIME_WAIT)) {
 			MUTEX_GUARD(&tcp_lock);
 
-			tcp_for_each_timewait(diag_timewait_one, &d);
+			tcp_for_each_timewait(r->net, diag_timewait_one, &d);
 		}
 		return 0;
 	case LINUX_IPPROTO_UDP:
-		inet_for_each(INET_DGRAM, diag_inet_one, &d);
+		inet_for_each(r->net, INET_DGRAM, diag_inet_one, &d);
 		return 0;
 	default:
 		return -LINUX_ENOENT;
@@ -129,7 +129,7 @@ static int diag_unix(const struct nlreq *r, struct nlbuf *b)
 	memcpy(&d.req, r->body, sizeof(d.req));
 	if (!r->dump && !d.req.ino)
 		return -LINUX_EINVAL;
-	unix_for_each(diag_unix_one, &d);
+	unix_for_each(r->net, diag_unix_one, &d);
 	return r->dump || b->len ? 0 : -LINUX_ENOENT;
 }
 

@@ -90,7 +90,7 @@ static int64_t sock_file_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 		mutex_unlock(&sk->rcvq_lock);
 		return put_user(n, arg, int32_t);
 	default:
-		return netdev_ioctl(cmd, arg);
+		return netdev_ioctl(sk->net, cmd, arg);
 	}
 }
 

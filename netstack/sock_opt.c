@@ -57,7 +57,7 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 
 	switch (name) {
 	case LINUX_SO_DEBUG:
-		if (v && !capable(CAP_NET_ADMIN))
+		if (v && !net_capable(sk->net, CAP_NET_ADMIN))
 			return -LINUX_EACCES;
 		sk->debug = v;
 		return 0;
@@ -87,7 +87,7 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		return 0;
 	case LINUX_SO_SNDBUFFORCE:
 	case LINUX_SO_RCVBUFFORCE:
-		if (!capable(CAP_NET_ADMIN))
+		if (!net_capable(sk->net, CAP_NET_ADMIN))
 			return -LINUX_EPERM;
 		*(name == LINUX_SO_SNDBUFFORCE ? &sk->sndbuf : &sk->rcvbuf) = sock_bufsize(v, SOCK_MIN_RCVBUF, true);
 		return 0;
@@ -119,7 +119,7 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		sk->busy_poll = v;
 		return 0;
 	case LINUX_SO_PREFER_BUSY_POLL:
-		if (v && !capable(CAP_NET_ADMIN))
+		if (v && !net_capable(sk->net, CAP_NET_ADMIN))
 			return -LINUX_EPERM;
 		sk->prefer_busy = v;
 		return 0;
@@ -141,12 +141,12 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 		sk->lock_filter = v;
 		return 0;
 	case LINUX_SO_PRIORITY:
-		if ((v < 0 || v > 6) && !capable(CAP_NET_ADMIN))
+		if ((v < 0 || v > 6) && !net_capable(sk->net, CAP_NET_ADMIN))
 			return -LINUX_EPERM;
 		sk->priority = v;
 		return 0;
 	case LINUX_SO_MARK:
-		if (!capable(CAP_NET_ADMIN))
+		if (!net_capable(sk->net, CAP_NET_ADMIN))
 			return -LINUX_EPERM;
 		sk->mark = v;
 		return 0;
@@ -195,14 +195,14 @@ static int sock_bind_device(struct sock *sk, const void *val, unsigned len)
 	char name[16] = "";
 	struct netif *nif;
 
-	if (sk->bound_if && !capable(CAP_NET_RAW))
+	if (sk->bound_if && !net_capable(sk->net, CAP_NET_RAW))
 		return -LINUX_EPERM;
 	memcpy(name, val, MIN(len, (unsigned)sizeof(name) - 1));
 	if (!name[0]) {
 		sk->bound_if = 0;
 		return 0;
 	}
-	nif = netif_find_name(name);
+	nif = netif_find_name(sk->net, name);
 	if (!nif)
 		return -LINUX_ENODEV;
 	sk->bound_if = nif->index;
@@ -394,7 +394,7 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_SNDTIMEO:
 		return get_timeout(val, len, sk->sndtimeo);
 	case LINUX_SO_BINDTODEVICE: {
-		struct netif *nif = sk->bound_if ? netif_find(sk->bound_if) : NULL;
+		struct netif *nif = sk->bound_if ? netif_find(sk->net, sk->bound_if) : NULL;
 
 		if (!nif) {
 			*len = 0;

@@ -19,7 +19,7 @@
 #ifndef SENTRY_NETSTACK_SOCKET_H
 #define SENTRY_NETSTACK_SOCKET_H
 
-#include "netstack/netif.h"
+#include "netstack/net_namespace.h"
 #include "sentry/abi/socket.h"
 #include "vfs/fasync.h"
 #include "vfs/vfs.h"
@@ -54,6 +54,7 @@ struct sock_error {
 
 struct skb {
 	struct list_head link;
+	struct netif *nif;	/* a frame in the backlog (backlog.c): the interface it comes to */
 	struct sock *from;	/* reference: whose send buffer it occupies; NULL: nobody's */
 	size_t len, off;	/* bytes in data, bytes read already */
 	bool urgent;		/* its last byte is: MSG_OOB */
@@ -128,6 +129,7 @@ struct sock_ops {
 struct sock {
 	struct ref ref;
 	const struct sock_ops *ops;
+	struct net *net;	/* reference; immutable */
 	int family, type, protocol;
 	struct file *file;	/* borrowed; NULL before accept and after close */
 	uint64_t ino;		/* of the file; for /proc/net */
@@ -179,7 +181,8 @@ struct sock {
 	void *proto;		/* protocol's data */
 };
 
-struct sock *sock_alloc(int family, int type, int protocol, const struct sock_ops *ops); /* or NULL */
+/* In @net, which gets a reference. */
+struct sock *sock_alloc(struct net *net, int family, int type, int protocol, const struct sock_ops *ops); /* or NULL */
 static inline struct sock *sock_get(struct sock *sk)
 {
 	ref_get(&sk->ref);
@@ -193,7 +196,7 @@ static inline void sock_put_cleanup(struct sock **sk)
 }
 #define _cleanup_sock_ __cleanup(sock_put_cleanup)
 
-/* Makes a socket of a family: unix_create, inet_create. Taken by the file.  The sock or ERR_PTR. */
+/* Makes a socket of a family, in the calling task's network: unix_create, inet_create. Taken by the file.  The sock or ERR_PTR. */
 struct sock *unix_create(int type, int protocol);
 struct sock *inet_create(int family, int type, int protocol);
 struct sock *netlink_create(int type, int protocol);
@@ -207,7 +210,7 @@ void inet_init(void);
 void netlink_init(void);
 void packet_init(void);
 /* netdevice(7) ioctls; -LINUX_ENOTTY for others. */
-int64_t netdev_ioctl(unsigned cmd, uint64_t arg);
+int64_t netdev_ioctl(struct net *net, unsigned cmd, uint64_t arg);
 void netdev_init(void);
 
 /* A file over @sk (taken in every case).  @flags: O_NONBLOCK. */

@@ -37,13 +37,13 @@ static struct list_head *tcp_bucket(const struct inet_name *local, const struct 
 	return b;
 }
 
-struct tcp_sock *tcp_find_locked(const struct inet_name *local, const struct inet_name *remote)
+struct tcp_sock *tcp_find_locked(struct net *net, const struct inet_name *local, const struct inet_name *remote)
 {
 	struct tcp_sock *tp;
 
 	list_for_each_entry(tp, tcp_bucket(local, remote), hash)
 		if (tp->local.port == local->port && tp->remote.port == remote->port && inet_same_addr(&tp->local, local) &&
-		    inet_same_addr(&tp->remote, remote))
+		    inet_same_addr(&tp->remote, remote) && tp->dst.oif->net == net)
 			return tp;
 	return NULL;
 }
@@ -259,7 +259,7 @@ int tcp_connect(struct sock *sk, const struct inet_name *to, const struct dst *d
 	struct tcp_sock *tp;
 	MUTEX_GUARD(&tcp_lock);
 
-	tp = tcp_find_locked(&inet_sk(sk)->local, to);
+	tp = tcp_find_locked(sk->net, &inet_sk(sk)->local, to);
 	if (tp && tp->state == TCP_TIME_WAIT)
 		tcp_kill(tp, 0);
 	else if (tp)
@@ -430,12 +430,13 @@ enum tcp_state tcp_sock_state(struct sock *sk)
 	}
 }
 
-void tcp_for_each_timewait(void (*fn)(const struct tcp_sock *tp, void *arg), void *arg)
+void tcp_for_each_timewait(struct net *net, void (*fn)(const struct tcp_sock *tp, void *arg), void *arg)
 {
 	struct tcp_sock *tp;
 
 	list_for_each_entry(tp, &tcp_timewait, timers)
-		fn(tp, arg);
+		if (tp->dst.oif->net == net)
+			fn(tp, arg);
 }
 
 int tcp_mss(struct sock *sk)

@@ -111,13 +111,13 @@ enum tcp_state tcp_sock_state(struct sock *sk);
 int tcp_mss(struct sock *sk);
 /* What LINUX_TCP_INFO shows; @size bytes at @ret. */
 void tcp_info(struct sock *sk, void *ret, size_t size);
-/* Those in TIME_WAIT, tcp_lock held. */
-void tcp_for_each_timewait(void (*fn)(const struct tcp_sock *tp, void *arg), void *arg);
+/* Those of @net in TIME_WAIT, tcp_lock held. */
+void tcp_for_each_timewait(struct net *net, void (*fn)(const struct tcp_sock *tp, void *arg), void *arg);
 
 /* --- between tcp*.c; tcp_lock held --- */
 
 struct tcp_sock *tcp_alloc(struct sock *sk, const struct inet_name *local, const struct inet_name *remote, const struct dst *dst);
-struct tcp_sock *tcp_find_locked(const struct inet_name *local, const struct inet_name *remote);
+struct tcp_sock *tcp_find_locked(struct net *net, const struct inet_name *local, const struct inet_name *remote);
 /* Leaves all tables; @err: for the sock, 0: in order. */
 void tcp_kill(struct tcp_sock *tp, int err);
 void tcp_enter_timewait(struct tcp_sock *tp);

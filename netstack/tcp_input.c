@@ -98,12 +98,13 @@ static void tcp_listen_input(const struct pkt *k, const struct segment *s)
 
 	if (s->flags & TCP_RST)
 		return;
-	listener = s->flags & (TCP_ACK | TCP_FIN) || !(s->flags & TCP_SYN) || k->broadcast ? NULL : inet_listener_find(&k->dst, &k->src);
+	listener = s->flags & (TCP_ACK | TCP_FIN) || !(s->flags & TCP_SYN) || k->broadcast ? NULL :
+		   inet_listener_find(k->nif->net, &k->dst, &k->src);
 	if (!listener) {
 		tcp_refuse(k);
 		return;
 	}
-	if (route_lookup(k->src.addr, k->dst.addr, NULL, &dst) || dst.local || !sock_accept_room(listener))
+	if (route_lookup(k->nif->net, k->src.addr, k->dst.addr, NULL, &dst) || dst.local || !sock_accept_room(listener))
 		return; /* dropped: the client tries again, as with Linux's full queue */
 	child = inet_child_new(listener, &k->dst, &k->src);
 	tp = child ? tcp_alloc(child, &k->dst, &k->src, &dst) : NULL;
@@ -397,7 +398,7 @@ void tcp_input(struct pkt *k)
 	if (!tcp_parse(k, &s))
 		return;
 	MUTEX_GUARD(&tcp_lock);
-	tp = tcp_find_locked(&k->dst, &k->src);
+	tp = tcp_find_locked(k->nif->net, &k->dst, &k->src);
 	if (!tp)
 		tcp_listen_input(k, &s);
 	else if (tp->state == TCP_TIME_WAIT)
@@ -408,13 +409,13 @@ void tcp_input(struct pkt *k)
 		tcp_conn_input(tp, k, &s);
 }
 
-void tcp_error(const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
+void tcp_error(struct net *net, const struct inet_name *local, const struct inet_name *remote, uint32_t seq, int err, bool hard,
 	       const struct icmp_info *info)
 {
 	struct tcp_sock *tp;
 	MUTEX_GUARD(&tcp_lock);
 
-	tp = tcp_find_locked(local, remote);
+	tp = tcp_find_locked(net, local, remote);
 	if (!tp || !tp->sk || seq_lt(seq, tp->snd_una) || seq_lt(tp->snd_max, seq))
 		return;
 	hard |= icmp_denied(info, tp->sk, remote);

@@ -114,7 +114,7 @@ void tcp_refuse(const struct pkt *k)
 	uint8_t flags = k->p[13];
 	struct iovec iov[1];
 
-	if (flags & TCP_RST || k->broadcast || route_lookup(k->src.addr, k->dst.addr, NULL, &tp.dst))
+	if (flags & TCP_RST || k->broadcast || route_lookup(k->nif->net, k->src.addr, k->dst.addr, NULL, &tp.dst))
 		return;
 	list_init(&tp.acks);
 	tp.local.port = get_be16(k->p + 2);

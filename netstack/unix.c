@@ -60,12 +60,12 @@ static bool unix_addr_is_path(const struct unix_addr *a)
 
 /* --- names --- */
 
-static struct unix_sock *unix_find_abstract_locked(const struct unix_addr *a, int type)
+static struct unix_sock *unix_find_abstract_locked(const struct net *net, const struct unix_addr *a, int type)
 {
 	struct unix_sock *u;
 
 	list_for_each_entry(u, &unix_all, link)
-		if (u->bound && u->name.len == a->len && !u->path.dentry && (!type || u->sk->type == type) &&
+		if (u->bound && u->sk->net == net && u->name.len == a->len && !u->path.dentry && (!type || u->sk->type == type) &&
 		    !memcmp(&u->name.addr, &a->addr, a->len))
 			return u;
 	return NULL;
@@ -99,7 +99,7 @@ static struct sock *unix_find_path(const struct unix_addr *a, int type)
 }
 
 /* The sock bound to @a, with a reference, or ERR_PTR. */
-static struct sock *unix_find(const struct unix_addr *a, int type)
+static struct sock *unix_find(const struct net *net, const struct unix_addr *a, int type)
 {
 	struct unix_sock *u;
 	MUTEX_GUARD(&unix_lock);
@@ -112,7 +112,7 @@ static struct sock *unix_find(const struct unix_addr *a, int type)
 		mutex_lock(&unix_lock);
 		return sk;
 	}
-	u = unix_find_abstract_locked(a, type);
+	u = unix_find_abstract_locked(net, a, type);
 	if (!u || !ref_get_unless_zero(&u->sk->ref))
 		return ERR_PTR(-LINUX_ECONNREFUSED);
 	return u->sk;
@@ -131,7 +131,7 @@ static int unix_autobind(struct sock *sk)
 		struct unix_addr a = { .addr.family = LINUX_AF_UNIX, .len = UNIX_PATH_OFFSET + 6 };
 
 		snprintf(a.addr.un.sun_path + 1, 6, "%05x", atomic_fetch_add(&next, 1) & 0xfffff);
-		if (unix_find_abstract_locked(&a, 0))
+		if (unix_find_abstract_locked(sk->net, &a, 0))
 			continue;
 		mutex_lock(&sk->lock);
 		u->name = a;
@@ -187,7 +187,7 @@ static int unix_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigne
 	if (u->name.len)
 		return -LINUX_EINVAL;
 	MUTEX_GUARD(&unix_lock);
-	if (unix_find_abstract_locked(&a, 0))
+	if (unix_find_abstract_locked(sk->net, &a, 0))
 		return -LINUX_EADDRINUSE;
 	mutex_lock(&sk->lock);
 	u->name = a;
@@ -219,10 +219,10 @@ static int unix_getname(struct sock *sk, bool peer, struct linux_sockaddr *ret, 
 
 static const struct sock_ops unix_ops;
 
-static struct sock *unix_alloc(int type)
+static struct sock *unix_alloc(struct net *net, int type)
 {
 	struct unix_sock *u = calloc(1, sizeof(*u));
-	struct sock *sk = u ? sock_alloc(LINUX_AF_UNIX, type, 0, &unix_ops) : NULL;
+	struct sock *sk = u ? sock_alloc(net, LINUX_AF_UNIX, type, 0, &unix_ops) : NULL;
 
 	if (!sk) {
 		free(u);
@@ -236,10 +236,10 @@ static struct sock *unix_alloc(int type)
 	return sk;
 }
 
-/* A child of @listener for a client: it has the listener's name, and the listener's credentials are what the client sees. */
-static struct sock *unix_child_new(struct sock *listener)
+/* A child of @listener for a client in @net: it has the listener's name, and the listener's credentials are what the client sees. */
+static struct sock *unix_child_new(struct net *net, struct sock *listener)
 {
-	struct sock *child = unix_alloc(listener->type);
+	struct sock *child = unix_alloc(net, listener->type);
 
 	if (!child)
 		return NULL;
@@ -257,7 +257,7 @@ static struct sock *unix_child_new(struct sock *listener)
 
 static int unix_connect_stream(struct sock *sk, const struct unix_addr *a, bool nonblock)
 {
-	struct sock *listener _cleanup_sock_ = unix_find(a, sk->type);
+	struct sock *listener _cleanup_sock_ = unix_find(sk->net, a, sk->type);
 	struct sock *child _cleanup_sock_ = NULL;
 	int err;
 
@@ -270,7 +270,7 @@ static int unix_connect_stream(struct sock *sk, const struct unix_addr *a, bool 
 		return err;
 	if (READ_ONCE(listener->state) != SS_LISTENING)
 		return -LINUX_ECONNREFUSED;
-	child = unix_child_new(listener);
+	child = unix_child_new(sk->net, listener);
 	if (!child)
 		return -LINUX_ENOMEM;
 	sk->cred = (struct linux_ucred){ kernel_current_tgid(), current_cred->euid, current_cred->egid };
@@ -303,7 +303,7 @@ static int unix_connect_dgram(struct sock *sk, const struct linux_sockaddr *addr
 	err = unix_addr_check(addr, len, &a);
 	if (err)
 		return err;
-	to = unix_find(&a, sk->type);
+	to = unix_find(sk->net, &a, sk->type);
 	if (IS_ERR(to))
 		return (int)PTR_ERR(to);
 	/* A receiver that is itself connected hears only its peer. */
@@ -358,7 +358,7 @@ static struct sock *unix_route(struct sock *sk, struct msg *msg)
 	err = unix_addr_check(&msg->addr, msg->addr_len, &a);
 	if (err)
 		return ERR_PTR(err);
-	to = unix_find(&a, sk->type);
+	to = unix_find(sk->net, &a, sk->type);
 	if (IS_ERR(to))
 		return to;
 	mutex_lock(&to->lock);
@@ -418,7 +418,7 @@ struct sock *unix_create(int type, int protocol)
 		type = LINUX_SOCK_DGRAM;
 	if (type != LINUX_SOCK_STREAM && type != LINUX_SOCK_DGRAM && type != LINUX_SOCK_SEQPACKET)
 		return ERR_PTR(-LINUX_ESOCKTNOSUPPORT);
-	sk = unix_alloc(type);
+	sk = unix_alloc(current_net_ns(), type);
 	return sk ? sk : ERR_PTR(-LINUX_ENOMEM);
 }
 
@@ -430,13 +430,15 @@ int unix_pair(struct sock *a, struct sock *b)
 
 /* --- /proc/net/unix --- */
 
-static void unix_show(struct strbuf *sb)
+static void unix_show(struct net *net, struct strbuf *sb)
 {
 	struct unix_sock *u;
 	MUTEX_GUARD(&unix_lock);
 
 	strbuf_adds(sb, "Num       RefCount Protocol Flags    Type St Inode Path\n");
 	list_for_each_entry(u, &unix_all, link) {
+		if (u->sk->net != net)
+			continue;
 		bool listening = READ_ONCE(u->sk->state) == SS_LISTENING;
 
 		strbuf_addf(sb, "%016x: %08X %08X %08X %04X %02X %5llu", 0, ref_read(&u->sk->ref), 0, listening ? 0x10000 : 0,
@@ -453,12 +455,14 @@ static void unix_show(struct strbuf *sb)
 	}
 }
 
-void unix_for_each(void (*fn)(struct sock *sk, const char *name, unsigned len, uint64_t peer_ino, void *arg), void *arg)
+void unix_for_each(struct net *net, void (*fn)(struct sock *sk, const char *name, unsigned len, uint64_t peer_ino, void *arg), void *arg)
 {
 	struct unix_sock *u;
 	MUTEX_GUARD(&unix_lock);
 
 	list_for_each_entry(u, &unix_all, link) {
+		if (net && u->sk->net != net)
+			continue;
 		struct sock *peer _cleanup_sock_ = sock_peer_get(u->sk);
 		unsigned len = u->name.len ? u->name.len - UNIX_PATH_OFFSET : 0;
 

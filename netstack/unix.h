@@ -7,7 +7,7 @@
 
 #include "netstack/socket.h"
 
-/* Calls @fn for each, unix_lock held.  @name: @len bytes as in sun_path (0: none); @peer_ino: 0 without one. */
-void unix_for_each(void (*fn)(struct sock *sk, const char *name, unsigned len, uint64_t peer_ino, void *arg), void *arg);
+/* Calls @fn for each of @net (NULL: of all), unix_lock held.  @name: @len bytes as in sun_path (0: none); @peer_ino: 0 without one. */
+void unix_for_each(struct net *net, void (*fn)(struct sock *sk, const char *name, unsigned len, uint64_t peer_ino, void *arg), void *arg);
 
 #endif

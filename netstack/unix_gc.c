@@ -183,7 +183,7 @@ void unix_gc(void)
 	g.nodes = calloc(g.max, sizeof(*g.nodes));
 	if (g.nodes) {
 		mutex_lock(&scm_lock);
-		unix_for_each(gc_collect, &g);
+		unix_for_each(NULL, gc_collect, &g);
 		gc_search(&g, &garbage);
 		mutex_unlock(&scm_lock);
 	}

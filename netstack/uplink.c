@@ -5,6 +5,7 @@
 
 #include "netstack/direct.h"
 #include "netstack/ip.h"
+#include "netstack/net_namespace.h"
 #include "netstack/slirp/helper.h"
 #include "netstack/sock_queue.h"
 #include "platform/host/host.h"
@@ -212,7 +213,7 @@ int uplink_init(int fd, int ctl, bool start)
 	eth0.xmit = uplink_xmit;
 	eth0.flags = LINUX_IFF_BROADCAST | LINUX_IFF_MULTICAST;
 	atomic_store(&eth0.carrier, true);
-	netif_register(&eth0);
+	netif_register(&init_net, &eth0, 0);
 	netif_set_flags(&eth0, LINUX_IFF_UP, LINUX_IFF_UP);
 	addr_set_v4(a.addr, 10, 0, 2, 15);
 	addr_set_v4(a.brd, 10, 0, 2, 255);
@@ -220,7 +221,7 @@ int uplink_init(int fd, int ctl, bool start)
 	addr_set_v4(r.gateway, 10, 0, 2, 2);
 	err = ifaddr_add(&a);
 	if (!err)
-		err = route_add(&r, LINUX_NLM_F_CREATE);
+		err = route_add(&init_net, &r, LINUX_NLM_F_CREATE);
 	if (!err && ctl >= 0)
 		err = direct_init(ctl, &eth0);
 	if (!err && start && ctl >= 0)

@@ -607,6 +607,9 @@ static inline bool kernel_signal_killed(void)
 int32_t kernel_current_tgid(void);
 /* The name of process @tgid; "?" when there is none. */
 void kernel_process_name(int32_t tgid, char ret[16]);
+/* The network namespace of the process @tgid, a reference; NULL when there is none. */
+struct ns_common;
+struct ns_common *kernel_process_net(int32_t tgid);
 
 /* Sets everything up that needs no image: dcache, anonymous super block, device registry. */
 int vfs_init(void);

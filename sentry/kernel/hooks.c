@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sentry/abi/fcntl.h"
+#include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/task.h"
 
 void kernel_signal_self(int sig)
@@ -149,6 +150,18 @@ bool kernel_signal_pending(void)
 int32_t kernel_current_tgid(void)
 {
 	return current ? task_tgid(current) : 0;
+}
+
+struct ns_common *kernel_process_net(int32_t tgid)
+{
+	struct task *t _cleanup_task_ = NULL;
+	struct tgroup *tg;
+
+	mutex_lock(&pids_lock);
+	tg = tgroup_find_locked(tgid);
+	t = tg ? task_get(tg->leader) : NULL;
+	mutex_unlock(&pids_lock);
+	return t ? task_ns_get(t, NS_NET, NS_LINK_SELF) : NULL;
 }
 
 void kernel_process_name(int32_t tgid, char ret[16])

@@ -75,7 +75,7 @@ struct task *proc_task_get(struct proc_inode *pi);
 /* Decimal without sign or leading zeros: the number, or -1. */
 int64_t proc_parse_number(const char *name);
 
-/* A file system made of tables: proc itself, sysfs. */
+/* A file system made of tables: proc itself, sysfs.  Its s_private is the namespace it shows (struct ns_common, a reference), or NULL. */
 struct super_block *proc_sb_new(const struct fs_type *type, unsigned flags, const char *source, uint64_t magic,
 				const struct proc_entry *root_entry);
 

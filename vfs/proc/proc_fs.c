@@ -153,7 +153,7 @@ static const struct proc_entry *proc_find_static(const struct proc_entry *childr
 /* The processes that a proc shows are those of the PID namespace it was mounted in. */
 static struct pid_namespace *proc_pid_ns(const struct super_block *sb)
 {
-	return sb->s_private;
+	return container_of(sb->s_private, struct pid_namespace, ns);
 }
 
 static struct inode *proc_lookup(struct inode *dir, const char *name)
@@ -406,8 +406,7 @@ static int proc_statfs(struct super_block *sb, struct linux_statfs *ret)
 
 static void proc_kill_sb(struct super_block *sb)
 {
-	if (sb->s_private)
-		ns_put(&proc_pid_ns(sb)->ns);
+	ns_put(sb->s_private);
 }
 
 static const struct super_ops proc_super_ops = { .free_inode = proc_free_inode, .statfs = proc_statfs, .kill = proc_kill_sb };
@@ -446,10 +445,8 @@ static struct super_block *proc_mount(const struct fs_type *type, unsigned flags
 	if (!ns_capable(ns->ns.user_ns, CAP_SYS_ADMIN))
 		return ERR_PTR(-LINUX_EPERM);
 	sb = proc_sb_new(type, flags, source, PROC_SUPER_MAGIC, &proc_root_entry);
-	if (!IS_ERR(sb)) {
-		ns_get(&ns->ns);
-		sb->s_private = ns;
-	}
+	if (!IS_ERR(sb))
+		sb->s_private = ns_get(&ns->ns);
 	return sb;
 }
 

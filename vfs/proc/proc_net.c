@@ -2,27 +2,35 @@
 /*
  * /proc/net.  The network layer registers its texts; until then, and for what it does not know, the tables are empty.
  */
+#include "netstack/net_namespace.h"
+#include "sentry/kernel/nsproxy.h"
 #include "vfs/proc/proc.h"
 #include "vfs/proc/proc_net.h"
 
 static struct {
 	const char *name;
-	void (*show)(struct strbuf *sb);
+	void (*show)(struct net *net, struct strbuf *sb);
 } net_texts[16];
 static unsigned nr_net_texts;
 
-void proc_net_register(const char *name, void (*show)(struct strbuf *sb))
+void proc_net_register(const char *name, void (*show)(struct net *net, struct strbuf *sb))
 {
 	BUG_ON(nr_net_texts == ARRAY_SIZE(net_texts));
 	net_texts[nr_net_texts].name = name;
 	net_texts[nr_net_texts++].show = show;
 }
 
+/* Of the process whose directory it is. */
 static int show_net(struct proc_inode *pi, struct strbuf *sb)
 {
+	struct task *t _cleanup_task_ = proc_task_get(pi);
+	struct net *net _cleanup_net_ = net_of(t ? task_ns_get(t, NS_NET, NS_LINK_SELF) : NULL);
+
+	if (!net)
+		return -LINUX_EINVAL;
 	for (unsigned i = 0; i < nr_net_texts; i++)
 		if (net_texts[i].name && !__builtin_strcmp(net_texts[i].name, pi->entry->name)) {
-			net_texts[i].show(sb);
+			net_texts[i].show(net, sb);
 			return 0;
 		}
 	if (pi->entry->data)

@@ -7,7 +7,9 @@
 
 #include "sentry/base/strbuf.h"
 
-/* @show appends the whole text of /proc/net/@name, one of the names in proc_net.c.  At start-up only. */
-void proc_net_register(const char *name, void (*show)(struct strbuf *sb));
+struct net;
+
+/* @show appends the whole text of @net's /proc/net/@name, one of the names in proc_net.c.  At start-up only. */
+void proc_net_register(const char *name, void (*show)(struct net *net, struct strbuf *sb));
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netstack/net_namespace.h"
 #include "vfs/proc/proc.h"
 #include "vfs/sysfs/sysfs.h"
 
@@ -168,7 +169,16 @@ static const struct proc_entry root_entry = { .name = "/", .mode = LINUX_S_IFDIR
 static struct super_block *sysfs_mount(const struct fs_type *type, unsigned flags, const char *source,
 				       const char *data __unused)
 {
-	return proc_sb_new(type, flags, source, SYSFS_MAGIC, &root_entry);
+	struct net *net = current_net_ns();
+	struct super_block *sb;
+
+	if (!ns_capable(net->ns.user_ns, CAP_SYS_ADMIN))
+		return ERR_PTR(-LINUX_EPERM);
+	sb = proc_sb_new(type, flags, source, SYSFS_MAGIC, &root_entry);
+	/* It shows the network of who mounted it: sysfs(5). */
+	if (!IS_ERR(sb))
+		sb->s_private = ns_get(&net->ns);
+	return sb;
 }
 
 const struct fs_type sysfs_type = { .name = "sysfs", .nodev = true, .userns_mount = true, .mount = sysfs_mount };

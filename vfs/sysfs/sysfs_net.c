@@ -5,14 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "netstack/netif.h"
+#include "netstack/net_namespace.h"
 #include "vfs/proc/proc.h"
 #include "vfs/sysfs/sysfs.h"
+
+static struct net *sysfs_net(const struct proc_inode *pi)
+{
+	return net_of(pi->inode.sb->s_private);
+}
+
+/* The interface that an inode is about, or NULL. */
+static struct netif *sysfs_netif(const struct proc_inode *pi)
+{
+	return netif_find(sysfs_net(pi), (int)pi->nr);
+}
 
 #define SHOW_INT(name, fmt, value)                                                                                     \
 	static int show_##name(struct proc_inode *pi, struct strbuf *sb)                                               \
 	{                                                                                                              \
-		struct netif *nif = netif_find((int)pi->nr);                                                           \
+		struct netif *nif = sysfs_netif(pi);                                                           \
                                                                                                                        \
 		if (!nif)                                                                                              \
 			return -LINUX_ENODEV;                                                                          \
@@ -28,7 +39,7 @@ SHOW_INT(type, "%u", nif->type)
 SHOW_INT(tx_queue_len, "%d", 1000)
 SHOW_INT(dev_id, "0x%x", 0)
 SHOW_INT(zero, "%d", 0)
-SHOW_INT(operstate, "%s", nif == netif_lo() ? "unknown" :
+SHOW_INT(operstate, "%s", netif_is_lo(nif) ? "unknown" :
 	 READ_ONCE(nif->flags) & LINUX_IFF_UP && atomic_load(&nif->carrier) ? "up" : "down")
 SHOW_INT(rx_bytes, "%lu", atomic_load(&nif->stats.rx_bytes))
 SHOW_INT(rx_packets, "%lu", atomic_load(&nif->stats.rx_packets))
@@ -45,7 +56,7 @@ static void show_mac(struct strbuf *sb, const uint8_t a[6])
 
 static int show_address(struct proc_inode *pi, struct strbuf *sb)
 {
-	struct netif *nif = netif_find((int)pi->nr);
+	struct netif *nif = sysfs_netif(pi);
 
 	if (!nif)
 		return -LINUX_ENODEV;
@@ -55,12 +66,12 @@ static int show_address(struct proc_inode *pi, struct strbuf *sb)
 
 static int show_broadcast(struct proc_inode *pi, struct strbuf *sb)
 {
-	struct netif *nif = netif_find((int)pi->nr);
+	struct netif *nif = sysfs_netif(pi);
 	uint8_t a[6];
 
 	if (!nif)
 		return -LINUX_ENODEV;
-	memset(a, nif == netif_lo() ? 0 : 255, sizeof(a));
+	memset(a, netif_is_lo(nif) ? 0 : 255, sizeof(a));
 	show_mac(sb, a);
 	return 0;
 }
@@ -68,7 +79,7 @@ static int show_broadcast(struct proc_inode *pi, struct strbuf *sb)
 /* Of an interface that is down there is no answer. */
 static int show_carrier(struct proc_inode *pi, struct strbuf *sb)
 {
-	struct netif *nif = netif_find((int)pi->nr);
+	struct netif *nif = sysfs_netif(pi);
 
 	if (!nif || !(READ_ONCE(nif->flags) & LINUX_IFF_UP))
 		return -LINUX_EINVAL;
@@ -78,7 +89,7 @@ static int show_carrier(struct proc_inode *pi, struct strbuf *sb)
 
 static int show_uevent(struct proc_inode *pi, struct strbuf *sb)
 {
-	struct netif *nif = netif_find((int)pi->nr);
+	struct netif *nif = sysfs_netif(pi);
 
 	if (!nif)
 		return -LINUX_ENODEV;
@@ -137,7 +148,7 @@ static struct inode *netif_lookup(struct proc_inode *dir, const char *name)
 	return child_lookup(dir, netif_files, name);
 }
 
-static uint32_t netif_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+static uint32_t netif_files_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
 {
 	if (*nr >= ARRAY_SIZE(netif_files) - 1)
 		return 0;
@@ -145,14 +156,14 @@ static uint32_t netif_next(struct proc_inode *dir __unused, uint64_t *nr, char n
 	return netif_files[*nr].mode & LINUX_S_IFMT;
 }
 
-static const struct proc_dir_ops netif_dir = { .lookup = netif_lookup, .next = netif_next };
+static const struct proc_dir_ops netif_dir = { .lookup = netif_lookup, .next = netif_files_next };
 static const struct proc_entry netif_entry = { .name = "netif", .mode = LINUX_S_IFDIR | 0755, .dir = &netif_dir };
 
 /* --- the two directories of interfaces --- */
 
 static int show_link_to(struct proc_inode *pi, struct strbuf *sb)
 {
-	struct netif *nif = netif_find((int)pi->nr);
+	struct netif *nif = sysfs_netif(pi);
 
 	strbuf_addf(sb, "../../devices/virtual/net/%s", nif ? nif->name : "");
 	return 0;
@@ -162,7 +173,7 @@ static const struct proc_entry link_entry = { .name = "netif", .mode = LINUX_S_I
 
 static struct inode *netifs_lookup(struct proc_inode *dir, const struct proc_entry *e, const char *name)
 {
-	struct netif *nif = netif_find_name(name);
+	struct netif *nif = netif_find_name(sysfs_net(dir), name);
 	struct inode *inode = nif ? proc_inode_new(dir, e, name) : ERR_PTR(-LINUX_ENOENT);
 
 	if (!IS_ERR(inode))
@@ -170,12 +181,13 @@ static struct inode *netifs_lookup(struct proc_inode *dir, const struct proc_ent
 	return inode;
 }
 
-static uint32_t netifs_next(uint64_t *nr, char name[32], uint32_t type)
+static uint32_t netifs_next(struct proc_inode *dir, uint64_t *nr, char name[32], uint32_t type)
 {
-	struct netif *nif = netif_find((int)*nr + 1);
+	struct netif *nif = netif_next(sysfs_net(dir), (int)*nr);
 
 	if (!nif)
 		return 0;
+	*nr = (uint64_t)nif->index;
 	snprintf(name, 32, "%s", nif->name);
 	return type;
 }
@@ -185,9 +197,9 @@ static struct inode *class_lookup(struct proc_inode *dir, const char *name)
 	return netifs_lookup(dir, &link_entry, name);
 }
 
-static uint32_t class_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+static uint32_t class_next(struct proc_inode *dir, uint64_t *nr, char name[32])
 {
-	return netifs_next(nr, name, LINUX_S_IFLNK);
+	return netifs_next(dir, nr, name, LINUX_S_IFLNK);
 }
 
 static struct inode *devices_lookup(struct proc_inode *dir, const char *name)
@@ -195,9 +207,9 @@ static struct inode *devices_lookup(struct proc_inode *dir, const char *name)
 	return netifs_lookup(dir, &netif_entry, name);
 }
 
-static uint32_t devices_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
+static uint32_t devices_next(struct proc_inode *dir, uint64_t *nr, char name[32])
 {
-	return netifs_next(nr, name, LINUX_S_IFDIR);
+	return netifs_next(dir, nr, name, LINUX_S_IFDIR);
 }
 
 const struct proc_dir_ops sysfs_class_net = { .lookup = class_lookup, .next = class_next };
