@@ -294,65 +294,29 @@ int do_linkat(int odfd, const char *oname, int ndfd, const char *nname, unsigned
 
 /* --- removing --- */
 
-static int unlink_locked(struct inode *dir, struct dentry *d, const char *name)
-{
-	int err = may_delete_in(dir, d, false);
+/* Takes the entry @d, which exists, out of the locked directory. */
+typedef int remove_fn(struct inode *dir, struct dentry *d, const struct nameidata *nd);
 
+static int unlink_locked(struct inode *dir, struct dentry *d, const struct nameidata *nd)
+{
+	int err;
+
+	if (nd->last_slash)
+		return LINUX_S_ISDIR(d->inode->mode) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
+	err = may_delete_in(dir, d, false);
 	if (err)
 		return err;
 	if (!dir->ops->unlink)
 		return -LINUX_EPERM;
 	if (READ_ONCE(d->nr_mounts))
 		return -LINUX_EBUSY;
-	return dir->ops->unlink(dir, name, d->inode);
-}
-
-int do_unlinkat(int dfd, const char *name)
-{
-	struct nameidata nd;
-	int err = nameidata_init(&nd, dfd, name, 0);
-	struct inode *dir, *inode = NULL;
-	struct dentry *d;
-
+	err = dir->ops->unlink(dir, nd->last_name, d->inode);
 	if (!err)
-		err = nameidata_parent(&nd);
-	if (!err && nd.last_type != LAST_NORM)
-		err = -LINUX_EISDIR;
-	if (!err)
-		err = mnt_want_write(nd.path.mnt);
-	if (err)
-		goto out;
-	dir = nd.path.dentry->inode;
-	rwlock_write(&dir->i_rwsem);
-	d = nameidata_lookup_locked(&nd);
-	if (IS_ERR(d)) {
-		err = (int)PTR_ERR(d);
-	} else {
-		if (!d->inode)
-			err = -LINUX_ENOENT;
-		else if (nd.last_slash)
-			err = LINUX_S_ISDIR(d->inode->mode) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
-		else
-			err = unlink_locked(dir, d, nd.last_name);
-		if (!err) {
-			inode = inode_get(d->inode);
-			fsnotify_inode(inode, FS_ATTRIB);
-			dentry_delete(d);
-		}
-		dentry_put(d);
-	}
-	rwlock_unlock(&dir->i_rwsem);
-	if (inode) {
-		fsnotify_dir(dir, FS_DELETE, nd.last_name, 0);
-		/* May free the file's blocks: outside the directory's lock. */
-		inode_put(inode);
-	}
-out:
-	nameidata_fini(&nd);
+		fsnotify_inode(d->inode, FS_ATTRIB);
 	return err;
 }
 
-static int rmdir_locked(struct inode *dir, struct dentry *d, const char *name)
+static int rmdir_locked(struct inode *dir, struct dentry *d, const struct nameidata *nd)
 {
 	struct inode *inode = d->inode;
 	int err = may_delete_in(dir, d, true);
@@ -365,18 +329,16 @@ static int rmdir_locked(struct inode *dir, struct dentry *d, const char *name)
 	if (READ_ONCE(d->nr_mounts))
 		err = -LINUX_EBUSY;
 	else
-		err = dir->ops->rmdir(dir, name, inode);
+		err = dir->ops->rmdir(dir, nd->last_name, inode);
 	if (!err)
 		inode->dead = true;
 	rwlock_unlock(&inode->i_rwsem);
 	return err;
 }
 
-int do_rmdirat(int dfd, const char *name)
+/* @last_err: what "/", "." and ".." as the last component give.  @event is told to who watches the directory. */
+static int remove_at(int dfd, const char *name, const int *last_err, remove_fn *remove_locked, uint32_t event)
 {
-	static const int last_err[] = {
-		[LAST_ROOT] = -LINUX_EBUSY, [LAST_DOT] = -LINUX_EINVAL, [LAST_DOTDOT] = -LINUX_ENOTEMPTY
-	};
 	struct nameidata nd;
 	int err = nameidata_init(&nd, dfd, name, 0);
 	struct inode *dir, *inode = NULL;
@@ -396,7 +358,7 @@ int do_rmdirat(int dfd, const char *name)
 	if (IS_ERR(d)) {
 		err = (int)PTR_ERR(d);
 	} else {
-		err = d->inode ? rmdir_locked(dir, d, nd.last_name) : -LINUX_ENOENT;
+		err = d->inode ? remove_locked(dir, d, &nd) : -LINUX_ENOENT;
 		if (!err) {
 			inode = inode_get(d->inode);
 			dentry_delete(d);
@@ -405,10 +367,29 @@ int do_rmdirat(int dfd, const char *name)
 	}
 	rwlock_unlock(&dir->i_rwsem);
 	if (inode) {
-		fsnotify_dir(dir, FS_DELETE | FS_ISDIR, nd.last_name, 0);
+		fsnotify_dir(dir, event, nd.last_name, 0);
+		/* May free the file's blocks: outside the directory's lock. */
 		inode_put(inode);
 	}
 out:
 	nameidata_fini(&nd);
 	return err;
+}
+
+int do_unlinkat(int dfd, const char *name)
+{
+	static const int last_err[] = {
+		[LAST_ROOT] = -LINUX_EISDIR, [LAST_DOT] = -LINUX_EISDIR, [LAST_DOTDOT] = -LINUX_EISDIR
+	};
+
+	return remove_at(dfd, name, last_err, unlink_locked, FS_DELETE);
+}
+
+int do_rmdirat(int dfd, const char *name)
+{
+	static const int last_err[] = {
+		[LAST_ROOT] = -LINUX_EBUSY, [LAST_DOT] = -LINUX_EINVAL, [LAST_DOTDOT] = -LINUX_ENOTEMPTY
+	};
+
+	return remove_at(dfd, name, last_err, rmdir_locked, FS_DELETE | FS_ISDIR);
 }
