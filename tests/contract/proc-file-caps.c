@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Capabilities of files: what a program gets from them, as ordinary user, as root, set-user-ID, without new privileges. */
-#include "tests/contract/contract.h"
+#include "tests/contract/self.h"
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <sys/xattr.h>
 
 #define BIT(n) (1U << (n))
@@ -10,17 +9,11 @@
 #define SETUID BIT(7)
 #define EFFECTIVE 1
 
-static void copy_self(const char *to, uint32_t flags, uint32_t permitted, uint32_t inheritable, mode_t mode)
+static void copy_with_caps(const char *to, uint32_t flags, uint32_t permitted, uint32_t inheritable, mode_t mode)
 {
 	uint32_t caps[5] = { 0x02000000 | flags, permitted, inheritable, 0, 0 };
-	int in = MUST(open("/proc/self/exe", O_RDONLY)), out = MUST(open(to, O_WRONLY | O_CREAT, 0755));
-	char buf[65536];
-	ssize_t n;
 
-	while ((n = read(in, buf, sizeof(buf))) > 0)
-		write_all(out, buf, n);
-	close(in);
-	close(out);
+	copy_self(to);
 	MUST(chmod(to, mode));
 	if (setxattr(to, "security.capability", caps, sizeof(caps), 0))
 		skip("no file capabilities here");
@@ -40,19 +33,6 @@ static void show_caps(void)
 	say("secure %lu, dumpable %d", getauxval(AT_SECURE), prctl(PR_GET_DUMPABLE) == 1);
 }
 
-static void run(const char *what, const char *path, bool as_root, bool no_new_privs)
-{
-	say("-- %s", what);
-	IN_CHILD(what) {
-		if (!as_root)
-			drop_privileges();
-		if (no_new_privs)
-			MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-		execl(path, "x", "child", NULL);
-		say("%s", errno_name(errno));
-	}
-}
-
 int main(int argc, char **argv)
 {
 	uint32_t bad[6] = { 0x05000000 };
@@ -65,18 +45,18 @@ int main(int argc, char **argv)
 	if (geteuid() != 0)
 		skip("not root");
 	scratch();
-	copy_self("permitted", 0, NET_RAW, 0, 0755);
-	copy_self("effective", EFFECTIVE, NET_RAW, 0, 0755);
-	copy_self("inheritable", 0, 0, NET_RAW, 0755);
-	copy_self("none", 0, 0, 0, 0755);
-	copy_self("suid", EFFECTIVE, NET_RAW, 0, 04755);
-	run("permitted", "./permitted", false, false);
-	run("effective", "./effective", false, false);
-	run("inheritable alone", "./inheritable", false, false);
-	run("an empty set", "./none", false, false);
-	run("set-user-ID root", "./suid", false, false);
-	run("no new privileges", "./effective", false, true);
-	run("as root", "./effective", true, false);
+	copy_with_caps("permitted", 0, NET_RAW, 0, 0755);
+	copy_with_caps("effective", EFFECTIVE, NET_RAW, 0, 0755);
+	copy_with_caps("inheritable", 0, 0, NET_RAW, 0755);
+	copy_with_caps("none", 0, 0, 0, 0755);
+	copy_with_caps("suid", EFFECTIVE, NET_RAW, 0, 04755);
+	run_copy("permitted", "./permitted", false, false);
+	run_copy("effective", "./effective", false, false);
+	run_copy("inheritable alone", "./inheritable", false, false);
+	run_copy("an empty set", "./none", false, false);
+	run_copy("set-user-ID root", "./suid", false, false);
+	run_copy("no new privileges", "./effective", false, true);
+	run_copy("as root", "./effective", true, false);
 	IN_CHILD("more than the bounding set") {
 		MUST(prctl(PR_CAPBSET_DROP, 13, 0, 0, 0));
 		drop_privileges();
