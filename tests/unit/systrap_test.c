@@ -53,7 +53,7 @@ Test(systrap, calls_from_the_mappers_instructions)
 			g.ctx->regs.r10 = 0x11;
 			assert_syscall(&g);
 			cr_assert_eq(g.ctx->regs.orig_rax, calls[n]);
-			cr_assert_eq(g.ctx->regs.rip, SYSTRAP_TEXT + sites[i]);
+			cr_assert_eq(g.ctx->regs.rip, SYSTRAP_TEXT + (uint64_t)sites[i]);
 		}
 	}
 	/* The arguments count, too: FUTEX_REQUEUE; ARCH_CET_ENABLE. */
