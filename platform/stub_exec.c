@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +21,9 @@
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10U
+#endif
+#ifndef SECCOMP_RET_TRAP
+#define SECCOMP_RET_TRAP 0x00030000U
 #endif
 
 #define TRAP_BYTE 0xcc
@@ -71,15 +75,17 @@ int stub_image_new(const struct stub_image *image, const char **ret_why)
 	int fd, err;
 
 	fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING | MFD_EXEC);
-	if (fd == -LINUX_EINVAL) /* before Linux 6.3 every memfd was executable */
-		fd = host_memfd_create("sentry-stub", MFD_ALLOW_SEALING);
+	if (fd == -LINUX_EMFILE || fd == -LINUX_ENOMEM) {
+		*ret_why = host_why(fd);
+		return fd;
+	}
 	if (fd < 0) {
 		*ret_why = "the host refuses an executable memfd; on the host, as root: sysctl vm.memfd_noexec=0";
 		return fd;
 	}
 	err = image_write(image, fd);
 	if (err) {
-		*ret_why = "the stub image could not be written to a memfd";
+		*ret_why = host_why(err);
 		host_close(fd);
 		return err;
 	}
@@ -114,4 +120,50 @@ int stub_exec(int exec_fd, char *name)
 	host_personality(ADDR_NO_RANDOMIZE);
 	err = host_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	return err ? err : host_execveat(exec_fd, "", argv, envp, 0x1000 /* AT_EMPTY_PATH */);
+}
+
+/* --- what the host may refuse --- */
+
+static char refusal[240];
+
+/* Calls that everyone may make on a plain host: whether something (a filter, a security module) keeps them from us. */
+static int pidfd_check(void)
+{
+	int fd = host_pidfd_open(host_getpid()), err;
+
+	if (fd < 0)
+		return fd;
+	err = host_pidfd_send_signal(fd, 0);
+	host_close(fd);
+	return err;
+}
+
+int stub_exec_check(const char **ret_why)
+{
+	int err = host_seccomp_action_avail(SECCOMP_RET_TRAP);
+	const char *what = "seccomp filters (seccomp", *needs = "CONFIG_SECCOMP_FILTER";
+
+	if (!err) {
+		err = pidfd_check();
+		what = "pidfds (pidfd_open, pidfd_send_signal";
+		needs = "Linux 5.3";
+	}
+	if (!err)
+		return 0;
+	snprintf(refusal, sizeof(refusal),
+		 "the host refuses %s: %s); it needs %s, and in a container a profile that allows them, such as docker's own", what,
+		 host_why(err), needs);
+	*ret_why = refusal;
+	return err;
+}
+
+const char *stub_exec_why(int err)
+{
+	if (err == -LINUX_EACCES || err == -LINUX_EPERM || err == -LINUX_ENOSYS)
+		snprintf(refusal, sizeof(refusal),
+			 "the host refuses to execute a memfd (execveat: %s); a container's profile or a security module is to allow that",
+			 host_why(err));
+	else
+		snprintf(refusal, sizeof(refusal), "a stub process could not be started: %s", host_why(err));
+	return refusal;
 }

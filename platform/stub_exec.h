@@ -30,4 +30,9 @@ int stub_image_new(const struct stub_image *image, const char **ret_why);
  */
 int stub_exec(int exec_fd, char *name);
 
+/* Whether the host lets the sentry make the calls that stubs depend on; 0, or -errno with *ret_why, static storage. */
+int stub_exec_check(const char **ret_why);
+/* Why no stub could be started, though: static storage. */
+const char *stub_exec_why(int err);
+
 #endif

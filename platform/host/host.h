@@ -32,7 +32,7 @@ static_assert(sizeof(struct host_timespec) == 16, "struct __kernel_timespec");
 
 /* -- host_mem.c: the sentry's own address space ----------------------------------------------------------------- */
 
-/* @flags: MFD_* ; MFD_CLOEXEC is added.  Returns the fd. */
+/* @flags: MFD_* ; MFD_CLOEXEC is added.  Only with MFD_EXEC it can be executed.  Returns the fd. */
 int host_memfd_create(const char *name, unsigned flags);
 /* Adds F_SEAL_* seals. */
 int host_memfd_seal(int fd, unsigned seals);
@@ -213,6 +213,8 @@ int host_getgroups(int max, uint32_t *groups);
 int host_kill(pid_t pid, int sig);
 int host_tgkill(pid_t tgid, pid_t tid, int sig);
 int host_prctl(int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+/* seccomp(2): whether filters may use @action (SECCOMP_RET_*); 0 or -errno. */
+int host_seccomp_action_avail(uint32_t action);
 int host_personality(unsigned long persona);
 int host_setsid(void);
 void host_exit_group(int status) __noreturn;
@@ -258,6 +260,18 @@ struct host_rlimit {
 };
 int host_getrlimit(int resource, struct host_rlimit *ret_lim);
 int host_setrlimit(int resource, const struct host_rlimit *lim);
+
+/* -- host_limits.c ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Once, before anything is set up: remembers the limits, and raises the soft ones that are in the sentry's way.  -errno with
+ * *ret_why, a sentence with the mend in static storage, when a hard one is too low for any guest.
+ */
+int host_limits_raise(const char **ret_why);
+/* As it was before that. */
+int host_caller_rlimit(int resource, struct host_rlimit *ret_lim);
+/* What stands behind the failure of a host call, and the mend where it is known: static storage. */
+const char *host_why(int err);
 
 /*
  * Sleeps while *word == val, on a word in memory shared with another process (sentry/base/futex_host.h has the private

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -61,9 +62,21 @@ int host_dup2(int fd, int newfd)
 	return ret_errno(dup3(fd, newfd, 0));
 }
 
+/* Before Linux 5.9, or where a filter does not know the call, one by one: what stays open would keep peers waiting. */
 int host_close_range(unsigned first, unsigned last)
 {
-	return (int)ret_errno(syscall(SYS_close_range, first, last, 0));
+	int err = (int)ret_errno(syscall(SYS_close_range, first, last, 0));
+	struct rlimit lim;
+
+	if (err != -ENOSYS && err != -EPERM)
+		return err;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return -errno;
+	if (last >= lim.rlim_max)
+		last = (unsigned)lim.rlim_max - 1;
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int)fd);
+	return 0;
 }
 
 int host_fcntl_getfl(int fd)

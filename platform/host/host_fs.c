@@ -200,6 +200,12 @@ static int proc_path_format(struct proc_path *p, int fd, const char *path)
 	return n < (int)sizeof(p->s) ? 0 : -ENAMETOOLONG;
 }
 
+/* Where no /proc is mounted, nothing can be said of them. */
+static ssize_t no_such_link(ssize_t n)
+{
+	return n == -ENOENT || n == -ENOTDIR ? -EOPNOTSUPP : n;
+}
+
 ssize_t host_fgetxattr(int fd, const char *name, void *buf, size_t size)
 {
 	ssize_t n = ret_errno(fgetxattr(fd, name, buf, size));
@@ -207,7 +213,7 @@ ssize_t host_fgetxattr(int fd, const char *name, void *buf, size_t size)
 
 	if (n != -EBADF || proc_path_format(&p, fd, NULL))
 		return n;
-	return ret_errno(getxattr(p.s, name, buf, size));
+	return no_such_link(ret_errno(getxattr(p.s, name, buf, size)));
 }
 
 ssize_t host_flistxattr(int fd, char *buf, size_t size)
@@ -217,7 +223,7 @@ ssize_t host_flistxattr(int fd, char *buf, size_t size)
 
 	if (n != -EBADF || proc_path_format(&p, fd, NULL))
 		return n;
-	return ret_errno(listxattr(p.s, buf, size));
+	return no_such_link(ret_errno(listxattr(p.s, buf, size)));
 }
 
 int host_fsetxattr(int fd, const char *name, const void *buf, size_t size, int flags)
@@ -227,7 +233,7 @@ int host_fsetxattr(int fd, const char *name, const void *buf, size_t size, int f
 
 	if (r != -EBADF || proc_path_format(&p, fd, NULL))
 		return r;
-	return ret_errno(setxattr(p.s, name, buf, size, flags));
+	return (int)no_such_link(ret_errno(setxattr(p.s, name, buf, size, flags)));
 }
 
 int host_fremovexattr(int fd, const char *name)
@@ -237,7 +243,7 @@ int host_fremovexattr(int fd, const char *name)
 
 	if (r != -EBADF || proc_path_format(&p, fd, NULL))
 		return r;
-	return ret_errno(removexattr(p.s, name));
+	return (int)no_such_link(ret_errno(removexattr(p.s, name)));
 }
 
 ssize_t host_lgetxattrat(int dirfd, const char *path, const char *name, void *buf, size_t size)

@@ -9,9 +9,17 @@
 #include "platform/host/host.h"
 #include "platform/host/host_internal.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x8U
+#define MFD_EXEC 0x10U
+#endif
+
+/* Since Linux 6.3 it wants to be told whether the file may be executed, and with vm.memfd_noexec=2 insists on no. */
 int host_memfd_create(const char *name, unsigned flags)
 {
-	return ret_errno(memfd_create(name, flags | MFD_CLOEXEC));
+	int fd = ret_errno(memfd_create(name, flags | MFD_CLOEXEC | (flags & MFD_EXEC ? 0 : MFD_NOEXEC_SEAL)));
+
+	return fd == -EINVAL ? ret_errno(memfd_create(name, (flags & ~MFD_EXEC) | MFD_CLOEXEC)) : fd;
 }
 
 int host_memfd_seal(int fd, unsigned seals)

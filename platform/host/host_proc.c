@@ -78,6 +78,11 @@ int host_prctl(int op, unsigned long a, unsigned long b, unsigned long c, unsign
 	return ret_errno(prctl(op, a, b, c, d));
 }
 
+int host_seccomp_action_avail(uint32_t action)
+{
+	return (int)ret_errno(syscall(SYS_seccomp, 2 /* SECCOMP_GET_ACTION_AVAIL */, 0, &action));
+}
+
 int host_personality(unsigned long persona)
 {
 	return ret_errno(personality(persona));

@@ -9,6 +9,7 @@
 #include <sys/ptrace.h>
 
 #include "platform/host/host.h"
+#include "platform/stub_exec.h"
 #include "platform/xstate.h"
 #include "sentry/abi/errno.h"
 
@@ -394,7 +395,9 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 
 	/* An ignored SIGCHLD would reap stubs by itself; one per stop would be noise. */
 	host_sigaction(SIGCHLD, NULL, SA_NOCLDSTOP);
-	err = stubs_init(memory_fd, ret_why);
+	err = stub_exec_check(ret_why);
+	if (!err)
+		err = stubs_init(memory_fd, ret_why);
 	if (err)
 		return err;
 	err = stub_check(ret_why);

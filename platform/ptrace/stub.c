@@ -11,6 +11,7 @@
 
 #include "platform/host/host.h"
 #include "platform/ptrace/ptrace.h"
+#include "platform/stub_exec.h"
 #include "sentry/abi/errno.h"
 
 #define STUBS_MAX_IDLE 16
@@ -193,22 +194,23 @@ int stubs_init(int memory_fd, const char **ret_why)
 	struct stub *stub;
 	int fds[2], err;
 
-	*ret_why = "out of descriptors or memory";
 	err = host_socketpair(5 /* SOCK_SEQPACKET */, fds);
+	*ret_why = host_why(err);
 	if (err)
 		return err;
 	stubs.lifeline = fds[0];
 	err = stub_make_init(memory_fd, fds[1], ret_why);
 	host_close(fds[1]);
 	if (!err) {
-		*ret_why = "the spawner of stub processes could not be started";
 		err = spawner_start(&stub_make_ops);
+		*ret_why = host_why(err);
 	}
 	stub_make_fini();
 	if (!err) {
-		*ret_why = "a stub process could not be started";
 		stub = stub_get();
 		err = IS_ERR(stub) ? (int)PTR_ERR(stub) : 0;
+		if (err)
+			*ret_why = stub_exec_why(err);
 	}
 	if (err)
 		stubs_fini();

@@ -174,6 +174,7 @@ static int child_main(void *arg)
 		if (host_dup2(make.backing_fd[i], STUB_FD_BACKING + (int)i) < 0)
 			host_exit_group(1);
 	host_close_range((unsigned)exec_fd + 1, ~0U);
+	a->err = 0;
 	a->err = stub_exec(exec_fd, name);
 	host_exit_group(1);
 }
@@ -242,6 +243,8 @@ static int made_exec(struct made *m)
 		return pid;
 	m->pid = pid;
 	m->pidfd = host_pidfd_open(pid);
+	if (args.err)
+		return args.err;
 	return m->pidfd < 0 ? m->pidfd : made_wait_ready(m);
 }
 
@@ -393,7 +396,6 @@ int stub_make_init(int memory_fd, int lifeline, const char **ret_why)
 	image = stub_image_new(&program, ret_why);
 	if (image < 0)
 		return image;
-	*ret_why = "out of descriptors or memory";
 	err = make.image_fd = host_dup(image, STUB_HIGH_FD);
 	host_close(image);
 	if (err >= 0)
@@ -405,6 +407,8 @@ int stub_make_init(int memory_fd, int lifeline, const char **ret_why)
 				&make.child_stack);
 	make.have_vvar = vdso->pub.vvar_size && vdso->pub.vvar_size <= STUB_VVAR_MAX;
 	make.vvar_checked = false;
+	if (err < 0)
+		*ret_why = host_why(err);
 	return MIN(err, 0);
 }
 

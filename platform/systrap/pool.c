@@ -263,7 +263,6 @@ int systrap_pool_init(int memory_fd, const char **ret_why)
 	fd = err = systrap_start_image(ret_why);
 	if (err < 0)
 		return err;
-	*ret_why = "out of descriptors or memory";
 	err = high_dup(fd, &stubs.start.image_fd);
 	host_close(fd);
 	if (!err)
@@ -276,11 +275,14 @@ int systrap_pool_init(int memory_fd, const char **ret_why)
 	stubs.vvar_checked = false;
 	if (!err)
 		err = maker_start();
-	if (!err) {
-		*ret_why = "a stub process could not be started: the host refuses a seccomp filter, or to execute a memfd";
+	if (err) {
+		*ret_why = host_why(err);
+	} else {
 		stub = systrap_stub_get();
 		err = IS_ERR(stub) ? (int)PTR_ERR(stub) : 0;
-		if (!err)
+		if (err)
+			*ret_why = stub_exec_why(err);
+		else
 			systrap_stub_put(stub);
 	}
 	if (err)

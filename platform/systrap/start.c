@@ -171,6 +171,7 @@ static int child_main(void *arg)
 	for (unsigned i = 0; i < sizeof(unit) - 1; i++)
 		unit[i] = (char)('a' + (a->unit >> (4 * (5 - i)) & 15));
 	unit[6] = '\0';
+	a->err = 0;
 	a->err = stub_exec(exec_fd, unit);
 	host_exit_group(1);
 }
@@ -223,7 +224,7 @@ static void spawn_stub(struct spawner_msg *req, unsigned unit, struct spawner_ms
 	r->pid = host_vfork(child_main, &args, (char *)spawned->child_stack + STUB_CHILD_STACK_SIZE, CLONE_PARENT);
 	host_signals_restore(mask);
 	host_close(args.ack_fd);
-	r->err = MIN(r->pid, 0);
+	r->err = r->pid < 0 ? r->pid : args.err;
 	reply->fd[0] = r->err ? r->err : host_pidfd_open(r->pid);
 	if (reply->fd[0] < 0)
 		r->err = reply->fd[0];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "platform/host/host.h"
+#include "platform/stub_exec.h"
 #include "platform/xstate.h"
 #include "sentry/abi/errno.h"
 #include "sentry/base/log.h"
@@ -83,6 +84,15 @@ static void systrap_interrupt(struct platform_ctx *pctx)
 
 enum enter { ENTERED, ENTER_INTERRUPTED, ENTER_DEAD };
 
+static int ctx_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx)
+{
+	int err = systrap_aspace_attach_locked(as, ctx);
+
+	if (err && err != -LINUX_ESRCH)
+		log_error("no thread of the host for one of the guest: %s", host_why(err));
+	return err;
+}
+
 /* Attaches, and lets the guest go on behind the queued calls. */
 static enum enter ctx_enter(struct systrap_ctx *ctx)
 {
@@ -93,7 +103,7 @@ static enum enter ctx_enter(struct systrap_ctx *ctx)
 	if (unlikely(systrap_patch_prepare(ctx)))
 		return ENTER_DEAD;
 	MUTEX_GUARD(&as->lock);
-	if (ctx->dead || (unlikely(!ctx->stub) && systrap_aspace_attach_locked(as, ctx)))
+	if (ctx->dead || (unlikely(!ctx->stub) && ctx_attach_locked(as, ctx)))
 		return ENTER_DEAD;
 	systrap_frame_put_regs(ctx);
 	atomic_store(&ctx->in_guest, true);
@@ -306,10 +316,12 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 	/* An ignored SIGCHLD would reap stubs by itself. */
 	host_sigaction(SIGCHLD, NULL, SA_NOCLDSTOP);
 	err = systrap_frame_init(ret_why);
+	if (!err)
+		err = stub_exec_check(ret_why);
 	if (err)
 		return err;
-	*ret_why = "out of descriptors or memory";
 	err = systrap_watch_init();
+	*ret_why = host_why(err);
 	if (!err)
 		err = systrap_pool_init(memory_fd, ret_why);
 	if (!err)

@@ -332,7 +332,9 @@ static int boot_main(int argc, char **argv)
 		return err;
 	if (b.opts.grace_ns)
 		grace_ns = b.opts.grace_ns;
-	err = guest_claim(&b.opts, "boot");
+	err = setup_limits();
+	if (!err)
+		err = guest_claim(&b.opts, "boot");
 	if (err)
 		return err;
 	restart = machines();

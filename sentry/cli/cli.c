@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/host/host.h"
+
+#define AT_SECURE 23
+
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "(development)"
 #endif
@@ -96,6 +100,10 @@ int cli_main(int argc, char **argv)
 {
 	const struct command *cmd;
 
+	/* Rights of a file's owner would be lent to the guests of whoever calls. */
+	if (host_getauxval(AT_SECURE))
+		return cli_error("it was given rights that its caller lacks (by set-user-ID, set-group-ID or file capabilities); it "
+				 "needs none: take them from its file");
 	if (argc < 2) {
 		print_top_help(stderr);
 		return STATUS_SENTRY;

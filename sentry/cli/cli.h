@@ -152,6 +152,8 @@ int user_from_host(struct guest_user *ret);
 
 /* --- setup.c --- */
 
+/* First of all: the limits that this machine sets. */
+int setup_limits(void);
 /* Log, memory, VFS core, network.  Once. */
 int setup_core(struct run_options *opts);
 /* The root and all mounts; leaves the result in current_fs of the main thread.  @root: image file, directory, or NULL (host). */

@@ -40,7 +40,7 @@ int net_fork_helper(struct run_options *o, int log_fd)
 	o->policy->frames = o->pcap_file; /* which is to have all */
 	err = helper_start(o->policy, log_fd, fds, why, sizeof(why));
 	if (err)
-		return cli_error("cannot start the network helper: %s", *why ? why : cli_strerror(err));
+		return cli_error("cannot start the network helper: %s", *why ? why : host_why(err));
 	helper_fd = fds[0];
 	helper_ctl = fds[1];
 	return 0;
@@ -63,7 +63,7 @@ int net_setup(const struct run_options *o)
 		direct_set_host_listens();
 	if (helper_fd >= 0)
 		err = uplink_init(helper_fd, o->policy->frames ? -1 : helper_ctl, o->policy->nr_publish);
-	return err ? cli_error("cannot set up the network: %s", cli_strerror(err)) : 0;
+	return err ? cli_error("cannot set up the network: %s", host_why(err)) : 0;
 }
 
 /* --- names --- */

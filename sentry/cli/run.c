@@ -102,7 +102,7 @@ static int start_error(const struct run *r, int err)
 	case -LINUX_ECANCELED:
 		return STATUS_SENTRY; /* reported where it happened */
 	default:
-		return cli_error("cannot run '%s': %s", cmd, cli_strerror(err));
+		return cli_error("cannot run '%s': %s", cmd, host_why(err));
 	}
 }
 
@@ -194,6 +194,9 @@ static int run_prepare(struct run *r)
 	int err;
 
 	string_list_init(&r->env);
+	err = setup_limits();
+	if (err)
+		return err;
 	stdio_note_inherited(r->opts.preserve_fds);
 	err = guest_claim(&r->opts, r->opts.cmd->name);
 	if (err)

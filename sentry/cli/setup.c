@@ -21,8 +21,6 @@
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/overlay/overlay.h"
 
-#define LINUX_RLIMIT_NOFILE_HOST 7
-
 static int log_to = 2;
 
 static int setup_log(const struct run_options *o)
@@ -45,19 +43,14 @@ static int setup_log(const struct run_options *o)
 /* A descriptor 0, 1 or 2 that the caller closed must not be taken by something of ours. */
 static int setup_host_fds(void)
 {
-	struct host_rlimit lim;
 	int fd;
 
 	do
 		fd = host_openat(HOST_AT_FDCWD, "/dev/null", LINUX_O_RDWR, 0);
 	while (fd >= 0 && fd <= 2);
 	if (fd < 0)
-		return cli_error("cannot open /dev/null: %s", cli_strerror(fd));
+		return cli_error("cannot open /dev/null: %s", host_why(fd));
 	host_close(fd);
-	if (!host_getrlimit(LINUX_RLIMIT_NOFILE_HOST, &lim) && lim.cur < lim.max) {
-		lim.cur = lim.max;
-		host_setrlimit(LINUX_RLIMIT_NOFILE_HOST, &lim);
-	}
 	return 0;
 }
 
@@ -71,6 +64,13 @@ static int setup_devices(void)
 	tty_hooks = &tty_core_hooks;
 	net_init();
 	return err;
+}
+
+int setup_limits(void)
+{
+	const char *why = NULL;
+
+	return host_limits_raise(&why) ? cli_error("%s", why) : 0;
 }
 
 int setup_core(struct run_options *o)
@@ -87,7 +87,7 @@ int setup_core(struct run_options *o)
 		return err;
 	err = frames_init(o->memory);
 	if (err)
-		return cli_error("cannot set up guest memory: %s", cli_strerror(err));
+		return cli_error("cannot set up guest memory: %s", host_why(err));
 	err = vfs_init();
 	if (err)
 		return cli_error("cannot set up the file system layer: %s", cli_strerror(err));

@@ -223,9 +223,10 @@ static void *signals_main(void *arg __unused)
 static int thread_start(void *(*fn)(void *))
 {
 	pthread_t thread;
+	int err = pthread_create(&thread, NULL, fn, NULL);
 
-	if (pthread_create(&thread, NULL, fn, NULL))
-		return cli_error("cannot start a thread for signals");
+	if (err)
+		return cli_error("cannot start a thread for signals: %s", host_why(err));
 	pthread_detach(thread);
 	return 0;
 }

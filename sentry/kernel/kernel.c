@@ -25,7 +25,7 @@ static void init_rlimits(struct tgroup *tg)
 	struct host_rlimit lim;
 
 	for (int i = 0; i < LINUX_RLIM_NLIMITS; i++) {
-		if (host_getrlimit(i, &lim))
+		if (host_caller_rlimit(i, &lim))
 			lim.cur = lim.max = LINUX_RLIM_INFINITY;
 		tg->rlim[i] = (struct linux_rlimit){ lim.cur, lim.max };
 	}

@@ -50,7 +50,6 @@
 
 #define BLOCK_FRAMES (1U << FRAME_MAX_ORDER)
 #define NO_FRAME UINT32_MAX
-#define HOST_RLIMIT_FSIZE 1
 
 /* Offset space: this many times the limit, so that long free runs are easy to find, within these bounds. */
 #define SPACE_FACTOR 32
@@ -137,7 +136,6 @@ static int frames_map(uint64_t size)
 
 int frames_init(uint64_t limit_bytes)
 {
-	struct host_rlimit fsize;
 	struct host_sysinfo info;
 	uint64_t size;
 	int err;
@@ -158,14 +156,11 @@ int frames_init(uint64_t limit_bytes)
 	size = CLAMP(ALIGN_UP((limit << PAGE_SHIFT) * SPACE_FACTOR, BLOCK_FRAMES * PAGE_SIZE), SPACE_MIN, SPACE_MAX);
 	/* The last number is NO_FRAME's. */
 	size = MIN(size, SPACE_MAX - BLOCK_FRAMES * PAGE_SIZE);
-	/* ftruncate past this limit is a signal, not an error. */
-	if (host_getrlimit(HOST_RLIMIT_FSIZE, &fsize) == 0)
-		size = MIN(size, ALIGN_DOWN(fsize.cur, BLOCK_FRAMES * PAGE_SIZE));
 	while (size >> PAGE_SHIFT >= limit) {
 		err = frames_map(size);
 		if (!err)
 			return 0;
-		/* A limit of the host's on address space.  Down to the limit it works, with shorter runs. */
+		/* A limit of the host's on address space or files.  Down to the limit it works, with shorter runs. */
 		size = ALIGN_DOWN(size / 2, BLOCK_FRAMES * PAGE_SIZE);
 	}
 	host_close(memory_fd);
