@@ -475,6 +475,11 @@ struct file {
 struct file *file_new_on(const struct path *path, const struct file_ops *ops, uint32_t flags, void *private_data);
 /* A file on @path (both references taken, on failure too).  ops from the inode; calls ops->open. */
 struct file *file_open_path(struct path *path, uint32_t flags, const struct cred *cred);
+/* In an open operation: there is no position, for pread(2) neither; nonseekable_open() in Linux. */
+static inline void file_set_stream(struct file *f)
+{
+	f->fmode = (f->fmode | FMODE_STREAM) & ~(unsigned)(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE);
+}
 /*
  * A file with the given operations and state on an object that needs no open call; @path is borrowed.  FMODE_READ, FMODE_WRITE
  * from @flags; FMODE_STREAM set.  file.c.

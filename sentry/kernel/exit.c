@@ -439,6 +439,21 @@ static void exit_mm(struct task *t)
 	task_set_mm(t, NULL);
 }
 
+/* The terminal hung up before its session's leader ended: now whom it ran hears of it. */
+static void exit_old_tty(struct task *t)
+{
+	struct pid *pgrp;
+
+	MUTEX_GUARD(&pids_lock);
+	pgrp = t->tg->tty_old_pgrp;
+	t->tg->tty_old_pgrp = NULL;
+	if (!pgrp)
+		return;
+	signal_kernel_pgrp_locked(pgrp, LINUX_SIGHUP);
+	signal_kernel_pgrp_locked(pgrp, LINUX_SIGCONT);
+	pid_put(pgrp);
+}
+
 /* The leader of a session takes its terminal away from everybody. */
 static void exit_tty(struct task *t)
 {
@@ -446,6 +461,7 @@ static void exit_tty(struct task *t)
 
 	if (!current_is_session_leader())
 		return;
+	exit_old_tty(t);
 	tty = current_tty_get();
 	if (tty) {
 		tty_hooks->session_exit(tty);

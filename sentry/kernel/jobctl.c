@@ -165,6 +165,20 @@ void session_set_tty(struct pid *session, struct tty *tty)
 		tgroup_set_tty_locked(tg, tty);
 }
 
+void session_hang_up(struct pid *session, struct pid *pgrp)
+{
+	struct pid *old;
+
+	session_set_tty(session, NULL);
+	MUTEX_GUARD(&pids_lock);
+	if (!session->tgroup || session->tgroup->session != session)
+		return;
+	old = session->tgroup->tty_old_pgrp;
+	session->tgroup->tty_old_pgrp = pgrp ? pid_get(pgrp) : NULL;
+	if (old)
+		pid_put(old);
+}
+
 void current_set_tty(struct tty *tty)
 {
 	MUTEX_GUARD(&pids_lock);

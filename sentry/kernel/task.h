@@ -137,6 +137,7 @@ struct tgroup {
 	struct pid *pgrp, *session;	/* pids_lock; references */
 	struct list_head pgrp_link, session_link; /* pids_lock */
 	struct tty *tty;		/* pids_lock; controlling terminal; see tty_ops below */
+	struct pid *tty_old_pgrp;	/* pids_lock; a reference; of a session's leader: the foreground when the terminal hung up */
 	struct waitq wait_chldexit;	/* parents in wait4; woken when a child changes state */
 	struct mutex exec_lock;		/* taken by tgroup_exec_lock() only */
 
@@ -442,7 +443,7 @@ static inline uint64_t current_rlimit(unsigned resource)
 struct tty_hooks {
 	void (*get)(struct tty *tty);
 	void (*put)(struct tty *tty); /* may be the last: must not sleep */
-	/* The leader of @tty's session exits: hang up, SIGHUP and SIGCONT to the foreground group.  Without pids_lock. */
+	/* The leader of @tty's session exits: SIGHUP to the foreground group; a console hangs up.  Without pids_lock. */
 	void (*session_exit)(struct tty *tty);
 	/* For /proc/pid/stat. */
 	uint64_t (*dev)(struct tty *tty);
@@ -454,7 +455,9 @@ extern const struct tty_hooks *tty_hooks;
 struct tty *current_tty_get(void);
 /* Gives (@tty) or takes (NULL) the terminal of every process of a session.  References as needed. */
 void session_set_tty(struct pid *session, struct tty *tty);
-/* The same for the calling process alone. */
+/* Takes it, for it hung up; the leader's end will be told to @pgrp (may be NULL), which was in the foreground. */
+void session_hang_up(struct pid *session, struct pid *pgrp);
+/* Gives or takes it for the calling process alone. */
 void current_set_tty(struct tty *tty);
 int current_pgrp(void);
 int current_session(void);

@@ -25,7 +25,7 @@ static void console_free(struct tty *tty __unused)
 {
 }
 
-/* The host's terminal outlives a session of the guest. */
+/* The host's terminal outlives what hangs up in the guest. */
 static void console_hangup(struct tty *tty __unused)
 {
 }
@@ -34,7 +34,7 @@ static const struct tty_ops console_tty_ops = { .free = console_free, .hangup = 
 
 static int console_open(struct inode *inode __unused, struct file *f)
 {
-	f->fmode |= FMODE_STREAM;
+	file_set_stream(f);
 	if (!(atomic_load(&f->flags) & LINUX_O_NOCTTY))
 		tty_open_controlling(&console_tty);
 	return 0;

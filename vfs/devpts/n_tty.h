@@ -22,16 +22,18 @@ struct ntty {
 	const struct linux_termios2 *termios; /* the tty's */
 	/* Input ring; positions grow without wrapping.  [tail, canon_head) are finished lines, [canon_head, head) is being edited. */
 	uint8_t in[NTTY_IN_SIZE];
-	uint8_t in_flags[NTTY_IN_SIZE]; /* NTTY_LINE_END, NTTY_EOF */
+	uint8_t in_flags[NTTY_IN_SIZE]; /* NTTY_LINE_END: a line ends here; with a NUL by an end of file, which is no data */
 	uint64_t in_head, in_canon, in_tail;
 	bool lnext;	   /* the next character is literal (^V) */
+	bool erasing;	   /* ECHOPRT: erased characters are being shown */
 	bool stopped;	   /* output, by ^S or TCOOFF */
+	bool flow_off;	   /* by TCOOFF, so that only TCOON ends it */
 	uint8_t out[NTTY_OUT_SIZE];
 	uint64_t out_head, out_tail;
 	unsigned column, canon_column;
 };
 
-enum ntty_flags { NTTY_LINE_END = 1, NTTY_EOF = 2 };
+#define NTTY_LINE_END 1
 
 struct ntty_result {
 	int signals[4]; /* to the foreground group */
@@ -43,12 +45,12 @@ struct ntty_result {
 void ntty_init(struct ntty *n, const struct linux_termios2 *termios);
 /* Input from the line.  Takes all that fits; characters taken. */
 size_t ntty_receive(struct ntty *n, const uint8_t *buf, size_t len, struct ntty_result *res);
-/* Bytes that a read would return now: in canonical mode of finished lines. */
+/* Whether, and about how many bytes, a read would return now: in canonical mode those of finished lines. */
 size_t ntty_readable(const struct ntty *n);
-/* Whether a read in canonical mode has a line, or an end of file, to return. */
-bool ntty_has_line(const struct ntty *n);
-/* Takes up to @len bytes: at most a line in canonical mode. *ret_eof: an end of file character ended the read. */
-size_t ntty_read(struct ntty *n, uint8_t *buf, size_t len, bool *ret_eof);
+/* The same without ends of file: FIONREAD. */
+size_t ntty_count(const struct ntty *n);
+/* Takes up to @len bytes: at most a line in canonical mode. *ret_end: a line ended, with an end of file it may be empty. */
+size_t ntty_read(struct ntty *n, uint8_t *buf, size_t len, bool *ret_end);
 /* Room for input, for the master's write. */
 size_t ntty_room(const struct ntty *n);
 /* Output of the program, processed (OPOST).  Bytes of @buf taken; 0 when there is no room or output is stopped. */
@@ -62,7 +64,12 @@ static inline size_t ntty_output_pending(const struct ntty *n)
 }
 void ntty_flush_input(struct ntty *n);
 void ntty_flush_output(struct ntty *n);
+/* One character beside all processing: TCIOFF, TCION. */
+void ntty_output_char(struct ntty *n, uint8_t c);
+/* Output stops, and goes on unless TCOOFF keeps it. */
+void ntty_stop(struct ntty *n, struct ntty_result *res);
+void ntty_start(struct ntty *n, struct ntty_result *res);
 /* Settings changed from @old. */
-void ntty_set_termios(struct ntty *n, const struct linux_termios2 *old);
+void ntty_set_termios(struct ntty *n, const struct linux_termios2 *old, struct ntty_result *res);
 
 #endif

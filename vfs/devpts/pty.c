@@ -13,12 +13,12 @@
 #include <string.h>
 
 #include "sentry/abi/fcntl.h"
-#include "sentry/abi/ioctl.h"
 #include "sentry/abi/poll.h"
 #include "vfs/device.h"
 
 #define TTY_GID 5
 #define CHUNK 1024
+#define DECISECOND 100000000LL
 
 static struct mutex pty_table_lock = MUTEX_INIT;
 static struct pty *pty_table[PTY_MAX]; /* pty_table_lock; borrowed: the master's file holds the reference */
@@ -38,7 +38,7 @@ static void pty_free(struct tty *tty)
 	free(pty);
 }
 
-static void pty_wake(struct pty *pty)
+void pty_wake(struct pty *pty)
 {
 	if (waitq_active(&pty->wait))
 		waitq_wake(&pty->wait, 0);
@@ -59,7 +59,14 @@ static void pty_hangup(struct tty *tty)
 	pty_wake(pty);
 }
 
-static const struct tty_ops pty_tty_ops = { .free = pty_free, .hangup = pty_hangup };
+/* A pseudo-terminal goes on as long as its master does: disassociate_ctty() in Linux. */
+static void pty_session_end(struct tty *tty)
+{
+	if (tty_pty(tty)->console)
+		pty_hangup(tty);
+}
+
+static const struct tty_ops pty_tty_ops = { .free = pty_free, .hangup = pty_hangup, .session_end = pty_session_end };
 
 bool tty_is_pty(const struct tty *tty)
 {
@@ -110,6 +117,7 @@ static struct pty *pty_new(void)
 	fasync_init(&pty->master_async);
 	ntty_init(&pty->line, &pty->tty.termios);
 	pty->index = i;
+	pty->tty.termios.c_cflag &= ~LINUX_HUPCL;
 	pty->locked = pty->master_open = true;
 	pty->mode = LINUX_S_IFCHR | 0620;
 	pty->uid = current_cred->fsuid;
@@ -135,17 +143,19 @@ struct pty *pty_new_console(uint64_t rdev)
 
 /* --- what a change of the line asks for, done without tty->lock --- */
 
-static void pty_apply(struct pty *pty, const struct ntty_result *res)
+void pty_apply(struct pty *pty, const struct ntty_result *res)
 {
 	for (unsigned i = 0; i < res->nr_signals; i++)
 		tty_signal_foreground(&pty->tty, res->signals[i]);
 	pty_wake(pty);
 }
 
-static void pty_note_locked(struct pty *pty, const struct ntty_result *res)
+void pty_note_locked(struct pty *pty, const struct ntty_result *res)
 {
 	if (!pty->packet)
 		return;
+	if (res->stopped || res->started)
+		pty->packet_events &= ~(LINUX_TIOCPKT_STOP | LINUX_TIOCPKT_START);
 	pty->packet_events |= (res->flushed_input ? LINUX_TIOCPKT_FLUSHREAD : 0) |
 			      (res->flushed_output ? LINUX_TIOCPKT_FLUSHWRITE : 0) | (res->stopped ? LINUX_TIOCPKT_STOP : 0) |
 			      (res->started ? LINUX_TIOCPKT_START : 0);
@@ -194,11 +204,13 @@ static int64_t master_read(struct file *f, struct iov_iter *to, uint64_t *pos __
 	return iov_iter_copy_to(to, buf, n) == n ? (int64_t)n : -LINUX_EFAULT;
 }
 
+/* Whether poll says so: a raw read without a timer is waited for until it has all its bytes. */
 static bool slave_read_ready_locked(struct pty *pty)
 {
-	if (pty->tty.termios.c_lflag & LINUX_ICANON)
-		return ntty_has_line(&pty->line);
-	return ntty_readable(&pty->line) >= MAX(pty->tty.termios.c_cc[LINUX_VMIN], 1);
+	const struct linux_termios2 *t = &pty->tty.termios;
+	bool all = !(t->c_lflag & LINUX_ICANON) && !t->c_cc[LINUX_VTIME];
+
+	return ntty_readable(&pty->line) >= (all ? MAX(t->c_cc[LINUX_VMIN], 1) : 1);
 }
 
 /* One piece into the line; -EAGAIN when it takes nothing now. */
@@ -332,88 +344,94 @@ static void master_release(struct file *f)
 
 /* --- slave --- */
 
-/* Whether the line hung up since @f was opened.  /dev/console stays: what a shutdown prints comes after all sessions. */
-static bool slave_gone(const struct file *f, const struct pty *pty)
+bool pty_slave_gone(const struct file *f, const struct pty *pty)
 {
 	return READ_ONCE(pty->hung_up) ||
 	       (f->tty_generation != READ_ONCE(pty->generation) && f->tty_generation != TTY_GENERATION_ALL);
 }
 
-/* How long a raw read waits: VMIN and VTIME as in termios(3). */
-static deadline_t slave_read_deadline_locked(struct pty *pty, size_t have)
+/*
+ * A raw read of at least @min bytes (termios(3)): MIN 0 is one byte within TIME of the call, or none; else TIME, if there is one, is
+ * between bytes.
+ */
+struct slave_patience {
+	size_t min;
+	deadline_t first; /* 0: does not wait */
+	int64_t between;  /* ns; negative: for ever */
+};
+
+static struct slave_patience slave_patience_locked(const struct pty *pty)
 {
 	const uint8_t *cc = pty->tty.termios.c_cc;
+	int64_t time = cc[LINUX_VTIME] * DECISECOND;
 
-	if ((pty->tty.termios.c_lflag & LINUX_ICANON) || !cc[LINUX_VTIME])
-		return (pty->tty.termios.c_lflag & LINUX_ICANON) || cc[LINUX_VMIN] ? NO_DEADLINE : 0;
-	return cc[LINUX_VMIN] && !have ? NO_DEADLINE : deadline_after(cc[LINUX_VTIME] * 100000000LL);
+	if (pty->tty.termios.c_lflag & LINUX_ICANON)
+		return (struct slave_patience){ 0, NO_DEADLINE, -1 };
+	if (cc[LINUX_VMIN])
+		return (struct slave_patience){ cc[LINUX_VMIN], NO_DEADLINE, time ? time : -1 };
+	return (struct slave_patience){ 1, time ? deadline_after(time) : 0, -1 };
 }
 
-static int slave_wait_locked(struct file *f, struct pty *pty, bool nonblock)
+/* Until there is something to read, the line is gone, or @deadline: 0, -LINUX_EAGAIN or that of a signal. */
+static int slave_wait_locked(struct file *f, struct pty *pty, deadline_t deadline)
 {
-	for (;;) {
-		size_t have = ntty_readable(&pty->line);
-		deadline_t deadline = slave_read_deadline_locked(pty, have);
-		int err;
+	int err;
 
-		if (slave_read_ready_locked(pty) || slave_gone(f, pty))
-			return 0;
-		if (!deadline)
-			return 0;
-		if (nonblock)
-			return have && !(pty->tty.termios.c_lflag & LINUX_ICANON) ? 0 : -LINUX_EAGAIN;
-		err = waitq_wait_locked(&pty->wait, &pty->tty.lock,
-					slave_read_ready_locked(pty) || slave_gone(f, pty) || ntty_readable(&pty->line) != have,
-					SLEEP_INTERRUPTIBLE, deadline);
-		if (err == -LINUX_ETIMEDOUT)
-			return 0;
-		if (err)
-			return err;
-	}
+	if (ntty_readable(&pty->line) || pty_slave_gone(f, pty) || !deadline)
+		return 0;
+	if (pty_nonblock(f))
+		return -LINUX_EAGAIN;
+	err = waitq_wait_locked(&pty->wait, &pty->tty.lock, ntty_readable(&pty->line) || pty_slave_gone(f, pty), SLEEP_INTERRUPTIBLE,
+				deadline);
+	return err == -LINUX_ETIMEDOUT ? 0 : err;
 }
 
+/* As n_tty_read(): what has come is taken, then waited for more. */
 static int64_t slave_read(struct file *f, struct iov_iter *to, uint64_t *pos __unused)
 {
 	struct pty *pty = f->private_data;
-	bool eof = false, canon = true;
-	int64_t done = 0;
 	int err = tty_check_change(&pty->tty, LINUX_SIGTTIN);
+	struct slave_patience patience;
+	deadline_t deadline;
+	bool end = false;
+	int64_t done = 0;
 
 	if (err || !to->count)
 		return err;
+	mutex_lock(&pty->tty.lock);
+	patience = slave_patience_locked(pty);
+	mutex_unlock(&pty->tty.lock);
+	deadline = patience.first;
 	do {
 		uint8_t buf[CHUNK];
 		size_t n = 0;
 
 		mutex_lock(&pty->tty.lock);
-		if (!done)
-			err = slave_wait_locked(f, pty, pty_nonblock(f));
-		canon = pty->tty.termios.c_lflag & LINUX_ICANON;
-		if (!err && !slave_gone(f, pty))
-			n = ntty_read(&pty->line, buf, MIN(to->count, sizeof(buf)), &eof);
+		err = slave_wait_locked(f, pty, deadline);
+		if (!err && !pty_slave_gone(f, pty))
+			n = ntty_read(&pty->line, buf, MIN(to->count, sizeof(buf)), &end);
 		mutex_unlock(&pty->tty.lock);
 		if (err || !n)
 			break;
 		if (iov_iter_copy_to(to, buf, n) != n)
 			return done ? done : -LINUX_EFAULT;
-		done += n;
-		if (canon && n < sizeof(buf))
-			break;
-	} while (to->count && !eof);
+		done += (int64_t)n;
+		deadline = (size_t)done >= patience.min ? 0 : deadline_after(patience.between);
+	} while (to->count && !end);
 	pty_wake(pty);
 	return done ? done : err;
 }
 
 static int slave_wait_output_locked(struct file *f, struct pty *pty, bool nonblock)
 {
-	if (slave_gone(f, pty))
+	if (pty_slave_gone(f, pty))
 		return -LINUX_EIO;
 	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 8)
 		return 0;
 	if (nonblock)
 		return -LINUX_EAGAIN;
 	return waitq_wait_locked(&pty->wait, &pty->tty.lock,
-				 slave_gone(f, pty) || (!pty->line.stopped && ntty_output_room(&pty->line) >= 8), SLEEP_INTERRUPTIBLE,
+				 pty_slave_gone(f, pty) || (!pty->line.stopped && ntty_output_room(&pty->line) >= 8), SLEEP_INTERRUPTIBLE,
 				 NO_DEADLINE);
 }
 
@@ -433,7 +451,7 @@ static int64_t slave_write(struct file *f, struct iov_iter *from, uint64_t *pos 
 			return done ? done : -LINUX_EFAULT;
 		mutex_lock(&pty->tty.lock);
 		err = slave_wait_output_locked(f, pty, pty_nonblock(f));
-		if (!err && slave_gone(f, pty))
+		if (!err && pty_slave_gone(f, pty))
 			err = -LINUX_EIO;
 		took = err ? 0 : ntty_output(&pty->line, buf, n);
 		if (pty->deaf)
@@ -455,10 +473,10 @@ static unsigned slave_poll(struct file *f, struct poll_table *pt)
 
 	poll_wait(f, &pty->wait, pt);
 	MUTEX_GUARD(&pty->tty.lock);
-	if (slave_read_ready_locked(pty) || slave_gone(f, pty))
+	if (slave_read_ready_locked(pty) || pty_slave_gone(f, pty))
 		mask |= LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
-	if (slave_gone(f, pty))
-		mask |= LINUX_EPOLLHUP;
+	if (pty_slave_gone(f, pty))
+		mask |= LINUX_EPOLLHUP | LINUX_EPOLLERR | LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
 	if (!pty->line.stopped && ntty_output_room(&pty->line) >= 256)
 		mask |= LINUX_EPOLLOUT | LINUX_EPOLLWRNORM;
 	return mask;
@@ -495,7 +513,7 @@ int pty_open_slave(struct pty *pty, struct file *f)
 	f->ops = &slave_ops;
 	f->private_data = pty;
 	f->tty_generation = READ_ONCE(pty->generation);
-	f->fmode |= FMODE_STREAM;
+	file_set_stream(f);
 	if (!(atomic_load(&f->flags) & LINUX_O_NOCTTY))
 		tty_open_controlling(&pty->tty);
 	return 0;
@@ -547,200 +565,8 @@ static int master_open(struct inode *inode __unused, struct file *f)
 	if (IS_ERR(pty))
 		return (int)PTR_ERR(pty);
 	f->private_data = pty;
-	f->fmode |= FMODE_STREAM;
+	file_set_stream(f);
 	return 0;
-}
-
-/* --- ioctls --- */
-
-static int64_t pty_get_termios(struct pty *pty, unsigned cmd, uint64_t arg)
-{
-	struct linux_termios2 t;
-
-	mutex_lock(&pty->tty.lock);
-	t = pty->tty.termios;
-	mutex_unlock(&pty->tty.lock);
-	return copy_to_user(arg, &t, cmd == LINUX_TCGETS ? sizeof(struct linux_termios) : sizeof(t));
-}
-
-static bool pty_drained(struct pty *pty)
-{
-	MUTEX_GUARD(&pty->tty.lock);
-
-	return !ntty_output_pending(&pty->line) || pty->hung_up;
-}
-
-static int64_t pty_set_termios(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
-{
-	bool two = cmd == LINUX_TCSETS2 || cmd == LINUX_TCSETSW2 || cmd == LINUX_TCSETSF2;
-	struct linux_termios2 t, old;
-	int err = real ? tty_check_change(&pty->tty, LINUX_SIGTTOU) : 0;
-
-	if (err)
-		return err;
-	mutex_lock(&pty->tty.lock);
-	t = pty->tty.termios;
-	mutex_unlock(&pty->tty.lock);
-	if (copy_from_user(&t, arg, two ? sizeof(t) : sizeof(struct linux_termios)))
-		return -LINUX_EFAULT;
-	t.c_cflag = (t.c_cflag & ~(LINUX_CSIZE | LINUX_PARENB)) | LINUX_CS8 | LINUX_CREAD; /* pty_set_termios in Linux */
-	mutex_lock(&pty->tty.lock);
-	old = pty->tty.termios;
-	pty->tty.termios = t;
-	if (cmd == LINUX_TCSETSF || cmd == LINUX_TCSETSF2)
-		ntty_flush_input(&pty->line);
-	ntty_set_termios(&pty->line, &old);
-	if (pty->packet && real) {
-		bool was = (old.c_iflag & LINUX_IXON) && old.c_cc[LINUX_VSTOP] == 19 && old.c_cc[LINUX_VSTART] == 17;
-		bool is = (t.c_iflag & LINUX_IXON) && t.c_cc[LINUX_VSTOP] == 19 && t.c_cc[LINUX_VSTART] == 17;
-
-		if (was != is)
-			pty->packet_events |= is ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP;
-	}
-	mutex_unlock(&pty->tty.lock);
-	pty_wake(pty);
-	return 0;
-}
-
-static int64_t pty_flush(struct pty *pty, struct tty *real, uint64_t which)
-{
-	bool in = which == LINUX_TCIFLUSH || which == LINUX_TCIOFLUSH, out = which == LINUX_TCOFLUSH || which == LINUX_TCIOFLUSH;
-	int err = real ? tty_check_change(&pty->tty, LINUX_SIGTTOU) : 0;
-
-	if (err)
-		return err;
-	if (which > LINUX_TCIOFLUSH)
-		return -LINUX_EINVAL;
-	mutex_lock(&pty->tty.lock);
-	if (in)
-		ntty_flush_input(&pty->line);
-	if (out)
-		ntty_flush_output(&pty->line);
-	if (pty->packet)
-		pty->packet_events |= (in ? LINUX_TIOCPKT_FLUSHREAD : 0) | (out ? LINUX_TIOCPKT_FLUSHWRITE : 0);
-	mutex_unlock(&pty->tty.lock);
-	pty_wake(pty);
-	return 0;
-}
-
-static int64_t pty_flow(struct pty *pty, uint64_t action)
-{
-	if (action > 3)
-		return -LINUX_EINVAL;
-	mutex_lock(&pty->tty.lock);
-	if (action == LINUX_TCOOFF || action == LINUX_TCOON)
-		pty->line.stopped = action == LINUX_TCOOFF;
-	mutex_unlock(&pty->tty.lock);
-	pty_wake(pty);
-	return 0;
-}
-
-static int64_t pty_count(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
-{
-	int32_t n;
-
-	mutex_lock(&pty->tty.lock);
-	if (cmd == LINUX_TIOCOUTQ)
-		n = 0;
-	else
-		n = (int32_t)(real ? ntty_readable(&pty->line) : ntty_output_pending(&pty->line));
-	mutex_unlock(&pty->tty.lock);
-	return put_user(n, arg, int32_t);
-}
-
-/* What both ends answer.  @real: the tty when called on the slave. */
-static int64_t pty_ioctl(struct pty *pty, struct tty *real, unsigned cmd, uint64_t arg)
-{
-	switch (cmd) {
-	case LINUX_TCGETS:
-	case LINUX_TCGETS2:
-		return pty_get_termios(pty, cmd, arg);
-	case LINUX_TCSETSW:
-	case LINUX_TCSETSF:
-	case LINUX_TCSETSW2:
-	case LINUX_TCSETSF2:
-	case LINUX_TCSETS:
-	case LINUX_TCSETS2:
-		return pty_set_termios(pty, real, cmd, arg);
-	case LINUX_TCFLSH:
-		return pty_flush(pty, real, arg);
-	case LINUX_TCXONC:
-		return pty_flow(pty, arg);
-	case LINUX_TCSBRK:
-	case LINUX_TCSBRKP:
-		return real && arg ? waitq_wait(&pty->wait, pty_drained(pty), SLEEP_INTERRUPTIBLE, NO_DEADLINE) : 0;
-	case LINUX_FIONREAD:
-	case LINUX_TIOCOUTQ:
-		return pty_count(pty, real, cmd, arg);
-	case LINUX_TIOCGETD:
-		return put_user(0, arg, int32_t);
-	case LINUX_TIOCEXCL:
-	case LINUX_TIOCNXCL:
-		pty->exclusive = cmd == LINUX_TIOCEXCL;
-		return 0;
-	case LINUX_TIOCGEXCL:
-		return put_user(pty->exclusive, arg, int32_t);
-	default:
-		return tty_ctrl_ioctl(&pty->tty, real, cmd, arg);
-	}
-}
-
-static int64_t slave_ioctl(struct file *f, unsigned cmd, uint64_t arg)
-{
-	struct pty *pty = f->private_data;
-
-	if (slave_gone(f, pty))
-		return -LINUX_EIO;
-	return pty_ioctl(pty, &pty->tty, cmd, arg);
-}
-
-/* Opens the slave without a path: TIOCGPTPEER. */
-static int64_t master_open_peer(struct file *f, uint64_t flags)
-{
-	struct pty *pty = f->private_data;
-	char name[32];
-	struct file *peer;
-
-	snprintf(name, sizeof(name), "/dev/pts/%u", pty->index);
-	peer = filp_open(name, (uint32_t)flags, 0);
-	return fd_install_or_put(peer, flags & LINUX_O_CLOEXEC);
-}
-
-static int64_t master_ioctl(struct file *f, unsigned cmd, uint64_t arg)
-{
-	struct pty *pty = f->private_data;
-	int32_t v;
-
-	switch (cmd) {
-	case LINUX_TIOCGPTN:
-		return put_user(pty->index, arg, uint32_t);
-	case LINUX_TIOCSPTLCK:
-		if (get_user(&v, arg))
-			return -LINUX_EFAULT;
-		pty->locked = v;
-		return 0;
-	case LINUX_TIOCGPTLCK:
-		return put_user(pty->locked, arg, int32_t);
-	case LINUX_TIOCPKT:
-		if (get_user(&v, arg))
-			return -LINUX_EFAULT;
-		mutex_lock(&pty->tty.lock);
-		pty->packet = v;
-		pty->packet_events = 0;
-		mutex_unlock(&pty->tty.lock);
-		return 0;
-	case LINUX_TIOCGPKT:
-		return put_user(pty->packet, arg, int32_t);
-	case LINUX_TIOCSIG:
-		if (arg < 1 || arg > LINUX_NSIG)
-			return -LINUX_EINVAL;
-		tty_signal_foreground(&pty->tty, (int)arg);
-		return 0;
-	case LINUX_TIOCGPTPEER:
-		return master_open_peer(f, arg);
-	default:
-		return pty_ioctl(pty, NULL, cmd, arg);
-	}
 }
 
 /* Who asks without having named an owner means the foreground group, or himself: as tty_fasync() in Linux. */
@@ -768,10 +594,10 @@ static int master_fasync(int fd, struct file *f, bool on)
 }
 
 static const struct file_ops master_ops = {
-	.open = master_open, .read = master_read, .write = master_write, .poll = master_poll, .ioctl = master_ioctl,
+	.open = master_open, .read = master_read, .write = master_write, .poll = master_poll, .ioctl = pty_master_ioctl,
 	.fasync = master_fasync, .release = master_release };
 static const struct file_ops slave_ops = {
-	.open = slave_open, .read = slave_read, .write = slave_write, .poll = slave_poll, .ioctl = slave_ioctl,
+	.open = slave_open, .read = slave_read, .write = slave_write, .poll = slave_poll, .ioctl = pty_slave_ioctl,
 	.fasync = slave_fasync, .release = slave_release };
 
 int pty_init(void)

@@ -18,7 +18,8 @@ struct pty {
 	struct ntty line;
 	struct waitq wait;	/* either side's readiness */
 	struct fasync slave_async, master_async; /* who is told of input by signal */
-	bool master_open, locked, hung_up, was_open, exclusive;
+	bool master_open, locked, hung_up, was_open, exclusive, master_exclusive;
+	struct linux_termios termios_locked; /* bits that stay as they are: TIOCSLCKTRMIOS */
 	bool console;		/* immutable; a hangup ends what is open, and the line goes on */
 	unsigned generation;	/* of a console: hangups so far */
 	bool deaf;		/* immutable; nobody reads what is written to it */
@@ -61,5 +62,16 @@ size_t pty_take_output(struct pty *pty, void *buf, size_t len);
 int64_t pty_put_input(struct pty *pty, const void *buf, size_t len);
 bool pty_has_output(struct pty *pty);
 bool pty_has_room(struct pty *pty);
+
+/* --- between pty.c and pty_ioctl.c --- */
+
+void pty_wake(struct pty *pty);
+/* What @res says is told to a master in packet mode (tty->lock is held), and done (it is not). */
+void pty_note_locked(struct pty *pty, const struct ntty_result *res);
+void pty_apply(struct pty *pty, const struct ntty_result *res);
+/* Whether the line hung up since @f was opened.  /dev/console stays: what a shutdown prints comes after all sessions. */
+bool pty_slave_gone(const struct file *f, const struct pty *pty);
+int64_t pty_master_ioctl(struct file *f, unsigned cmd, uint64_t arg);
+int64_t pty_slave_ioctl(struct file *f, unsigned cmd, uint64_t arg);
 
 #endif

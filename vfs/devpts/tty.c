@@ -140,36 +140,39 @@ static void hook_get(struct tty *tty)
 	tty_get(tty);
 }
 
-static void hook_session_exit(struct tty *tty)
+/* Nobody's terminal any more. */
+static void tty_forget_session(struct tty *tty)
 {
-	tty_signal_foreground(tty, LINUX_SIGHUP);
-	tty_signal_foreground(tty, LINUX_SIGCONT);
 	mutex_lock(&tty->ctrl_lock);
 	tty_set_pid_locked(&tty->session, NULL);
 	tty_set_pid_locked(&tty->pgrp, NULL);
 	mutex_unlock(&tty->ctrl_lock);
-	tty->ops->hangup(tty);
+}
+
+static void hook_session_exit(struct tty *tty)
+{
+	tty_signal_foreground(tty, LINUX_SIGHUP);
+	tty_forget_session(tty);
+	if (tty->ops->session_end)
+		tty->ops->session_end(tty);
 }
 
 void tty_vhangup(struct tty *tty)
 {
 	PID_VIEW_GUARD(NULL);
-	int session = tty_session_nr(tty);
-	struct pid *pid = session ? pid_find_get(session) : NULL;
+	int session = tty_session_nr(tty), pgrp = tty_foreground_nr(tty);
+	struct pid *pid = session ? pid_find_get(session) : NULL, *group = pgrp ? pid_find_get(pgrp) : NULL;
 
-	/* The leader hears SIGHUP, and everybody loses the terminal (__tty_hangup in Linux). */
-	tty_signal_foreground(tty, LINUX_SIGHUP);
-	tty_signal_foreground(tty, LINUX_SIGCONT);
+	/* The foreground hears it when the leader ends (tty_signal_session_leader in Linux). */
 	if (pid) {
 		kernel_signal_pid(session, LINUX_SIGHUP, LINUX_SI_KERNEL, 0, 0);
 		kernel_signal_pid(session, LINUX_SIGCONT, LINUX_SI_KERNEL, 0, 0);
-		session_set_tty(pid, NULL);
+		session_hang_up(pid, group);
 		pid_put(pid);
 	}
-	mutex_lock(&tty->ctrl_lock);
-	tty_set_pid_locked(&tty->session, NULL);
-	tty_set_pid_locked(&tty->pgrp, NULL);
-	mutex_unlock(&tty->ctrl_lock);
+	if (group)
+		pid_put(group);
+	tty_forget_session(tty);
 }
 
 static uint64_t hook_dev(struct tty *tty)
@@ -190,7 +193,7 @@ static int64_t tty_set_pgrp(struct tty *tty, uint64_t arg)
 	int err = tty_check_change(tty, LINUX_SIGTTOU);
 
 	if (err)
-		return err;
+		return err == -LINUX_EIO ? -LINUX_ENOTTY : err;
 	mine = current_tty_get();
 	if (mine)
 		tty_hooks->put(mine);
@@ -255,10 +258,7 @@ static int64_t tty_give_up(struct tty *tty)
 			session_set_tty(session, NULL);
 			pid_put(session);
 		}
-		mutex_lock(&tty->ctrl_lock);
-		tty_set_pid_locked(&tty->session, NULL);
-		tty_set_pid_locked(&tty->pgrp, NULL);
-		mutex_unlock(&tty->ctrl_lock);
+		tty_forget_session(tty);
 	} else {
 		current_set_tty(NULL);
 	}

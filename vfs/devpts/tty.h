@@ -16,8 +16,10 @@ struct tty;
 
 struct tty_ops {
 	void (*free)(struct tty *tty); /* the last reference went; under pids_lock at times: must not sleep */
-	/* The session leader left or the line was lost: wake all, reads end, writes fail. */
+	/* The line was lost: wake all, reads end, writes fail. */
 	void (*hangup)(struct tty *tty);
+	/* The leader of its session ended; may be NULL. */
+	void (*session_end)(struct tty *tty);
 };
 
 struct tty {
@@ -52,7 +54,7 @@ int tty_check_change(struct tty *tty, int sig);
 /* Signals the foreground group. */
 void tty_signal_foreground(struct tty *tty, int sig);
 int tty_foreground_nr(struct tty *tty);
-/* The line is gone for good: SIGHUP and SIGCONT to its session, which loses it.  Without locks. */
+/* The line is lost: SIGHUP and SIGCONT to the leader of its session, which loses it.  Without locks. */
 void tty_vhangup(struct tty *tty);
 /*
  * Job control and window size ioctls; -LINUX_ENOTTY for others.  @real: @tty when called on the terminal itself, NULL on a master.
