@@ -262,6 +262,8 @@ void fput(struct file *f)
 			f->ops->release(f);
 		file_put_access(f);
 	}
+	if (f->fmode & FMODE_NEED_UNMOUNT)
+		mount_dissolve(f->path.mnt);
 	path_put(&f->path);
 	cred_put(f->cred);
 	file_free(f);

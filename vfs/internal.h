@@ -61,6 +61,8 @@ extern struct mutex namespace_lock;
 /* The mount on top of @d in @mnt, or NULL.  dcache_lock held; borrowed. */
 struct mount *mount_find_locked(const struct mount *mnt, const struct dentry *d);
 void mount_put(struct mount *mnt);
+/* A mount that was made or copied for an open file alone goes with it, unless it has got a place in a tree. */
+void mount_dissolve(struct mount *mnt);
 /* While a file is open for writing or a change is under way: 0 or -LINUX_EROFS. */
 int mnt_want_write(const struct mount *mnt);
 bool path_is_mountpoint(const struct path *path);

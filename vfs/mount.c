@@ -238,6 +238,13 @@ int mount_attach(struct super_block *sb, const struct path *where, unsigned flag
 	return mount_graft_locked(m, where);
 }
 
+void mount_dissolve(struct mount *m)
+{
+	NAMESPACE_GUARD();
+	if (!m->ns && !m->parent && !m->detached)
+		mount_umount_tree_locked(m);
+}
+
 int mnt_want_write(const struct mount *mnt)
 {
 	return READ_ONCE(mnt->flags) & LINUX_MS_RDONLY || READ_ONCE(mnt->sb->flags) & LINUX_SB_RDONLY ? -LINUX_EROFS

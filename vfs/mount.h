@@ -45,6 +45,23 @@ void mount_unlink_locked(struct mount *mnt);
 void mount_umount_tree_locked(struct mount *mnt);
 bool mount_is_below_locked(const struct mount *mnt, const struct mount *ancestor);
 unsigned mount_flags_normalize(uint64_t flags);
+/* In the calling task's mount namespace; in none, with nothing above it: made or copied for an open file. */
+bool mount_is_ours_locked(const struct mount *m);
+bool mount_is_loose_locked(const struct mount *m);
+/* A copy of what @src shows, as a bind mount is, in no tree; namespace_lock held.  Or ERR_PTR. */
+struct mount *mount_clone_locked(const struct path *src, bool rec);
+/* A new super block for whoever calls, or ERR_PTR. */
+struct super_block *sb_create(const struct fs_type *fs, uint64_t flags, const char *source, const char *data);
+int mount_reconfigure_sb(struct mount *m, bool readonly);
+/* The mount at @src, ours or loose, goes on top of @where. */
+int mount_move(const struct path *src, const struct path *where);
+/* mount_setattr(2): what is cleared, then set, of LINUX_MS_*; @propagation: LINUX_MS_SHARED and its like, or 0. */
+struct mount_attr_change {
+	unsigned set, clear;
+	uint64_t propagation;
+	bool recursive;
+};
+int mount_setattr(const struct path *where, const struct mount_attr_change *c);
 /* mount_graft_locked without propagation, and without following @on. */
 int mount_check_target_locked(const struct mount *m, const struct path *on);
 

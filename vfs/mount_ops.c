@@ -21,9 +21,14 @@ unsigned mount_flags_normalize(uint64_t flags)
 }
 
 /* Mounts are changed by those in their namespace. */
-static bool mount_is_ours_locked(const struct mount *m)
+bool mount_is_ours_locked(const struct mount *m)
 {
 	return m->ns && m->ns == current_fs->mnt_ns && !m->detached;
+}
+
+bool mount_is_loose_locked(const struct mount *m)
+{
+	return !m->ns && !m->parent && !m->detached;
 }
 
 /* Whether a mount below @root, which the caller may not take away, hides something that a copy without it would show. */
@@ -37,10 +42,23 @@ static bool mount_hides_locked(const struct mount *m, const struct dentry *root)
 	return false;
 }
 
+struct mount *mount_clone_locked(const struct path *src, bool rec)
+{
+	const struct ns_common *ns = nsfs_inode_ns(src->dentry->inode);
+
+	/* A mount namespace in itself, or in an earlier one, would never go. */
+	if (ns && ns->type == NS_MNT && container_of(ns, struct mnt_namespace, ns)->seq <= current_fs->mnt_ns->seq)
+		return ERR_PTR(-LINUX_EINVAL);
+	if (src->mnt->unbindable || (!ns && !mount_is_ours_locked(src->mnt) && !mount_is_loose_locked(src->mnt)))
+		return ERR_PTR(-LINUX_EINVAL);
+	if (!rec && mount_hides_locked(src->mnt, src->dentry))
+		return ERR_PTR(-LINUX_EINVAL);
+	return mount_copy_locked(src->mnt, src->dentry, rec ? COPY_REC : 0);
+}
+
 static int do_bind(const char *source, const struct path *where, bool rec)
 {
 	_cleanup_path_ struct path src = { NULL, NULL };
-	struct ns_common *ns;
 	struct mount *copy;
 	int err;
 
@@ -49,19 +67,9 @@ static int do_bind(const char *source, const struct path *where, bool rec)
 	err = path_lookupat(LINUX_AT_FDCWD, source, LOOKUP_FOLLOW, &src);
 	if (err)
 		return err;
-	/* A mount namespace in itself, or in an earlier one, would never go. */
-	ns = nsfs_inode_ns(src.dentry->inode);
-	if (ns && ns->type == NS_MNT && container_of(ns, struct mnt_namespace, ns)->seq <= current_fs->mnt_ns->seq)
-		return -LINUX_EINVAL;
 	NAMESPACE_GUARD();
-	if (src.mnt->unbindable || (!ns && (!mount_is_ours_locked(src.mnt))))
-		return -LINUX_EINVAL;
-	if (!rec && mount_hides_locked(src.mnt, src.dentry))
-		return -LINUX_EINVAL;
-	copy = mount_copy_locked(src.mnt, src.dentry, rec ? COPY_REC : 0);
-	if (IS_ERR(copy))
-		return (int)PTR_ERR(copy);
-	return mount_graft_locked(copy, where);
+	copy = mount_clone_locked(&src, rec);
+	return IS_ERR(copy) ? (int)PTR_ERR(copy) : mount_graft_locked(copy, where);
 }
 
 static bool mount_has_unbindable_locked(struct mount *top)
@@ -72,33 +80,40 @@ static bool mount_has_unbindable_locked(struct mount *top)
 	return false;
 }
 
-static int do_move(const char *source, const struct path *where)
+int mount_move(const struct path *src, const struct path *where)
 {
-	_cleanup_path_ struct path src = { NULL, NULL };
 	_cleanup_path_ struct path on = *where;
-	struct mount *m;
-	int err;
+	struct mount *m = src->mnt;
+	bool loose;
 
 	path_get(&on);
-	if (!source || !*source)
-		return -LINUX_EINVAL;
-	err = path_lookupat(LINUX_AT_FDCWD, source, LOOKUP_FOLLOW, &src);
-	if (err)
-		return err;
 	NAMESPACE_GUARD();
 	path_follow_mounts(&on);
-	m = src.mnt;
-	if (src.dentry != m->root || !m->parent || !mount_is_ours_locked(m) || !mount_is_ours_locked(on.mnt) || m->locked)
+	loose = mount_is_loose_locked(m);
+	if (src->dentry != m->root || !mount_is_ours_locked(on.mnt) || (!loose && (!m->parent || !mount_is_ours_locked(m) || m->locked)))
 		return -LINUX_EINVAL;
-	if (m->parent->peers || (on.mnt->peers && mount_has_unbindable_locked(m)))
+	if ((m->parent && m->parent->peers) || (on.mnt->peers && mount_has_unbindable_locked(m)))
 		return -LINUX_EINVAL;
 	if (LINUX_S_ISDIR(m->root->inode->mode) != LINUX_S_ISDIR(on.dentry->inode->mode))
 		return -LINUX_EINVAL;
 	if (mount_is_below_locked(on.mnt, m))
 		return -LINUX_ELOOP;
+	if (loose)
+		return mount_graft_locked(m, &on);
 	mount_unlink_locked(m);
 	mount_link_locked(m, on.mnt, on.dentry);
 	return mount_propagate_locked(m);
+}
+
+static int do_move(const char *source, const struct path *where)
+{
+	_cleanup_path_ struct path src = { NULL, NULL };
+	int err;
+
+	if (!source || !*source)
+		return -LINUX_EINVAL;
+	err = path_lookupat(LINUX_AT_FDCWD, source, LOOKUP_FOLLOW, &src);
+	return err ? err : mount_move(&src, where);
 }
 
 /* In the owner of the mount namespace. */
@@ -117,6 +132,35 @@ static bool sb_has_writers_locked(const struct mnt_namespace *ns, const struct s
 	return false;
 }
 
+/* The super block of @m becomes, or is no longer, read-only. */
+static int sb_reconfigure_locked(struct mount *m, bool readonly)
+{
+	if (readonly && !(m->sb->flags & LINUX_SB_RDONLY)) {
+		if (sb_has_writers_locked(m->ns, m->sb))
+			return -LINUX_EBUSY;
+		sb_sync(m->sb);
+		m->sb->flags |= LINUX_SB_RDONLY;
+	} else if (!readonly && m->sb->flags & LINUX_SB_RDONLY) {
+		if (m->sb->fixed_ro)
+			return -LINUX_EROFS;
+		m->sb->flags &= ~LINUX_SB_RDONLY;
+	}
+	return 0;
+}
+
+static bool may_reconfigure(const struct super_block *sb)
+{
+	return ns_capable(&init_user_ns, CAP_SYS_ADMIN) || sb->no_devices;
+}
+
+int mount_reconfigure_sb(struct mount *m, bool readonly)
+{
+	if (!may_reconfigure(m->sb))
+		return -LINUX_EPERM;
+	NAMESPACE_GUARD();
+	return mount_is_ours_locked(m) ? sb_reconfigure_locked(m, readonly) : -LINUX_EINVAL;
+}
+
 static int do_remount(const struct path *where, uint64_t flags)
 {
 	struct mount *m = where->mnt;
@@ -131,29 +175,40 @@ static int do_remount(const struct path *where, uint64_t flags)
 	/* What came from above keeps its restrictions. */
 	if (m->locked_flags & ~new_flags)
 		return -LINUX_EPERM;
-	if (!bind && !ns_capable(&init_user_ns, CAP_SYS_ADMIN) && !m->sb->no_devices)
+	if (!bind && !may_reconfigure(m->sb))
 		return -LINUX_EPERM;
 	if (bind) {
 		if (new_flags & LINUX_MS_RDONLY && !(m->flags & LINUX_MS_RDONLY) && atomic_load(&m->writers) > 0)
 			return -LINUX_EBUSY;
 	} else {
-		if (flags & LINUX_MS_RDONLY && !(m->sb->flags & LINUX_SB_RDONLY)) {
-			if (sb_has_writers_locked(m->ns, m->sb))
-				return -LINUX_EBUSY;
-			sb_sync(m->sb);
-			m->sb->flags |= LINUX_SB_RDONLY;
-		} else if (!(flags & LINUX_MS_RDONLY) && m->sb->flags & LINUX_SB_RDONLY) {
-			if (m->sb->fixed_ro)
-				return -LINUX_EROFS;
-			m->sb->flags &= ~LINUX_SB_RDONLY;
-		}
+		int err = sb_reconfigure_locked(m, flags & LINUX_MS_RDONLY);
+
+		if (err)
+			return err;
 	}
 	WRITE_ONCE(m->flags, new_flags);
 	return 0;
 }
 
-static int do_new_mount(const char *source, const struct path *where, const char *type, uint64_t flags,
-			const char *data)
+struct super_block *sb_create(const struct fs_type *fs, uint64_t flags, const char *source, const char *data)
+{
+	struct super_block *sb;
+
+	/* The machine's own file systems are its root's to mount. */
+	if (!fs->userns_mount && !capable(CAP_SYS_ADMIN))
+		return ERR_PTR(-LINUX_EPERM);
+	sb = fs->mount(fs, flags & (LINUX_SB_RDONLY | LINUX_SB_SYNCHRONOUS | LINUX_SB_DIRSYNC | LINUX_SB_LAZYTIME),
+		       source, data);
+	if (IS_ERR(sb))
+		return sb;
+	if (current_cred->user_ns != &init_user_ns)
+		sb->no_devices = true;
+	if (!sb->source)
+		sb->source = strdup(source && *source ? source : "none");
+	return sb;
+}
+
+static int do_new_mount(const char *source, const struct path *where, const char *type, uint64_t flags, const char *data)
 {
 	const struct fs_type *fs;
 	struct super_block *sb;
@@ -163,17 +218,9 @@ static int do_new_mount(const char *source, const struct path *where, const char
 	fs = fs_type_find(type);
 	if (!fs)
 		return -LINUX_ENODEV;
-	/* The machine's own file systems are its root's to mount. */
-	if (!fs->userns_mount && !capable(CAP_SYS_ADMIN))
-		return -LINUX_EPERM;
-	sb = fs->mount(fs, flags & (LINUX_SB_RDONLY | LINUX_SB_SYNCHRONOUS | LINUX_SB_DIRSYNC | LINUX_SB_LAZYTIME),
-		       source, data);
+	sb = sb_create(fs, flags, source, data);
 	if (IS_ERR(sb))
 		return (int)PTR_ERR(sb);
-	if (current_cred->user_ns != &init_user_ns)
-		sb->no_devices = true;
-	if (!sb->source)
-		sb->source = strdup(source && *source ? source : "none");
 	return mount_attach(sb, where, flags & MNT_FLAGS);
 }
 
@@ -211,6 +258,46 @@ int do_mount(const char *source, const struct path *where, const char *type, uin
 	if (flags & LINUX_MS_MOVE)
 		return do_move(source, where);
 	return do_new_mount(source, where, type, flags, data);
+}
+
+/* --- mount_setattr --- */
+
+static unsigned attr_changed(const struct mount *m, const struct mount_attr_change *c)
+{
+	return (m->flags & ~c->clear) | c->set;
+}
+
+/* Whether all of @top's tree may be changed. */
+static int setattr_check_locked(struct mount *top, const struct mount_attr_change *c)
+{
+	for (struct mount *m = top; m; m = c->recursive ? mount_next(m, top) : NULL) {
+		unsigned flags = attr_changed(m, c);
+
+		if (m->locked_flags & ~flags)
+			return -LINUX_EPERM;
+		if (flags & LINUX_MS_RDONLY && !(m->flags & LINUX_MS_RDONLY) && atomic_load(&m->writers) > 0)
+			return -LINUX_EBUSY;
+	}
+	return 0;
+}
+
+int mount_setattr(const struct path *where, const struct mount_attr_change *c)
+{
+	struct mount *top = where->mnt;
+	int err;
+
+	if (where->dentry != top->root)
+		return -LINUX_EINVAL;
+	NAMESPACE_GUARD();
+	if (!mount_is_ours_locked(top) && !mount_is_loose_locked(top))
+		return -LINUX_EINVAL;
+	err = setattr_check_locked(top, c);
+	for (struct mount *m = top; m && !err; m = c->recursive ? mount_next(m, top) : NULL) {
+		if (c->propagation)
+			err = mount_change_type_locked(m, c->propagation);
+		WRITE_ONCE(m->flags, attr_changed(m, c));
+	}
+	return err;
 }
 
 int do_umount(const struct path *where, unsigned flags)

@@ -61,6 +61,8 @@ struct super_ops {
 	/* Times of @inode changed in memory: it is to be written some day.  No lock of the inode's held.  NULL. */
 	void (*dirty_inode)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct linux_statfs *ret);
+	/* The inode that a file handle names, a reference, or ERR_PTR(-LINUX_ESTALE).  NULL: files of it have no handles. */
+	struct inode *(*find_inode)(struct super_block *sb, uint64_t ino, uint64_t generation);
 	int (*sync)(struct super_block *sb); /* NULL: nothing to do */
 	/* Much is dirty: write back soon, from another thread.  NULL: there is none. */
 	void (*writeback_soon)(struct super_block *sb);
@@ -85,6 +87,7 @@ struct super_block {
 	bool no_negative;	/* a missing name is -ENOENT even to who wants to make it (proc) */
 	bool no_dcache;		/* dentries are not kept (proc): every lookup asks the filesystem */
 	void *s_private;
+	struct fsnotify_marks *marks; /* fanotify's on the whole; fsnotify_lock */
 	atomic_ulong next_ino;	/* for filesystems without numbers of their own: inode_new takes one when ino == 0 */
 	struct list_head supers; /* all super blocks; internal to super.c */
 };
@@ -93,6 +96,8 @@ struct fs_type {
 	const char *name; /* as in mount(2) and /proc/filesystems */
 	bool nodev;
 	bool userns_mount; /* root of any user namespace may mount it */
+	/* The options there are, with a NULL behind; NULL: it is seen when it is mounted. */
+	const char *const *options;
 	/*
 	 * mount(2).  @source, @data as given (may be NULL).  Returns a new super_block whose root is set, or ERR_PTR.
 	 */
@@ -307,6 +312,7 @@ struct mount {
 	bool unbindable;
 	bool locked;		/* came from a more privileged namespace: not to be unmounted alone; namespace_lock */
 	unsigned locked_flags;	/* ... and not to lose these */
+	struct fsnotify_marks *marks; /* fanotify's; fsnotify_lock */
 	struct mount *copy;	/* while a tree is copied */
 	unsigned born;		/* the propagation that made it */
 	bool doomed;		/* the one under way unmounts it */
@@ -445,6 +451,7 @@ enum fmode {
 	FMODE_NONOTIFY = 0x200,
 	FMODE_UNSIGNED_POS = 0x800, /* positions may have the top bit set: /proc/pid/mem */
 	FMODE_WRITER = 0x400,	/* counted in inode->writecount and mnt->writers */
+	FMODE_NEED_UNMOUNT = 0x1000, /* fsmount, open_tree: with the file goes the mount, if it was put nowhere */
 };
 
 struct file {

@@ -265,6 +265,11 @@ struct task {
 	struct seccomp_filter *seccomp;	/* siglock; reference */
 	struct key *thread_keyring, *session_keyring; /* keys_lock; key.h */
 	uint8_t reqkey_keyring;
+	struct {
+		bool on;
+		uaddr_t start, selector;
+		uint64_t len;
+	} user_dispatch;		/* PR_SET_SYSCALL_USER_DISPATCH; own thread */
 	unsigned personality;
 	uint64_t timer_slack, default_timer_slack; /* ns */
 	int tsc_mode;

@@ -263,4 +263,8 @@ struct super_block *tmpfs_mount(const struct fs_type *type, unsigned flags, cons
 	return tmpfs_sb_new(type, flags, data);
 }
 
-const struct fs_type tmpfs_type = { .name = "tmpfs", .nodev = true, .userns_mount = true, .mount = tmpfs_mount };
+static const char *const tmpfs_options[] = { "size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "huge", "mpol", "inode64",
+					     "inode32", "noswap", NULL };
+
+const struct fs_type tmpfs_type = { .name = "tmpfs", .nodev = true, .userns_mount = true, .options = tmpfs_options,
+				    .mount = tmpfs_mount };
