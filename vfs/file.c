@@ -181,8 +181,15 @@ static int file_get_access(struct file *f, bool exec)
 			f->fmode |= FMODE_EXEC;
 		return err;
 	}
-	if (!(f->fmode & FMODE_WRITE) || is_special(f->inode->mode))
+	if (is_special(f->inode->mode))
 		return 0;
+	if (!(f->fmode & FMODE_WRITE)) {
+		if (f->fmode & FMODE_READ && LINUX_S_ISREG(f->inode->mode)) {
+			atomic_fetch_add(&f->inode->readcount, 1);
+			f->fmode |= FMODE_READER;
+		}
+		return 0;
+	}
 	err = inode_get_write_access(f->inode);
 	if (err)
 		return err;
@@ -200,6 +207,8 @@ static void file_put_access(struct file *f)
 {
 	if (f->fmode & FMODE_EXEC)
 		inode_allow_write(f->inode);
+	if (f->fmode & FMODE_READER)
+		atomic_fetch_sub(&f->inode->readcount, 1);
 	if (f->fmode & FMODE_WRITER) {
 		inode_put_write_access(f->inode);
 		atomic_fetch_sub(&f->path.mnt->writers, 1);
@@ -232,6 +241,8 @@ struct file *file_open_path(struct path *path, uint32_t flags, const struct cred
 	err = file_get_access(f, flags & LINUX_O_EXEC);
 	if (!err && !f->ops)
 		err = -LINUX_ENODEV;
+	if (!err)
+		err = leases_break(f->inode, flags);
 	if (!err && f->ops->open)
 		err = f->ops->open(f->inode, f);
 	/* They were for the opening only, as a terminal's open looks at O_NOCTTY. */
@@ -256,6 +267,7 @@ void fput(struct file *f)
 		if (!list_empty(&f->ep_links))
 			eventpoll_release_file(f);
 		locks_remove_file(f);
+		leases_remove_file(f);
 		if (atomic_load(&f->flags) & LINUX_O_ASYNC && f->ops->fasync)
 			f->ops->fasync(-1, f, false);
 		if (f->ops->release)

@@ -50,6 +50,7 @@ struct inode *inode_new(struct super_block *sb, uint64_t ino, uint32_t mode, con
 void inode_fini(struct inode *inode)
 {
 	locks_free_inode(inode);
+	leases_free_inode(inode);
 	free(inode->marks); /* no watch is left: each holds a reference */
 	mapping_fini(&inode->mapping);
 	rwlock_fini(&inode->i_rwsem);

@@ -173,6 +173,20 @@ void locks_remove_posix(struct file *f, const void *owner);
 void locks_remove_file(struct file *f);
 void locks_free_inode(struct inode *inode);
 
+/* --- leases.c --- */
+
+void leases_remove_file(struct file *f);
+void leases_free_inode(struct inode *inode);
+int leases_break_slow(struct inode *inode, uint32_t flags);
+/*
+ * @inode is about to be opened with @flags, or truncated as if with O_WRONLY: waits until no lease is in the way.  0,
+ * -LINUX_EAGAIN for O_NONBLOCK, -LINUX_ERESTARTSYS.  No lock held.
+ */
+static inline int leases_break(struct inode *inode, uint32_t flags)
+{
+	return unlikely(READ_ONCE(inode->leases)) ? leases_break_slow(inode, flags) : 0;
+}
+
 /* --- posix_acl.c --- */
 
 /* As the ACL says: 0, -LINUX_EACCES, or -LINUX_EAGAIN when there is none. */

@@ -527,7 +527,7 @@ void locks_show_all(struct strbuf *sb)
 	struct file_lock *l;
 	unsigned nr = 0;
 
-	MUTEX_GUARD(&all_lock);
+	mutex_lock(&all_lock);
 	list_for_each_entry(ctx, &all_ctx, all_link) {
 		mutex_lock(&ctx->lock);
 		list_for_each_entry(l, &ctx->flocks, link)
@@ -536,6 +536,8 @@ void locks_show_all(struct strbuf *sb)
 			lock_show(ctx, l, range_kind(l), ++nr, sb);
 		mutex_unlock(&ctx->lock);
 	}
+	mutex_unlock(&all_lock);
+	leases_show_all(&nr, sb);
 }
 
 void locks_show_file(struct file *f, int32_t pid, struct strbuf *sb)

@@ -356,7 +356,9 @@ int vfs_truncate(const struct path *path, uint64_t size)
 		err = inode_get_write_access(inode);
 	if (err)
 		return err;
-	err = inode_size_ok(inode, size);
+	err = leases_break(inode, LINUX_O_WRONLY);
+	if (!err)
+		err = inode_size_ok(inode, size);
 	if (!err)
 		err = do_truncate(path, size, NULL);
 	inode_put_write_access(inode);

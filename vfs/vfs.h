@@ -43,6 +43,7 @@ struct super_block;
 struct poll_table;
 struct mmap_args;
 struct file_lock_ctx; /* locks.c */
+struct leases; /* leases.c */
 struct fsnotify_marks; /* anon/inotify.c */
 struct peer_group; /* mount_prop.c */
 
@@ -196,7 +197,9 @@ struct inode {
 	struct rwlock i_rwsem;
 	struct mapping mapping;	/* the page cache; ops NULL for what has none */
 	atomic_int writecount;	/* > 0: open for writing; < 0: being executed (deny write) */
+	atomic_int readcount;	/* regular files: open for reading only */
 	struct file_lock_ctx *locks;	/* i_lock; NULL until the first lock */
+	struct leases *leases;		/* i_lock; NULL until the first lease */
 	struct fsnotify_marks *marks;	/* i_lock */
 	struct pipe *pipe;		/* FIFOs; i_lock */
 	void *sock;			/* bound AF_UNIX socket; owned by netstack */
@@ -450,6 +453,7 @@ enum fmode {
 	FMODE_ATOMIC_POS = 0x100, /* regular files and directories: pos_lock held across read, write, lseek, getdents */
 	FMODE_NONOTIFY = 0x200,
 	FMODE_UNSIGNED_POS = 0x800, /* positions may have the top bit set: /proc/pid/mem */
+	FMODE_READER = 0x2000,	/* counted in inode->readcount */
 	FMODE_WRITER = 0x400,	/* counted in inode->writecount and mnt->writers */
 	FMODE_NEED_UNMOUNT = 0x1000, /* fsmount, open_tree: with the file goes the mount, if it was put nowhere */
 };

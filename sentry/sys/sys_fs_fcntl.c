@@ -178,10 +178,9 @@ static int64_t fcntl_file(int fd, struct file *f, unsigned cmd, uint64_t arg)
 	case LINUX_F_NOTIFY:
 		return dnotify_fcntl(f, fd, arg);
 	case LINUX_F_GETLEASE:
-		return LINUX_F_UNLCK;
+		return fcntl_getlease(f);
 	case LINUX_F_SETLEASE:
-		/* No leases: there is none to give up, and none to be had. */
-		return arg == LINUX_F_UNLCK ? -LINUX_EAGAIN : -LINUX_EINVAL;
+		return fcntl_setlease(fd, f, (int)arg);
 	case LINUX_F_SETPIPE_SZ:
 	case LINUX_F_GETPIPE_SZ:
 		return file_pipe(f) ? pipe_fcntl(f, cmd, arg) : -LINUX_EBADF;

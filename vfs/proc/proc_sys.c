@@ -14,6 +14,7 @@
 #include "sentry/kernel/kernel.h"
 #include "sentry/kernel/key.h"
 #include "sentry/kernel/nsproxy.h"
+#include "vfs/locks.h"
 #include "vfs/proc/proc.h"
 
 static int sysctl_show_int(struct proc_inode *pi, struct strbuf *sb)
@@ -246,7 +247,7 @@ static const struct proc_entry vm_children[] = {
 	INT("vfs_cache_pressure", &vfs_pressure), { 0 },
 };
 
-static struct sysctl_int pipe_max = { 1048576, 4096, INT32_MAX }, lease_break = { 45, 0, INT32_MAX },
+static struct sysctl_int pipe_max = { 1048576, 4096, INT32_MAX },
 	inotify_events = { 16384, 0, INT32_MAX }, inotify_instances = { 128, 0, INT32_MAX },
 	inotify_watches = { 65536, 0, INT32_MAX }, suid_dumpable = { 0, 0, 2 }, protected_fifos = { 0, 0, 2 },
 	protected_hardlinks = { 0, 0, 1 }, protected_regular = { 0, 0, 2 }, protected_symlinks = { 0, 0, 1 };
@@ -265,8 +266,8 @@ static const struct proc_entry empty_children[] = { { 0 } };
 static const struct proc_entry fs_children[] = {
 	TEXT("aio-max-nr", "65536"), SHOW("aio-nr", show_aio_nr), DIR("binfmt_misc", empty_children), DIR("epoll", epoll_children),
 	TEXT("file-max", "9223372036854775807"), SHOW("file-nr", show_file_nr), TEXT("inode-nr", "1024\t0"),
-	TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0"), DIR("inotify", inotify_children), INT("lease-break-time", &lease_break),
-	TEXT("dir-notify-enable", "1"), TEXT("leases-enable", "0"), DIR("mqueue", mqueue_children), TEXT("nr_open", "1048576"),
+	TEXT("inode-state", "1024\t0\t0\t0\t0\t0\t0"), DIR("inotify", inotify_children), INT("lease-break-time", &lease_break_time),
+	TEXT("dir-notify-enable", "1"), INT("leases-enable", &leases_enable), DIR("mqueue", mqueue_children), TEXT("nr_open", "1048576"),
 	TEXT("overflowgid", "65534"), TEXT("overflowuid", "65534"), INT("pipe-max-size", &pipe_max), TEXT("pipe-user-pages-hard", "0"),
 	TEXT("pipe-user-pages-soft", "16384"), INT("protected_fifos", &protected_fifos),
 	INT("protected_hardlinks", &protected_hardlinks), INT("protected_regular", &protected_regular),
