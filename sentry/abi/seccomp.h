@@ -20,6 +20,18 @@
 #define LINUX_SECCOMP_FILTER_FLAG_NEW_LISTENER 8
 #define LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH 16
 
+#define LINUX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV 32
+
+#define LINUX_SECCOMP_USER_NOTIF_FLAG_CONTINUE 1U
+#define LINUX_SECCOMP_ADDFD_FLAG_SETFD 1U
+#define LINUX_SECCOMP_ADDFD_FLAG_SEND 2U
+#define LINUX_SECCOMP_IOCTL_NOTIF_RECV 0xc0502100U
+#define LINUX_SECCOMP_IOCTL_NOTIF_SEND 0xc0182101U
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_VALID 0x40082102U
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_VALID_OLD 0x80082102U /* its direction was wrong at first */
+#define LINUX_SECCOMP_IOCTL_NOTIF_ADDFD 0x40182103U
+#define LINUX_IOC_SIZE_BITS 0x3fff0000U
+
 #define LINUX_SECCOMP_RET_KILL_PROCESS 0x80000000U
 #define LINUX_SECCOMP_RET_KILL_THREAD 0x00000000U
 #define LINUX_SECCOMP_RET_TRAP 0x00030000U
@@ -37,6 +49,31 @@ struct linux_seccomp_data {
 	uint64_t instruction_pointer, args[6];
 };
 static_assert(sizeof(struct linux_seccomp_data) == 64, "struct seccomp_data");
+
+struct linux_seccomp_notif_sizes {
+	uint16_t notif, resp, data;
+};
+
+struct linux_seccomp_notif {
+	uint64_t id;
+	uint32_t pid, flags;
+	struct linux_seccomp_data data;
+};
+static_assert(sizeof(struct linux_seccomp_notif) == 80, "struct seccomp_notif");
+
+struct linux_seccomp_notif_resp {
+	uint64_t id;
+	int64_t val;
+	int32_t error;
+	uint32_t flags;
+};
+static_assert(sizeof(struct linux_seccomp_notif_resp) == 24, "struct seccomp_notif_resp");
+
+struct linux_seccomp_notif_addfd {
+	uint64_t id;
+	uint32_t flags, srcfd, newfd, newfd_flags;
+};
+static_assert(sizeof(struct linux_seccomp_notif_addfd) == 24, "struct seccomp_notif_addfd");
 
 struct linux_sock_filter {
 	uint16_t code;

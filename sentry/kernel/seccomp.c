@@ -7,6 +7,7 @@
 #include "sentry/base/log.h"
 #include "sentry/kernel/bpf_classic.h"
 #include "sentry/kernel/ptrace.h"
+#include "sentry/kernel/seccomp_notify.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "vfs/user_ns.h"
@@ -19,6 +20,8 @@ enum { NR_read = 0, NR_write = 1, NR_rt_sigreturn = 15, NR_exit = 60 };
 struct seccomp_filter {
 	struct ref ref;
 	struct seccomp_filter *prev; /* reference */
+	struct seccomp_listener *listener; /* reference, or NULL */
+	bool wait_killable;
 	unsigned len;
 	struct linux_sock_filter prog[];
 };
@@ -28,6 +31,7 @@ void seccomp_put(struct seccomp_filter *f)
 	while (f && ref_put(&f->ref)) {
 		struct seccomp_filter *prev = f->prev;
 
+		seccomp_listener_orphan(f->listener);
 		free(f);
 		f = prev;
 	}
@@ -83,6 +87,8 @@ static struct seccomp_filter *filter_read(uaddr_t uprog)
 		return ERR_PTR(-LINUX_ENOMEM);
 	ref_init(&f->ref);
 	f->prev = NULL;
+	f->listener = NULL;
+	f->wait_killable = false;
 	f->len = fprog.len;
 	err = copy_from_user(f->prog, fprog.filter, size);
 	if (!err)
@@ -147,6 +153,10 @@ static int64_t filter_attach(struct seccomp_filter *f, unsigned flags)
 		total += p->len + FILTER_OVERHEAD;
 	if (total > MAX_INSNS_PER_PATH)
 		return -LINUX_ENOMEM;
+	/* One listener for all of a task's filters. */
+	for (struct seccomp_filter *p = f->listener ? t->seccomp : NULL; p; p = p->prev)
+		if (p->listener)
+			return -LINUX_EBUSY;
 	odd = flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC ? find_unsyncable_locked() : NULL;
 	if (odd)
 		return flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -LINUX_ESRCH : task_tid(odd);
@@ -158,22 +168,51 @@ static int64_t filter_attach(struct seccomp_filter *f, unsigned flags)
 	return 0;
 }
 
+/* The same with a listener: its descriptor.  The number is taken first, for there is no way back from a filter. */
+static int64_t filter_attach_listener(struct seccomp_filter *f, unsigned flags)
+{
+	struct file *file;
+	int64_t ret;
+	int fd;
+
+	f->listener = seccomp_listener_new(&file);
+	if (IS_ERR(f->listener)) {
+		ret = PTR_ERR(f->listener);
+		f->listener = NULL;
+		return ret;
+	}
+	fd = fd_install_or_put(file, true);
+	if (fd < 0)
+		return fd;
+	ret = filter_attach(f, flags);
+	if (ret)
+		fd_close(fd);
+	return ret ? ret : fd;
+}
+
 int64_t seccomp_set_filter(unsigned flags, uaddr_t uprog)
 {
 	const unsigned known = LINUX_SECCOMP_FILTER_FLAG_TSYNC | LINUX_SECCOMP_FILTER_FLAG_LOG |
-			       LINUX_SECCOMP_FILTER_FLAG_SPEC_ALLOW | LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+			       LINUX_SECCOMP_FILTER_FLAG_SPEC_ALLOW | LINUX_SECCOMP_FILTER_FLAG_NEW_LISTENER |
+			       LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH | LINUX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	bool listen = flags & LINUX_SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	struct seccomp_filter *f;
 	int64_t ret;
 
-	/* User notification is not offered: as in a kernel before it. */
 	if (flags & ~known)
+		return -LINUX_EINVAL;
+	/* The result can't be a thread and a descriptor. */
+	if (listen && (flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC) && !(flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH))
+		return -LINUX_EINVAL;
+	if ((flags & LINUX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) && !listen)
 		return -LINUX_EINVAL;
 	f = filter_read(uprog);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
-	ret = filter_attach(f, flags);
-	if (ret)
-		free(f);
+	f->wait_killable = flags & LINUX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	ret = listen ? filter_attach_listener(f, flags) : filter_attach(f, flags);
+	if (ret < 0 || (ret && !listen))
+		seccomp_put(f);
 	return ret;
 }
 
@@ -184,6 +223,7 @@ int seccomp_action_avail(uint32_t action)
 	case LINUX_SECCOMP_RET_KILL_THREAD:
 	case LINUX_SECCOMP_RET_TRAP:
 	case LINUX_SECCOMP_RET_ERRNO:
+	case LINUX_SECCOMP_RET_USER_NOTIF:
 	case LINUX_SECCOMP_RET_TRACE:
 	case LINUX_SECCOMP_RET_LOG:
 	case LINUX_SECCOMP_RET_ALLOW:
@@ -205,15 +245,17 @@ unsigned task_seccomp(struct task *t, unsigned *ret_nr)
 /* --- on each call --- */
 
 /* The strictest answer: actions are ordered by value, as signed numbers. */
-static uint32_t filters_run(struct seccomp_filter *f, const struct linux_seccomp_data *data)
+static uint32_t filters_run(struct seccomp_filter *f, const struct linux_seccomp_data *data, struct seccomp_filter **ret_match)
 {
 	uint32_t ret = LINUX_SECCOMP_RET_ALLOW;
 
 	for (; f; f = f->prev) {
 		uint32_t one = bpf_run(f->prog, (const uint32_t *)data, sizeof(*data));
 
-		if ((int32_t)(one & LINUX_SECCOMP_RET_ACTION_FULL) < (int32_t)(ret & LINUX_SECCOMP_RET_ACTION_FULL))
+		if ((int32_t)(one & LINUX_SECCOMP_RET_ACTION_FULL) < (int32_t)(ret & LINUX_SECCOMP_RET_ACTION_FULL)) {
 			ret = one;
+			*ret_match = f;
+		}
 	}
 	return ret;
 }
@@ -266,6 +308,15 @@ static enum seccomp_verdict seccomp_strict(uint64_t nr)
 	return skip_with(-LINUX_ENOSYS);
 }
 
+static enum seccomp_verdict seccomp_ask(const struct seccomp_filter *f, const struct linux_seccomp_data *data)
+{
+	int64_t ret = -LINUX_ENOSYS;
+
+	if (f->listener && seccomp_notify(f->listener, data, f->wait_killable, &ret))
+		return SECCOMP_MAKE;
+	return skip_with(ret);
+}
+
 enum seccomp_verdict seccomp_check(uint64_t nr, const uint64_t *args)
 {
 	struct linux_seccomp_data data = {
@@ -273,7 +324,8 @@ enum seccomp_verdict seccomp_check(uint64_t nr, const uint64_t *args)
 		.instruction_pointer = current->ctx->regs.rip,
 		.args = { args[0], args[1], args[2], args[3], args[4], args[5] },
 	};
-	struct seccomp_filter *f;
+	struct seccomp_filter *f, *match = NULL;
+	enum seccomp_verdict verdict;
 	struct linux_siginfo info;
 	uint32_t ret;
 
@@ -282,7 +334,12 @@ enum seccomp_verdict seccomp_check(uint64_t nr, const uint64_t *args)
 	mutex_lock(&current->tg->siglock);
 	f = seccomp_get(READ_ONCE(current->seccomp));
 	mutex_unlock(&current->tg->siglock);
-	ret = filters_run(f, &data);
+	ret = filters_run(f, &data, &match);
+	if ((ret & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_USER_NOTIF) {
+		verdict = seccomp_ask(match, &data);
+		seccomp_put(f);
+		return verdict;
+	}
 	seccomp_put(f);
 	switch (ret & LINUX_SECCOMP_RET_ACTION_FULL) {
 	case LINUX_SECCOMP_RET_ALLOW:
@@ -299,8 +356,6 @@ enum seccomp_verdict seccomp_check(uint64_t nr, const uint64_t *args)
 		return SECCOMP_SKIP;
 	case LINUX_SECCOMP_RET_TRACE:
 		return seccomp_trace(ret & LINUX_SECCOMP_RET_DATA);
-	case LINUX_SECCOMP_RET_USER_NOTIF:
-		return skip_with(-LINUX_ENOSYS);
 	case LINUX_SECCOMP_RET_KILL_THREAD:
 		return seccomp_kill(nr, false);
 	default:

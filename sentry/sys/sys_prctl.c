@@ -224,6 +224,8 @@ static int64_t prctl_set_seccomp(uint64_t mode, uaddr_t uprog)
 
 SYSCALL_DEFINE3(seccomp, unsigned, op, unsigned, flags, uaddr_t, uargs)
 {
+	static const struct linux_seccomp_notif_sizes sizes = {
+		sizeof(struct linux_seccomp_notif), sizeof(struct linux_seccomp_notif_resp), sizeof(struct linux_seccomp_data) };
 	uint32_t action;
 
 	switch (op) {
@@ -231,6 +233,8 @@ SYSCALL_DEFINE3(seccomp, unsigned, op, unsigned, flags, uaddr_t, uargs)
 		return flags || uargs ? -LINUX_EINVAL : seccomp_set_strict();
 	case LINUX_SECCOMP_SET_MODE_FILTER:
 		return seccomp_set_filter(flags, uargs);
+	case LINUX_SECCOMP_GET_NOTIF_SIZES:
+		return flags ? -LINUX_EINVAL : copy_to_user(uargs, &sizes, sizeof(sizes));
 	case LINUX_SECCOMP_GET_ACTION_AVAIL:
 		if (flags)
 			return -LINUX_EINVAL;
