@@ -26,7 +26,7 @@
 
 static unsigned task_answers(struct task *t, uint64_t *value)
 {
-	if (trace_on() || t->ptrace || t->seccomp_mode)
+	if (trace_on() || t->ptrace || READ_ONCE(t->seccomp_mode))
 		return 0;
 	value[ANSWER_PID] = (uint64_t)task_tgid(t);
 	value[ANSWER_TID] = (uint64_t)task_tid(t);
@@ -81,19 +81,24 @@ void task_update_answers(struct task *t)
 	} while (!task_set_answers(t, changes));
 }
 
+void task_drop_answers_locked(struct task *t)
+{
+	mutex_assert_held(&t->tg->siglock);
+	if (!platform->set_answers)
+		return;
+	atomic_fetch_add(&t->answers.changes, 1);
+	if (t->ctx)
+		platform->drop_answers(t->ctx);
+}
+
 void tgroup_drop_answers_locked(struct tgroup *tg)
 {
 	struct task *t;
 
 	mutex_assert_held(&pids_lock);
-	if (!platform->set_answers)
-		return;
 	MUTEX_GUARD(&tg->siglock);
-	list_for_each_entry(t, &tg->threads, thread_link) {
-		atomic_fetch_add(&t->answers.changes, 1);
-		if (t->ctx)
-			platform->drop_answers(t->ctx);
-	}
+	list_for_each_entry(t, &tg->threads, thread_link)
+		task_drop_answers_locked(t);
 }
 
 /* --- the signal mask --- */

@@ -282,7 +282,8 @@ static void exec_commit_creds(struct task *t, struct exec_request *req)
 		mutex_unlock(&t->tg->rlim_lock);
 	}
 	/* Of an unreadable program it is not, to begin with. */
-	t->mm->dumpable &= same_ids && !changed && !(c->cap_permitted & ~t->cred->cap_permitted);
+	if (!same_ids || changed || c->cap_permitted & ~t->cred->cap_permitted)
+		WRITE_ONCE(t->mm->dumpable, false);
 	task_set_cred(t, c);
 	keys_exec();
 	mm_sync_limits(t->mm, t->tg, t->cred);

@@ -23,7 +23,8 @@ static struct nsproxy *nsproxy_dup(const struct nsproxy *old)
 
 	if (!ns)
 		return NULL;
-	*ns = *old;
+	*ns = (struct nsproxy){ .uts = old->uts, .ipc = old->ipc, .pid_for_children = old->pid_for_children,
+				.net = old->net, .cgroup = old->cgroup };
 	ref_init(&ns->ref);
 	ns_get(&ns->uts->ns);
 	ns_get(&ns->ipc->ns);

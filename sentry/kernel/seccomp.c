@@ -134,9 +134,7 @@ static void sync_threads_locked(void)
 		WRITE_ONCE(t->seccomp, me->seccomp);
 		WRITE_ONCE(t->seccomp_mode, LINUX_SECCOMP_MODE_FILTER);
 		t->no_new_privs |= me->no_new_privs;
-		/* Calls that the platform answers by itself are over. */
-		if (atomic_load(&t->in_guest) && t->ctx)
-			platform->interrupt(t->ctx);
+		task_drop_answers_locked(t);
 	}
 }
 

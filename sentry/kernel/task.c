@@ -463,7 +463,7 @@ bool task_may_access(struct task *t, bool attach)
 	if (!may)
 		return false;
 	mm = task_mm_get(t);
-	if (mm && !mm->dumpable)
+	if (mm && !READ_ONCE(mm->dumpable))
 		may = privileged;
 	if (mm)
 		mm_put(mm);

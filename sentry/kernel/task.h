@@ -347,6 +347,8 @@ static inline int task_tid(struct task *t)
 }
 /* answers.c: tells the platform which calls it may answer; before each entry of the guest. */
 void task_update_answers(struct task *t);
+/* @t is no longer who it was, or its calls are watched: what it makes from here on comes to the sentry.  Its siglock is held. */
+void task_drop_answers_locked(struct task *t);
 /* A process's parent, group or session is another one now; pids_lock is still held. */
 void tgroup_drop_answers_locked(struct tgroup *tg);
 /* @t, which is current, is about to enter the guest, and has left it: the signal mask is the guest's in between. */

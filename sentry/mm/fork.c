@@ -42,7 +42,7 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 	mm->env_end = old->env_end;
 	mm->vdso = old->vdso;
 	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
-	mm->dumpable = old->dumpable;
+	mm->dumpable = READ_ONCE(old->dumpable);
 	atomic_init(&mm->membarrier_private, atomic_load(&old->membarrier_private));
 	mm->rlim_as = old->rlim_as;
 	mm->rlim_data = old->rlim_data;

@@ -414,7 +414,7 @@ static void frames_prepare(uint64_t pfn, unsigned nr, unsigned flags)
 	}
 	for (unsigned i = 0; i < nr; i++) {
 		if (!(flags & FRAME_UNTOUCHED))
-			frames[pfn + i].resident = true;
+			WRITE_ONCE(frames[pfn + i].resident, true); /* near_is_best looks at neighbours */
 		atomic_store_explicit(&frames[pfn + i].refs, 1, memory_order_relaxed);
 	}
 }
@@ -655,7 +655,7 @@ bool frame_is_resident(pfn_t pfn)
 void frames_set_resident(pfn_t pfn, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++)
-		WRITE_ONCE(frames[pfn + i].resident, true); /* the allocator looks at neighbours */
+		WRITE_ONCE(frames[pfn + i].resident, true);
 }
 
 /* What there is from @at on; the length of data that begins behind @end is not asked for. */

@@ -61,7 +61,7 @@ struct mm {
 	/* pages; lock */
 	uint64_t total_vm, peak_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
-	bool dumpable;
+	bool dumpable; /* READ_ONCE, WRITE_ONCE: its threads change it */
 	atomic_bool patch_off; /* mm_patch_off was called */
 	atomic_bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called */
 

@@ -184,7 +184,7 @@ static int64_t prctl_set_dumpable(uint64_t value)
 {
 	if (value > 1)
 		return -LINUX_EINVAL;
-	current->mm->dumpable = value;
+	WRITE_ONCE(current->mm->dumpable, value);
 	return 0;
 }
 
@@ -316,7 +316,7 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 	case LINUX_PR_GET_PDEATHSIG:
 		return put_user(t->pdeath_signal, a2, int32_t);
 	case LINUX_PR_GET_DUMPABLE:
-		return t->mm->dumpable;
+		return READ_ONCE(t->mm->dumpable);
 	case LINUX_PR_SET_DUMPABLE:
 		return prctl_set_dumpable(a2);
 	case LINUX_PR_SET_NAME:

@@ -56,7 +56,7 @@ static void proc_inode_refresh_owner(struct proc_inode *pi)
 		return;
 	cred = task_cred_get(t);
 	mm = task_mm_get(t);
-	dumpable = !mm || mm->dumpable || (pi->inode.mode & 07777) == 0555;
+	dumpable = !mm || READ_ONCE(mm->dumpable) || (pi->inode.mode & 07777) == 0555;
 	if (mm)
 		mm_put(mm);
 	mutex_lock(&pi->inode.i_lock);

@@ -32,7 +32,7 @@ static struct mm_numbers mm_numbers(struct task *t)
 				 .start_code = mm->start_code, .end_code = mm->end_code, .start_stack = mm->start_stack,
 				 .start_data = mm->start_data, .end_data = mm->end_data, .start_brk = mm->start_brk,
 				 .arg_start = mm->arg_start, .arg_end = mm->arg_end, .env_start = mm->env_start,
-				 .env_end = mm->env_end, .dumpable = mm->dumpable, .valid = true };
+				 .env_end = mm->env_end, .dumpable = READ_ONCE(mm->dumpable), .valid = true };
 	n.text = (PAGE_ALIGN(mm->end_code) - PAGE_DOWN(mm->start_code)) >> PAGE_SHIFT;
 	mm_settle(mm);
 	mutex_lock(&mm->pt_lock);
