@@ -36,7 +36,7 @@ struct list_head *inet_bucket(enum inet_table table, uint16_t port)
 	return h;
 }
 
-static const struct sock_ops inet_ops, ping_ops;
+static const struct sock_ops inet_ops, udp_ops, ping_ops;
 
 struct sock *inet_alloc(struct net *net, int family, int type, int protocol, const struct sock_ops *ops)
 {
@@ -62,7 +62,7 @@ struct sock *inet_alloc(struct net *net, int family, int type, int protocol, con
 	if (family == LINUX_AF_INET)
 		inet_set_v4(&in->local, 0);
 	if (type == LINUX_SOCK_STREAM) {
-		sk->sndbuf = 2626560; /* what tcp_wmem's autotuning reaches on loopback */
+		sk->sndbuf = TCP_SNDBUF_TUNED;
 		sk->rcvbuf = 131072;
 	}
 	sk->proto = in;
@@ -80,9 +80,9 @@ struct sock *inet_create(int family, int type, int protocol)
 	if (type == LINUX_SOCK_STREAM && (!protocol || protocol == LINUX_IPPROTO_TCP))
 		sk = inet_alloc(net, family, type, LINUX_IPPROTO_TCP, &inet_ops);
 	else if (type == LINUX_SOCK_DGRAM && (!protocol || protocol == LINUX_IPPROTO_UDP))
-		sk = inet_alloc(net, family, type, LINUX_IPPROTO_UDP, &inet_ops);
+		sk = inet_alloc(net, family, type, LINUX_IPPROTO_UDP, &udp_ops);
 	else if (type == LINUX_SOCK_DGRAM && protocol == LINUX_IPPROTO_UDPLITE)
-		sk = inet_alloc(net, family, type, protocol, &inet_ops);
+		sk = inet_alloc(net, family, type, protocol, &udp_ops);
 	else if (type == LINUX_SOCK_DGRAM && protocol == (family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6))
 		sk = inet_alloc(net, family, type, protocol, &ping_ops); /* net.ipv4.ping_group_range: everybody */
 	else if (type == LINUX_SOCK_RAW)
@@ -142,12 +142,14 @@ static void inet_insert_locked(struct sock *sk, const struct inet_name *name)
 /* Binds to @name with any free port. */
 static int inet_bind_ephemeral_locked(struct sock *sk, struct inet_name *name)
 {
-	const unsigned n = PORT_LAST - PORT_FIRST + 1;
+	uint32_t range = (uint32_t)inet_sk(sk)->port_range; /* IP_LOCAL_PORT_RANGE, 0 in a half: as the sysctl has it */
+	unsigned first = MAX(range & 0xffff, range & 0xffff ? 1u : (unsigned)PORT_FIRST);
+	unsigned last = range >> 16 ? range >> 16 : PORT_LAST, n = last >= first ? last - first + 1 : 0;
 	uint32_t start = 0;
 
 	host_getrandom(&start, sizeof(start));
 	for (unsigned i = 0; i < n; i++) {
-		name->port = PORT_FIRST + (start + i) % n;
+		name->port = (uint16_t)(first + (start + i) % n);
 		if (!inet_conflict_locked(sk, name)) {
 			inet_insert_locked(sk, name);
 			return 0;
@@ -168,7 +170,7 @@ int inet_bind_check(struct sock *sk, const struct linux_sockaddr *addr, unsigned
 
 	if (err)
 		return err;
-	if (!inet_local_ok(sk, ret) && !inet_sk(sk)->freebind)
+	if (!inet_local_ok(sk, ret) && !inet_sk(sk)->freebind && !inet_sk(sk)->transparent)
 		return -LINUX_EADDRNOTAVAIL;
 	if (sk->family == LINUX_AF_INET6 && inet_is_v4(ret) && inet_sk(sk)->v6only)
 		return -LINUX_EINVAL;
@@ -269,7 +271,8 @@ struct sock *inet_listener_find(struct net *net, const struct inet_name *to, con
 /* A destination: "any" means this host. */
 int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 {
-	int via = sk->bound_if ? sk->bound_if : inet_is_multicast(to) ? inet_sk(sk)->mcast_if : 0;
+	int unicast = (int)__builtin_bswap32((uint32_t)inet_sk(sk)->unicast_if);
+	int via = sk->bound_if ? sk->bound_if : inet_is_multicast(to) ? inet_sk(sk)->mcast_if : sock_is_stream(sk) ? 0 : unicast;
 	struct netif *oif = via ? netif_find(sk->net, via) : NULL;
 	const struct inet_name *local = &inet_sk(sk)->local;
 	int err;
@@ -648,6 +651,7 @@ void inet_free(struct sock *sk)
 	if (!list_empty(&inet_sk(sk)->link) || !list_empty(&inet_sk(sk)->all))
 		inet_unbind(sk);
 	direct_free(sk);
+	udp_cork_drop(sk);
 	free(inet_sk(sk)->groups);
 	free(inet_sk(sk));
 }
@@ -695,6 +699,23 @@ static const struct sock_ops inet_ops = {
 	.setsockopt = inet_setsockopt,
 	.getsockopt = inet_getsockopt,
 	.release = inet_release,
+	.free = inet_free,
+};
+
+static const struct sock_ops udp_ops = {
+	.bind = inet_bind,
+	.connect = inet_connect,
+	.listen = inet_listen,
+	.getname = inet_getname,
+	.route = inet_route,
+	.source = inet_source,
+	.lost = inet_lost,
+	.xmit = inet_xmit,
+	.sendmsg = udp_sendmsg,
+	.packet = udp_packet,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.release = inet_unbind,
 	.free = inet_free,
 };
 

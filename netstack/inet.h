@@ -28,6 +28,13 @@ struct inet_sock {
 	bool v6only, freebind, nodelay, cork, quickack, recverr, pktinfo, recvttl, recvtos, mcast_loop, bind_no_port;
 	bool recvopts, retopts, passsec, recvhopopts, recvrthdr, recvdstopts, autoflowlabel; /* as set: such never come */
 	bool thin_linear, fastopen_connect, fastopen_no_cookie, mcast_all4;
+	bool recvfragsize, recverr_rfc4884, recverr6_rfc4884, rtalert_isolate, flowinfo, flowinfo_send, recvpathmtu; /* the same */
+	bool ip_checksum, no_check6_tx, no_check6_rx, gro, save_syn, recv2292opts, recv2292rthdr, recv2292dst;	      /* the same */
+	bool transparent, recvorigdst, dontfrag, recv2292pktinfo, recv2292hoplimit, tcp_inq;
+	int minttl, addr_prefs, port_range, tx_delay;	/* hints, but for the first */
+	int unicast_if;		  /* where a datagram to one host leaves by, big endian; 0: by route */
+	int gso;		  /* UDP_SEGMENT: how long the datagrams are that one is cut into; 0: it is not */
+	struct udp_cork *cork_held; /* sk->iolock; UDP_CORK, MSG_MORE: a datagram that is not complete */
 	int window_clamp, fastopen; /* hints */
 	bool mcast_own;		  /* IP_MULTICAST_ALL cleared: only groups it joined itself */
 	struct inet_group *groups; /* inet_lock; malloc */
@@ -88,6 +95,12 @@ void inet_deliver(struct sock *sk, struct pkt *k, const uint8_t *data, size_t le
 void inet_error_queue(struct sock *sk, const struct inet_name *remote, const void *data, size_t len, const struct sock_error *e);
 void inet_lost(struct sock *sk, struct skb *skb, struct msg *msg);
 struct sock *raw_create(int family, int protocol);
+/* sock_ops.packet of UDP. */
+uint8_t *udp_packet(const struct sock *sk, const struct skb *skb, size_t *ret_head);
+/* udp_send.c: sock_ops.sendmsg of UDP; what a cork held back goes out, or away. */
+int64_t udp_sendmsg(struct sock *sk, struct msg *msg, bool nonblock);
+int udp_push(struct sock *sk);
+void udp_cork_drop(struct sock *sk);
 int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 int ping_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 /* Ends all that goes over a link which is gone, and won't come back. */

@@ -63,6 +63,12 @@ int inet_cmsg_send(struct sock *sk, int level, int type, const void *data, size_
 
 	if (sock_is_stream(sk))
 		return 0;
+	if (level == LINUX_IPPROTO_UDP && type == LINUX_UDP_SEGMENT && sk->protocol == LINUX_IPPROTO_UDP) {
+		if (len != sizeof(uint16_t))
+			return -LINUX_EINVAL;
+		memcpy(&msg->ctl.gso, data, sizeof(uint16_t));
+		return 0;
+	}
 	if (level == LINUX_IPPROTO_IP) {
 		switch (type) {
 		case LINUX_IP_PKTINFO:
@@ -113,13 +119,27 @@ static int cmsg_pktinfo(const struct sock *sk, const struct pktinfo *i, cmsg_put
 		memcpy(&p.addr, i->to + 12, 4);
 		p.spec_dst = p.addr;
 		err = put(c, LINUX_IPPROTO_IP, LINUX_IP_PKTINFO, &p, sizeof(p));
-	} else if (sk->family == LINUX_AF_INET6 && inet_sk(sk)->pktinfo) {
+	} else if (sk->family == LINUX_AF_INET6 && (inet_sk(sk)->pktinfo || inet_sk(sk)->recv2292pktinfo)) {
 		struct linux_in6_pktinfo p = { .ifindex = i->ifindex };
 
 		memcpy(p.addr, i->to, 16);
-		err = put(c, LINUX_IPPROTO_IPV6, LINUX_IPV6_PKTINFO, &p, sizeof(p));
+		err = put(c, LINUX_IPPROTO_IPV6, inet_sk(sk)->pktinfo ? LINUX_IPV6_PKTINFO : LINUX_IPV6_2292PKTINFO, &p, sizeof(p));
 	}
 	return err;
+}
+
+/* The name a datagram was sent to. */
+static int cmsg_origdst(const struct sock *sk, const struct pktinfo *i, cmsg_put_fn put, void *c)
+{
+	struct inet_name to = { .port = inet_sk(sk)->local.port };
+	struct linux_sockaddr addr;
+	unsigned len;
+
+	memcpy(to.addr, i->to, 16);
+	len = inet_to_sockaddr(sk->family, &to, &addr);
+	if (sk->family == LINUX_AF_INET)
+		return put(c, LINUX_IPPROTO_IP, LINUX_IP_RECVORIGDSTADDR, &addr, len);
+	return put(c, LINUX_IPPROTO_IPV6, LINUX_IPV6_RECVORIGDSTADDR, &addr, len);
 }
 
 static int cmsg_error(const struct sock *sk, const struct sock_error *e, cmsg_put_fn put, void *c)
@@ -134,7 +154,8 @@ static int cmsg_error(const struct sock *sk, const struct sock_error *e, cmsg_pu
 	buf[5] = e->type;
 	buf[6] = e->code;
 	memcpy(buf + 8, &e->info, 4);
-	if (e->origin > 1) {
+	memcpy(buf + 12, &e->data, 4);
+	if (e->origin == 2 || e->origin == 3) {
 		memcpy(offender.addr, e->offender, 16);
 		inet_to_sockaddr(sk->family, &offender, &addr);
 		memcpy(buf + 16, &addr, alen);
@@ -151,17 +172,26 @@ int inet_cmsg_recv(const struct sock *sk, const struct msg *msg, cmsg_put_fn put
 	int ttl = i->ttl, tos = i->tos, err = 0;
 	uint8_t tos4 = i->tos;
 
-	if (msg->error.err)
+	if (msg->error.origin)
 		return cmsg_error(sk, &msg->error, put, c);
+	if (sock_is_stream(sk) && in->tcp_inq) {
+		int inq = (int)READ_ONCE(sk->rcvq_bytes);
+
+		return put(c, LINUX_IPPROTO_TCP, LINUX_TCP_INQ, &inq, sizeof(inq));
+	}
 	if (sock_is_stream(sk) || !i->valid)
 		return 0;
 	err = cmsg_pktinfo(sk, i, put, c);
+	if (!err && in->recv2292hoplimit && sk->family == LINUX_AF_INET6)
+		err = put(c, LINUX_IPPROTO_IPV6, LINUX_IPV6_2292HOPLIMIT, &ttl, sizeof(ttl));
 	if (!err && in->recvttl)
 		err = sk->family == LINUX_AF_INET ? put(c, LINUX_IPPROTO_IP, LINUX_IP_TTL, &ttl, sizeof(ttl)) :
 						    put(c, LINUX_IPPROTO_IPV6, LINUX_IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 	if (!err && in->recvtos)
 		err = sk->family == LINUX_AF_INET ? put(c, LINUX_IPPROTO_IP, LINUX_IP_TOS, &tos4, sizeof(tos4)) :
 						    put(c, LINUX_IPPROTO_IPV6, LINUX_IPV6_TCLASS, &tos, sizeof(tos));
+	if (!err && in->recvorigdst)
+		err = cmsg_origdst(sk, i, put, c);
 	return err;
 }
 

@@ -2,6 +2,8 @@
 /*
  * Datagrams across links: UDP (RFC 768), and ping sockets, which send and receive ICMP echoes without any right.
  */
+#include <stdlib.h>
+
 #include "netstack/ip.h"
 #include "netstack/sock_queue.h"
 #include "sentry/abi/poll.h"
@@ -57,12 +59,31 @@ int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 	return err;
 }
 
+uint8_t *udp_packet(const struct sock *sk, const struct skb *skb, size_t *ret_head)
+{
+	uint8_t *p = malloc(UDP_HLEN + skb->len);
+
+	if (!p)
+		return NULL;
+	memcpy(p, &skb->addr.in.sin_port, 2); /* where an AF_INET6 address has it as well */
+	put_be16(p + 2, inet_sk(sk)->local.port);
+	put_be16(p + 4, (uint16_t)(UDP_HLEN + skb->len));
+	put_be16(p + 6, 0);
+	memcpy(p + UDP_HLEN, skb->data, skb->len);
+	*ret_head = UDP_HLEN;
+	return p;
+}
+
 void inet_deliver(struct sock *sk, struct pkt *k, const uint8_t *data, size_t len, const struct inet_name *from)
 {
 	struct skb *skb;
 
-	if (sk->rcvq_bytes >= (size_t)sk->rcvbuf || (sk->bound_if && sk->bound_if != k->nif->index))
+	if (sk->bound_if && sk->bound_if != k->nif->index)
 		return;
+	if (sk->rcvq_bytes >= (size_t)sk->rcvbuf) {
+		atomic_fetch_add(&sk->drops, 1);
+		return;
+	}
 	skb = skb_new(NULL, len);
 	if (!skb)
 		return;
@@ -70,7 +91,8 @@ void inet_deliver(struct sock *sk, struct pkt *k, const uint8_t *data, size_t le
 	skb->addr_len = inet_to_sockaddr(sk->family, from, &skb->addr);
 	skb->info = (struct pktinfo){ .valid = true, .ttl = k->ttl, .tos = k->tos, .ifindex = k->nif->index };
 	memcpy(skb->info.to, k->dst.addr, 16);
-	if (sock_deliver(sk, skb))
+	skb->stamp = sock_stamp_now(sk);
+	if (!sock_filter_packet(sk, skb) || sock_deliver(sk, skb))
 		skb_free(skb);
 }
 
@@ -109,7 +131,7 @@ void udp_error(struct net *net, int protocol, const struct inet_name *local, con
 	icmp_denied(info, sk, remote);
 	if (!sock_wants_errors(sk))
 		return;
-	e = (struct sock_error){ (uint32_t)-err, info->info, info->origin, info->type, info->code, { 0 } };
+	e = (struct sock_error){ (uint32_t)-err, info->info, info->origin, info->type, info->code, { 0 }, 0 };
 	memcpy(e.offender, info->offender.addr, 16);
 	inet_error_queue(sk, remote, info->data, info->len, &e);
 }

@@ -242,15 +242,18 @@ static void group_deliver(struct sock *sk, struct sock *to, const struct skb *sk
 {
 	struct skb *copy;
 
-	if (READ_ONCE(to->rcvq_bytes) >= (size_t)to->rcvbuf)
+	if (READ_ONCE(to->rcvq_bytes) >= (size_t)to->rcvbuf) {
+		atomic_fetch_add(&to->drops, 1);
 		return;
+	}
 	copy = skb_new(sk, skb->len);
 	if (!copy)
 		return;
 	memcpy(copy->data, skb->data, skb->len);
 	copy->info = skb->info;
 	copy->addr_len = inet_to_sockaddr(to->family, from, &copy->addr);
-	if (sock_deliver(to, copy))
+	copy->stamp = sock_stamp_now(to);
+	if (!sock_filter_packet(to, copy) || sock_deliver(to, copy))
 		skb_free(copy);
 }
 

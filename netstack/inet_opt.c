@@ -22,6 +22,7 @@ struct inet_option {
 #define IP LINUX_IPPROTO_IP
 #define IP6 LINUX_IPPROTO_IPV6
 #define TCP LINUX_IPPROTO_TCP
+#define UDP LINUX_IPPROTO_UDP
 #define NO_UNSET INT32_MIN
 #define OPT_INT(l, n, f, lo, hi, un, t) { l, n, offsetof(struct inet_sock, f), false, false, lo, hi, un, t }
 #define OPT_BOOL(l, n, f, t) { l, n, offsetof(struct inet_sock, f), true, false, 0, 1, NO_UNSET, t }
@@ -43,12 +44,15 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(IP, LINUX_IP_RECVOPTS, recvopts, 0),
 	OPT_BOOL(IP, LINUX_IP_RETOPTS, retopts, 0),
 	OPT_BOOL(IP, LINUX_IP_PASSSEC, passsec, 0),
-	OPT_FIXED(IP, LINUX_IP_TRANSPARENT, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_RECVORIGDSTADDR, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_MINTTL, 0, 0),
+	OPT_BOOL(IP, LINUX_IP_TRANSPARENT, transparent, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVORIGDSTADDR, recvorigdst, 0),
+	OPT_INT(IP, LINUX_IP_MINTTL, minttl, 0, 255, NO_UNSET, 0),
 	OPT_FIXED(IP, LINUX_IP_NODEFRAG, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_CHECKSUM, 0, 0),
-	OPT_FIXED(IP, LINUX_IP_UNICAST_IF, 0, 0),
+	OPT_BOOL(IP, LINUX_IP_CHECKSUM, ip_checksum, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVFRAGSIZE, recvfragsize, 0),
+	OPT_BOOL(IP, LINUX_IP_RECVERR_RFC4884, recverr_rfc4884, 0),
+	OPT_INT(IP, LINUX_IP_UNICAST_IF, unicast_if, INT32_MIN, INT32_MAX, NO_UNSET, 0),
+	OPT_INT(IP, LINUX_IP_LOCAL_PORT_RANGE, port_range, INT32_MIN, INT32_MAX, NO_UNSET, 0),
 	OPT_INT(IP6, LINUX_IPV6_UNICAST_HOPS, ttl, 0, 255, 64, 0),
 	OPT_INT(IP6, LINUX_IPV6_MULTICAST_HOPS, mcast_ttl, 0, 255, 1, 0),
 	OPT_INT(IP6, LINUX_IPV6_TCLASS, tos, 0, 255, 0, 0),
@@ -64,7 +68,28 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(IP6, LINUX_IPV6_RECVHOPOPTS, recvhopopts, 0),
 	OPT_BOOL(IP6, LINUX_IPV6_RECVRTHDR, recvrthdr, 0),
 	OPT_BOOL(IP6, LINUX_IPV6_RECVDSTOPTS, recvdstopts, 0),
-	OPT_FIXED(IP6, LINUX_IPV6_DONTFRAG, 0, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_DONTFRAG, dontfrag, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_2292PKTINFO, recv2292pktinfo, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_2292HOPOPTS, recv2292opts, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_2292DSTOPTS, recv2292dst, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_2292RTHDR, recv2292rthdr, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_2292HOPLIMIT, recv2292hoplimit, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_FLOWINFO, flowinfo, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_ROUTER_ALERT_ISOLATE, rtalert_isolate, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVERR_RFC4884, recverr6_rfc4884, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_FLOWINFO_SEND, flowinfo_send, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVPATHMTU, recvpathmtu, 0),
+	OPT_INT(IP6, LINUX_IPV6_MINHOPCOUNT, minttl, 0, 255, NO_UNSET, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVORIGDSTADDR, recvorigdst, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_TRANSPARENT, transparent, 0),
+	OPT_INT(IP6, LINUX_IPV6_UNICAST_IF, unicast_if, INT32_MIN, INT32_MAX, NO_UNSET, 0),
+	OPT_BOOL(IP6, LINUX_IPV6_RECVFRAGSIZE, recvfragsize, 0),
+	OPT_BOOL(UDP, LINUX_UDP_CORK, cork, LINUX_SOCK_DGRAM),
+	OPT_FIXED(UDP, LINUX_UDP_ENCAP, 0, LINUX_SOCK_DGRAM),
+	OPT_BOOL(UDP, LINUX_UDP_NO_CHECK6_TX, no_check6_tx, LINUX_SOCK_DGRAM),
+	OPT_BOOL(UDP, LINUX_UDP_NO_CHECK6_RX, no_check6_rx, LINUX_SOCK_DGRAM),
+	OPT_INT(UDP, LINUX_UDP_SEGMENT, gso, 0, 65535, NO_UNSET, LINUX_SOCK_DGRAM),
+	OPT_BOOL(UDP, LINUX_UDP_GRO, gro, LINUX_SOCK_DGRAM),
 	OPT_BOOL(TCP, LINUX_TCP_NODELAY, nodelay, LINUX_SOCK_STREAM),
 	OPT_BOOL(TCP, LINUX_TCP_CORK, cork, LINUX_SOCK_STREAM),
 	OPT_BOOL(TCP, LINUX_TCP_QUICKACK, quickack, LINUX_SOCK_STREAM),
@@ -83,8 +108,9 @@ static const struct inet_option inet_options[] = {
 	OPT_BOOL(TCP, LINUX_TCP_FASTOPEN_NO_COOKIE, fastopen_no_cookie, LINUX_SOCK_STREAM),
 	OPT_BOOL(TCP, LINUX_TCP_THIN_LINEAR_TIMEOUTS, thin_linear, LINUX_SOCK_STREAM),
 	OPT_FIXED(TCP, LINUX_TCP_REPAIR, 0, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_SAVE_SYN, 0, LINUX_SOCK_STREAM),
-	OPT_FIXED(TCP, LINUX_TCP_INQ, 0, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_SAVE_SYN, save_syn, LINUX_SOCK_STREAM),
+	OPT_BOOL(TCP, LINUX_TCP_INQ, tcp_inq, LINUX_SOCK_STREAM),
+	OPT_INT(TCP, LINUX_TCP_TX_DELAY, tx_delay, 0, 1 << 30, NO_UNSET, LINUX_SOCK_STREAM),
 };
 
 /* TCP_DEFER_ACCEPT counts retransmissions: secs_to_retrans() and retrans_to_secs() of net/ipv4/tcp.c. */
@@ -106,8 +132,9 @@ static bool inet_option_strict(const struct inet_option *o)
 {
 	if (o->level == TCP)
 		return o->name == LINUX_TCP_THIN_LINEAR_TIMEOUTS || o->name == LINUX_TCP_FASTOPEN_CONNECT ||
-		       o->name == LINUX_TCP_FASTOPEN_NO_COOKIE;
-	return o->level == IP6 && o->name == LINUX_IPV6_MULTICAST_LOOP;
+		       o->name == LINUX_TCP_FASTOPEN_NO_COOKIE || o->name == LINUX_TCP_SAVE_SYN || o->name == LINUX_TCP_INQ;
+	return (o->level == IP6 && (o->name == LINUX_IPV6_MULTICAST_LOOP || o->name == LINUX_IPV6_RECVERR_RFC4884)) ||
+	       (o->level == IP && o->name == LINUX_IP_RECVERR_RFC4884);
 }
 
 /* What is kept of a value that is taken. */
@@ -140,18 +167,40 @@ static const struct inet_option *inet_option_find(const struct sock *sk, int lev
 	return NULL;
 }
 
-/* IP options may be given as one byte. */
+/* IP options may be given as one byte, or as none for 0. */
 static int inet_opt_value(int level, const void *val, unsigned len, int *ret)
 {
 	if (len >= sizeof(int)) {
 		memcpy(ret, val, sizeof(int));
 		return 0;
 	}
-	if (level == LINUX_IPPROTO_IP && len >= 1) {
-		*ret = *(const uint8_t *)val;
+	if (level == LINUX_IPPROTO_IP) {
+		*ret = len ? *(const uint8_t *)val : 0;
 		return 0;
 	}
 	return -LINUX_EINVAL;
+}
+
+/* What some options ask for besides bounds; 0 for all others. */
+static int inet_option_refused(const struct sock *sk, int level, int name, int v, unsigned len)
+{
+	bool v6 = level == IP6;
+
+	if ((level == IP && name == LINUX_IP_TRANSPARENT) || (v6 && name == LINUX_IPV6_TRANSPARENT))
+		return v && !net_capable(sk->net, CAP_NET_RAW) && !net_capable(sk->net, CAP_NET_ADMIN) ? -LINUX_EPERM : 0;
+	if ((level == IP && name == LINUX_IP_UNICAST_IF) || (v6 && name == LINUX_IPV6_UNICAST_IF)) {
+		if (len < sizeof(int))
+			return -LINUX_EINVAL;
+		return v && !netif_find(sk->net, (int)__builtin_bswap32((uint32_t)v)) ? -LINUX_EADDRNOTAVAIL : 0;
+	}
+	if (level == IP && name == LINUX_IP_RECVFRAGSIZE && sock_is_stream(sk))
+		return -LINUX_EINVAL;
+	if (level == IP && name == LINUX_IP_LOCAL_PORT_RANGE) {
+		uint16_t lo = (uint16_t)v, hi = (uint16_t)((uint32_t)v >> 16);
+
+		return len != sizeof(int) || (lo && hi && lo > hi) ? -LINUX_EINVAL : 0;
+	}
+	return 0;
 }
 
 int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
@@ -163,6 +212,10 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return -LINUX_ENOPROTOOPT;
 	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_CONGESTION)
 		return len && (!strncmp(val, "cubic", len) || !strncmp(val, "reno", len)) ? 0 : -LINUX_ENOENT;
+	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_ULP)
+		return len ? -LINUX_ENOENT : -LINUX_EINVAL; /* TLS is not the kernel's business here */
+	if (level == IP && name == LINUX_IP_OPTIONS)
+		return len ? -LINUX_EINVAL : 0; /* none are ever sent */
 	err = inet_mcast_setsockopt(sk, level, name, val, len);
 	if (err <= 0)
 		return err;
@@ -194,6 +247,9 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return -LINUX_ENOPROTOOPT; /* of raw sockets */
 	if (level == IP6 && name == LINUX_IPV6_MULTICAST_HOPS && sock_is_stream(sk))
 		return -LINUX_ENOPROTOOPT;
+	err = inet_option_refused(sk, level, name, v, len);
+	if (err)
+		return err;
 	o = inet_option_find(sk, level, name);
 	if (!o || (o->fixed && v != o->unset))
 		return -LINUX_ENOPROTOOPT;
@@ -213,6 +269,8 @@ int inet_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 	else
 		*(int *)((char *)inet_sk(sk) + o->off) = v;
 	/* Pulling the cork, and no delay, let go what waits. */
+	if (level == UDP && name == LINUX_UDP_CORK && !v)
+		return udp_push(sk);
 	if (level == LINUX_IPPROTO_TCP && (name == LINUX_TCP_CORK ? !v : name == LINUX_TCP_NODELAY && v))
 		tcp_push(sk);
 	if (sk->direct)
@@ -233,8 +291,13 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 	if (level == LINUX_IPPROTO_TCP && name == LINUX_TCP_INFO && sk->protocol == LINUX_IPPROTO_TCP) {
 		if (sk->direct && READ_ONCE(sk->state) == SS_CONNECTED)
 			return direct_getsockopt(sk, level, name, val, len);
-		*len = MIN(*len, 104u);
+		*len = MIN(*len, (unsigned)TCP_INFO_SIZE);
 		tcp_info(sk, val, *len);
+		return 0;
+	}
+	if ((level == IP && name == LINUX_IP_OPTIONS) ||
+	    (level == TCP && sk->protocol == TCP && (name == LINUX_TCP_ULP || name == LINUX_TCP_SAVED_SYN))) {
+		*len = 0;
 		return 0;
 	}
 	if (level == LINUX_IPPROTO_IPV6 && sk->family != LINUX_AF_INET6)
@@ -251,7 +314,11 @@ int inet_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *l
 		v = inet_sk(sk)->v6only;
 	} else if (level == TCP && name == LINUX_TCP_MAXSEG && sk->protocol == TCP) {
 		v = inet_sk(sk)->maxseg ? inet_sk(sk)->maxseg : tcp_mss(sk);
-	} else if (level == IP && name == LINUX_IP_MTU) {
+	} else if (level == TCP && name == LINUX_TCP_TIMESTAMP && sk->protocol == TCP) {
+		v = (int)(monotonic_ns() / 1000000);
+	} else if (level == IP && name == LINUX_IP_PROTOCOL) {
+		v = sk->protocol;
+	} else if ((level == IP && name == LINUX_IP_MTU) || (level == IP6 && name == LINUX_IPV6_MTU)) {
 		struct dst dst;
 
 		if (READ_ONCE(sk->state) != SS_CONNECTED)

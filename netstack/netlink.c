@@ -12,7 +12,6 @@
 
 #include "netstack/netlink.h"
 #include "netstack/sock_queue.h"
-#include "netstack/skf.h"
 #include "vfs/proc/proc_net.h"
 
 #define DATAGRAM_MAX 3776	/* of a dump: what Linux fits in a page */
@@ -192,6 +191,9 @@ static int nl_queue(struct sock *to, uint32_t portid, uint32_t group, const void
 		sock_wake(to, 0);
 		return -LINUX_ENOBUFS;
 	}
+	len = MIN(len, sock_filter_run(to, data, len, 0, 0));
+	if (!len)
+		return 0;
 	skb = skb_new(NULL, len);
 	if (!skb)
 		return -LINUX_ENOMEM;
@@ -599,15 +601,6 @@ static void nl_free(struct sock *sk)
 	free(nl_sk(sk));
 }
 
-/* No uevent is ever sent, so whichever are wanted, those that come are. */
-static int nl_filter(struct sock *sk, struct skf_prog *prog)
-{
-	if (sk->protocol != LINUX_NETLINK_KOBJECT_UEVENT)
-		return -LINUX_ENOPROTOOPT;
-	skf_free(prog);
-	return 0;
-}
-
 static const struct sock_ops nl_ops = {
 	.bind = nl_bind,
 	.connect = nl_connect,
@@ -616,7 +609,6 @@ static const struct sock_ops nl_ops = {
 	.sendmsg = nl_sendmsg,
 	.setsockopt = nl_setsockopt,
 	.getsockopt = nl_getsockopt,
-	.filter = nl_filter,
 	.release = nl_release,
 	.free = nl_free,
 };

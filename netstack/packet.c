@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 
-#include "netstack/skf.h"
 #include "netstack/ip.h"
 #include "netstack/sock_queue.h"
 #include "vfs/proc/proc_net.h"
@@ -14,7 +13,12 @@
 #define PACKET_ADD_MEMBERSHIP 1
 #define PACKET_DROP_MEMBERSHIP 2
 #define PACKET_STATISTICS 6
+#define PACKET_COPY_THRESH 7
 #define PACKET_AUXDATA 8
+#define PACKET_ORIGDEV 9
+#define PACKET_TIMESTAMP 17
+#define PACKET_QDISC_BYPASS 20
+#define PACKET_IGNORE_OUTGOING 23
 #define PACKET_OUTGOING 4
 #define PACKET_HOST 0
 #define PACKET_BROADCAST 1
@@ -34,8 +38,9 @@ struct packet_sock {
 	struct list_head link;	/* packet_socks */
 	int ifindex;		/* packet_lock; 0: all */
 	uint16_t protocol;	/* host order; 0: receives nothing */
-	struct skf_prog *filter;
 	uint32_t packets, drops;
+	bool auxdata, origdev, qdisc_bypass, ignore_outgoing; /* options; all but the first and last are hints */
+	int timestamp;
 };
 
 static struct mutex packet_lock = MUTEX_INIT;
@@ -189,8 +194,7 @@ static void packet_queue(struct packet_sock *ps, struct netif *nif, const uint8_
 	struct linux_sockaddr_ll from;
 	struct skb *skb;
 
-	if (ps->filter)
-		take = MIN(take, skf_run(ps->filter, frame + skip, len - skip, get_be16(frame + 12), packet_type(nif, frame, outgoing)));
+	take = MIN(take, sock_filter_run(ps->sk, frame + skip, len - skip, get_be16(frame + 12), packet_type(nif, frame, outgoing)));
 	if (!take)
 		return;
 	ps->packets++;
@@ -204,9 +208,11 @@ static void packet_queue(struct packet_sock *ps, struct netif *nif, const uint8_
 	memcpy(skb->data, frame + skip, take);
 	packet_ll_fill(&from, nif, get_be16(frame + 12));
 	from.sll_pkttype = packet_type(nif, frame, outgoing);
+	skb->aux_len = (uint32_t)(len - skip);
 	memcpy(from.sll_addr, frame + 6, 6);
 	memcpy(&skb->addr, &from, sizeof(from));
 	skb->addr_len = sizeof(from);
+	skb->stamp = sock_stamp_now(ps->sk);
 	if (sock_deliver(ps->sk, skb))
 		skb_free(skb);
 }
@@ -221,7 +227,7 @@ void packet_tap(struct netif *nif, const struct iovec *iov, unsigned nr, bool ou
 	list_for_each_entry(ps, &packet_socks, link) {
 		/* What goes out is shown to those who want everything. */
 		if (ps->sk->net != nif->net || !ps->protocol || (ps->ifindex && ps->ifindex != nif->index) ||
-		    (outgoing && ps->protocol != ETH_P_ALL))
+		    (outgoing && (ps->protocol != ETH_P_ALL || ps->ignore_outgoing)))
 			continue;
 		if (!flat) {
 			for (unsigned i = 0; i < nr; i++)
@@ -243,16 +249,40 @@ void packet_tap(struct netif *nif, const struct iovec *iov, unsigned nr, bool ou
 
 /* --- options --- */
 
-static int packet_setsockopt(struct sock *sk, int level, int name, const void *val __unused, unsigned len)
+static int packet_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
 {
+	struct packet_sock *ps = packet_sk(sk);
+	int v = 0;
+
 	if (level != SOL_PACKET)
 		return -LINUX_ENOPROTOOPT;
+	if (len < sizeof(v) && name != PACKET_STATISTICS)
+		return -LINUX_EINVAL;
+	memcpy(&v, val, MIN(len, (unsigned)sizeof(v)));
 	switch (name) {
+	case PACKET_AUXDATA:
+		ps->auxdata = v;
+		return 0;
+	case PACKET_ORIGDEV:
+		ps->origdev = v;
+		return 0;
+	case PACKET_COPY_THRESH: /* of rings */
+		return 0;
+	case PACKET_TIMESTAMP:
+		ps->timestamp = v;
+		return 0;
+	case PACKET_QDISC_BYPASS:
+		ps->qdisc_bypass = v;
+		return 0;
+	case PACKET_IGNORE_OUTGOING:
+		if (v < 0 || v > 1)
+			return -LINUX_EINVAL;
+		ps->ignore_outgoing = v;
+		return 0;
 	case PACKET_ADD_MEMBERSHIP: /* promiscuous or not, this link brings what is for us */
 	case PACKET_DROP_MEMBERSHIP:
 		return len < 16 ? -LINUX_EINVAL : 0;
-	default:
-		(void)sk;
+	default: /* no rings: PACKET_VERSION, PACKET_RX_RING and what goes with them */
 		return -LINUX_ENOPROTOOPT;
 	}
 }
@@ -261,9 +291,37 @@ static int packet_getsockopt(struct sock *sk, int level, int name, void *val, un
 {
 	struct packet_sock *ps = packet_sk(sk);
 	uint32_t stats[2];
+	int v;
 
-	if (level != SOL_PACKET || name != PACKET_STATISTICS)
+	if (level != SOL_PACKET)
 		return -LINUX_ENOPROTOOPT;
+	switch (name) {
+	case PACKET_AUXDATA:
+		v = ps->auxdata;
+		break;
+	case PACKET_ORIGDEV:
+		v = ps->origdev;
+		break;
+	case PACKET_TIMESTAMP:
+		v = ps->timestamp;
+		break;
+	case PACKET_QDISC_BYPASS:
+		v = ps->qdisc_bypass;
+		break;
+	case PACKET_IGNORE_OUTGOING:
+		v = ps->ignore_outgoing;
+		break;
+	case PACKET_STATISTICS:
+		v = 0;
+		break;
+	default:
+		return -LINUX_ENOPROTOOPT;
+	}
+	if (name != PACKET_STATISTICS) {
+		*len = MIN(*len, (unsigned)sizeof(v));
+		memcpy(val, &v, *len);
+		return 0;
+	}
 	mutex_lock(&packet_lock);
 	stats[0] = ps->packets;
 	stats[1] = ps->drops;
@@ -271,21 +329,6 @@ static int packet_getsockopt(struct sock *sk, int level, int name, void *val, un
 	mutex_unlock(&packet_lock);
 	*len = MIN(*len, sizeof(stats));
 	memcpy(val, stats, *len);
-	return 0;
-}
-
-static int packet_filter(struct sock *sk, struct skf_prog *prog)
-{
-	struct packet_sock *ps = packet_sk(sk);
-	struct skf_prog *old;
-
-	mutex_lock(&packet_lock);
-	old = ps->filter;
-	ps->filter = prog;
-	mutex_unlock(&packet_lock);
-	if (!prog && !old)
-		return -LINUX_ENOENT;
-	skf_free(old);
 	return 0;
 }
 
@@ -302,8 +345,22 @@ static void packet_release(struct sock *sk)
 static void packet_free(struct sock *sk)
 {
 	packet_release(sk);
-	skf_free(packet_sk(sk)->filter);
 	free(packet_sk(sk));
+}
+
+struct tpacket_auxdata {
+	uint32_t status, len, snaplen;
+	uint16_t mac, net, vlan_tci, vlan_tpid;
+};
+
+int packet_cmsg_recv(const struct sock *sk, const struct msg *msg, int64_t got, cmsg_put_fn put, void *c)
+{
+	struct tpacket_auxdata a = { .status = 1 /* TP_STATUS_USER */, .len = msg->aux_len, .snaplen = (uint32_t)got };
+
+	if (!packet_sk(sk)->auxdata || msg->flags & LINUX_MSG_ERRQUEUE)
+		return 0;
+	a.net = sk->type == LINUX_SOCK_DGRAM ? 0 : ETH_HLEN;
+	return put(c, SOL_PACKET, PACKET_AUXDATA, &a, sizeof(a));
 }
 
 static const struct sock_ops packet_ops = {
@@ -312,7 +369,6 @@ static const struct sock_ops packet_ops = {
 	.listen = packet_listen,
 	.getname = packet_getname,
 	.sendmsg = packet_sendmsg,
-	.filter = packet_filter,
 	.setsockopt = packet_setsockopt,
 	.getsockopt = packet_getsockopt,
 	.release = packet_release,

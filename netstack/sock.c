@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "netstack/direct.h"
+#include "netstack/skf.h"
 #include "netstack/sock_queue.h"
 #include "sentry/abi/poll.h"
 
@@ -38,7 +39,9 @@ struct sock *sock_alloc(struct net *net, int family, int type, int protocol, con
 	list_init(&sk->pending);
 	list_init(&sk->accept_link);
 	sk->peek_off = -1;
-	sk->txrehash = true;
+	sk->txrehash = sk->passrights = true;
+	sk->incoming_cpu = -1;
+	sk->max_pacing_rate = UINT64_MAX;
 	list_init(&sk->rcvq);
 	list_init(&sk->errq);
 	sk->sndbuf = sk->rcvbuf = 212992;
@@ -56,6 +59,7 @@ void sock_put(struct sock *sk)
 	BUG_ON(!list_empty(&sk->rcvq) || sk->peer);
 	if (sk->ops->free)
 		sk->ops->free(sk);
+	skf_free(sk->filter);
 	waitq_fini(&sk->wait);
 	fasync_fini(&sk->async);
 	mutex_fini(&sk->lock);

@@ -233,7 +233,7 @@ static bool sock_queue_full(struct sock *to)
 	return false;
 }
 
-static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
+int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 {
 	deadline_t deadline = sock_deadline(sk->sndtimeo);
 	struct sock *to _cleanup_sock_ = NULL;
@@ -264,6 +264,12 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	skb = sock_make_skb(sk, to, msg, len);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
+	if (to && unlikely(READ_ONCE(to->filter) != NULL) && !sock_filter_packet(to, skb)) {
+		skb_free(skb);
+		return len;
+	}
+	if (to)
+		skb->stamp = sock_stamp_now(to);
 	if (!to && (msg->remote || msg->multicast)) {
 		err = sk->ops->xmit(sk, skb, msg);
 		return err ? err : (int64_t)len;
@@ -277,6 +283,7 @@ static int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock)
 	}
 	if (sock_queue_full(to)) {
 		if (sk->family != LINUX_AF_UNIX) {
+			atomic_fetch_add(&to->drops, 1);
 			skb_free(skb);
 			return len;
 		}
@@ -302,18 +309,20 @@ int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	int64_t ret;
 
 	nonblock |= !!(msg->flags & LINUX_MSG_DONTWAIT);
-	if (sk->ops->sendmsg)
-		return sk->ops->sendmsg(sk, msg, nonblock);
 	/* Not by frames: libslirp's handling of it is not to be trusted. */
-	if (msg->flags & LINUX_MSG_OOB && (!sock_is_stream(sk) || (READ_ONCE(sk->remote) && !sk->direct)))
+	if (!sk->ops->sendmsg && msg->flags & LINUX_MSG_OOB && (!sock_is_stream(sk) || (READ_ONCE(sk->remote) && !sk->direct)))
 		return -LINUX_EOPNOTSUPP;
-	if (sock_is_stream(sk)) {
+	if (sk->ops->sendmsg) {
+		ret = sk->ops->sendmsg(sk, msg, nonblock);
+	} else if (sock_is_stream(sk)) {
 		if (sk->family == LINUX_AF_UNIX && msg->addr_len)
 			return READ_ONCE(sk->state) == SS_CONNECTED ? -LINUX_EISCONN : -LINUX_EOPNOTSUPP;
 		ret = sk->direct && sk->remote ? direct_sendmsg(sk, msg, nonblock) : sock_send_stream(sk, msg, nonblock);
 	} else {
 		ret = sock_send_packet(sk, msg, nonblock);
 	}
+	if (unlikely(msg->flags & LINUX_MSG_ZEROCOPY) && sk->zerocopy && ret > 0)
+		sock_zerocopy_done(sk);
 	if (ret == -LINUX_EPIPE && sock_is_connection(sk) && !(msg->flags & LINUX_MSG_NOSIGNAL))
 		kernel_signal_self(LINUX_SIGPIPE);
 	return ret;
@@ -428,6 +437,8 @@ static void sock_take_addr(struct skb *skb, struct msg *msg)
 	msg->addr = skb->addr;
 	msg->addr_len = skb->addr_len;
 	msg->info = skb->info;
+	msg->stamp = skb->stamp;
+	msg->aux_len = skb->aux_len;
 }
 
 /* Whether there is a message for one who looks from SO_PEEK_OFF on; rcvq_lock held.  *ret_off: where in it that is. */
@@ -681,7 +692,8 @@ static int64_t sock_recv_error(struct sock *sk, struct msg *msg)
 	if (skb) {
 		list_del(&skb->link);
 		next = list_first_entry_or_null(&sk->errq, struct skb, link);
-		atomic_store(&sk->err, next ? (int)next->error.err : 0);
+		if (skb->error.err)
+			atomic_store(&sk->err, next ? (int)next->error.err : 0);
 	}
 	mutex_unlock(&sk->rcvq_lock);
 	if (!skb)

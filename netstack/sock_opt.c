@@ -13,6 +13,7 @@
 #define SOCK_MIN_RCVBUF 2304
 #define SOCK_MIN_SNDBUF 4608
 #define TCP_MAX_LOWAT (16 << 20) /* half of net.ipv4.tcp_rmem */
+#define TCP_SNDBUF_FIRST 16384 /* net.ipv4.tcp_wmem */
 #define SOCK_MAX_BUF 212992 /* net.core.{r,w}mem_max */
 
 static int opt_int(const void *val, unsigned len, int *ret)
@@ -49,6 +50,28 @@ static int sock_bufsize(int val, int min, bool force)
 	if (!force)
 		val = (int)MIN((unsigned)val, (unsigned)SOCK_MAX_BUF);
 	return MAX((int)MIN((unsigned)val, INT32_MAX / 2u) * 2, min);
+}
+
+/* SO_BINDTODEVICE by number; who has not bound it before needs no right, as since Linux 5.7. */
+static int sock_bind_ifindex(struct sock *sk, int index)
+{
+	if (index < 0)
+		return -LINUX_EINVAL;
+	if (sk->bound_if && !net_capable(sk->net, CAP_NET_RAW))
+		return -LINUX_EPERM;
+	sk->bound_if = index;
+	return 0;
+}
+
+/* A descriptor that can't be a program's. */
+static int sock_bpf_fd(int fd)
+{
+	struct file *f = fget(fd);
+
+	if (!f)
+		return -LINUX_EBADF;
+	fput(f);
+	return -LINUX_EINVAL;
 }
 
 static int sock_set_socket(struct sock *sk, int name, int v, const void *val, unsigned len)
@@ -174,12 +197,57 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 			return -LINUX_EOPNOTSUPP;
 		sk->passsec = v;
 		return 0;
-	case LINUX_SO_TIMESTAMP:
-		sk->timestamp = v;
+	case LINUX_SO_RXQ_OVFL:
+		sk->rxq_ovfl = v;
 		return 0;
-	case LINUX_SO_TIMESTAMPNS:
-		sk->timestampns = v;
+	case LINUX_SO_WIFI_STATUS:
+		sk->wifi_status = v;
 		return 0;
+	case LINUX_SO_RCVMARK:
+		sk->rcvmark = v;
+		return 0;
+	case LINUX_SO_RCVPRIORITY:
+		sk->rcvpriority = v;
+		return 0;
+	case LINUX_SO_INCOMING_CPU:
+		sk->incoming_cpu = v;
+		return 0;
+	case LINUX_SO_CNX_ADVICE: /* of a route that could be another */
+		return 0;
+	case LINUX_SO_BUSY_POLL_BUDGET:
+		return v < 0 || v > UINT16_MAX ? -LINUX_EINVAL : 0;
+	case LINUX_SO_MAX_PACING_RATE:
+		sk->max_pacing_rate = v == -1 ? UINT64_MAX : (unsigned)v;
+		if (len >= sizeof(uint64_t))
+			memcpy(&sk->max_pacing_rate, val, sizeof(uint64_t));
+		return 0;
+	case LINUX_SO_ZEROCOPY:
+		if (sk->family != LINUX_AF_INET && sk->family != LINUX_AF_INET6)
+			return -LINUX_EOPNOTSUPP;
+		if (v < 0 || v > 1)
+			return -LINUX_EINVAL;
+		sk->zerocopy = v;
+		return 0;
+	case LINUX_SO_RESERVE_MEM:
+		return v < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP; /* as without memory accounting */
+	case LINUX_SO_ATTACH_BPF: /* there is no bpf(2) to make one */
+	case LINUX_SO_ATTACH_REUSEPORT_EBPF:
+		return sock_bpf_fd(v);
+	case LINUX_SO_ATTACH_REUSEPORT_CBPF:
+	case LINUX_SO_DETACH_REUSEPORT_BPF:
+		return -LINUX_EINVAL;
+	case LINUX_SO_PASSPIDFD:
+		if (sk->family != LINUX_AF_UNIX)
+			return -LINUX_EOPNOTSUPP;
+		sk->passpidfd = v;
+		return 0;
+	case LINUX_SO_PASSRIGHTS:
+		if (sk->family != LINUX_AF_UNIX)
+			return -LINUX_EOPNOTSUPP;
+		sk->passrights = v;
+		return 0;
+	case LINUX_SO_BINDTOIFINDEX:
+		return sock_bind_ifindex(sk, v);
 	case LINUX_SO_RCVLOWAT:
 		v = v < 0 ? INT32_MAX : v ? v : 1;
 		sk->rcvlowat = sk->protocol == LINUX_IPPROTO_TCP ? MIN(v, TCP_MAX_LOWAT) : v;
@@ -189,58 +257,17 @@ static int sock_set_socket(struct sock *sk, int name, int v, const void *val, un
 	}
 }
 
-/* By name; the empty one ends it.  Who has not bound it before needs no right, as since Linux 5.7. */
+/* By name; the empty one ends it. */
 static int sock_bind_device(struct sock *sk, const void *val, unsigned len)
 {
 	char name[16] = "";
 	struct netif *nif;
 
-	if (sk->bound_if && !net_capable(sk->net, CAP_NET_RAW))
-		return -LINUX_EPERM;
 	memcpy(name, val, MIN(len, (unsigned)sizeof(name) - 1));
-	if (!name[0]) {
-		sk->bound_if = 0;
-		return 0;
-	}
-	nif = netif_find_name(sk->net, name);
-	if (!nif)
+	nif = name[0] ? netif_find_name(sk->net, name) : NULL;
+	if (name[0] && !nif)
 		return -LINUX_ENODEV;
-	sk->bound_if = nif->index;
-	return 0;
-}
-
-/* struct sock_fprog: a count and where the instructions are. */
-static int sock_attach_filter(struct sock *sk, const void *val, unsigned len)
-{
-	struct {
-		uint16_t nr, pad[3];
-		uint64_t insns;
-	} fprog;
-	struct skf_prog *prog;
-	struct skf_insn *insns;
-	int err;
-
-	if (!sk->ops->filter)
-		return -LINUX_ENOPROTOOPT;
-	if (len != sizeof(fprog))
-		return -LINUX_EINVAL;
-	memcpy(&fprog, val, sizeof(fprog));
-	if (!fprog.nr || fprog.nr > SKF_INSNS_MAX)
-		return -LINUX_EINVAL;
-	insns = malloc(fprog.nr * sizeof(*insns));
-	if (!insns)
-		return -LINUX_ENOMEM;
-	if (copy_from_user(insns, fprog.insns, fprog.nr * sizeof(*insns)))
-		prog = ERR_PTR(-LINUX_EFAULT);
-	else
-		prog = skf_new(insns, fprog.nr);
-	free(insns);
-	if (IS_ERR(prog))
-		return (int)PTR_ERR(prog);
-	err = sk->ops->filter(sk, prog);
-	if (err)
-		skf_free(prog);
-	return err;
+	return sock_bind_ifindex(sk, nif ? nif->index : 0);
 }
 
 int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len)
@@ -255,14 +282,21 @@ int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsig
 		return opt_timeout(val, len, &sk->sndtimeo);
 	if (name == LINUX_SO_BINDTODEVICE)
 		return sock_bind_device(sk, val, len);
+	if (name == LINUX_SO_RCVTIMEO_NEW)
+		return opt_timeout(val, len, &sk->rcvtimeo);
+	if (name == LINUX_SO_SNDTIMEO_NEW)
+		return opt_timeout(val, len, &sk->sndtimeo);
+	err = opt_int(val, len, &v);
+	if (err)
+		return err;
 	if ((name == LINUX_SO_ATTACH_FILTER || name == LINUX_SO_DETACH_FILTER) && sk->lock_filter)
 		return -LINUX_EPERM;
 	if (name == LINUX_SO_ATTACH_FILTER)
 		return sock_attach_filter(sk, val, len);
 	if (name == LINUX_SO_DETACH_FILTER)
-		return sk->ops->filter ? sk->ops->filter(sk, NULL) : -LINUX_ENOPROTOOPT;
-	err = opt_int(val, len, &v);
-	if (err)
+		return sock_detach_filter(sk);
+	err = sock_stamp_setsockopt(sk, name, val, len);
+	if (err <= 0)
 		return err;
 	err = sock_set_socket(sk, name, v, val, len);
 	if (!err && sk->direct)
@@ -306,6 +340,30 @@ static int get_peername(struct sock *sk, void *val, unsigned *len)
 	return get_bytes(val, len, &addr, *len);
 }
 
+/* SK_MEMINFO_*: rmem, rcvbuf, wmem, sndbuf, and what is not kept apart here. */
+static int get_meminfo(struct sock *sk, void *val, unsigned *len)
+{
+	uint32_t m[9] = { (uint32_t)sk->rcvq_bytes, (uint32_t)sk->rcvbuf, (uint32_t)atomic_load(&sk->wmem), (uint32_t)sk->sndbuf };
+
+	m[8] = atomic_load(&sk->drops);
+	return get_bytes(val, len, m, sizeof(m));
+}
+
+/* The program itself, in instructions; *len too. */
+static int get_filter(struct sock *sk, void *val, unsigned *len)
+{
+	unsigned room = *len;
+	MUTEX_GUARD(&sk->rcvq_lock);
+
+	*len = sk->filter ? sk->filter->nr : 0;
+	if (!*len || !room)
+		return 0;
+	if (room < *len || *len * sizeof(struct skf_insn) > SOCKOPT_MAX)
+		return -LINUX_EINVAL;
+	memcpy(val, sk->filter->insns, *len * sizeof(struct skf_insn));
+	return 0;
+}
+
 static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 {
 	switch (name) {
@@ -346,8 +404,9 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		return get_int(val, len, sk->dontroute);
 	case LINUX_SO_BROADCAST:
 		return get_int(val, len, sk->broadcast);
-	case LINUX_SO_SNDBUF:
-		return get_int(val, len, sk->sndbuf);
+	case LINUX_SO_SNDBUF: /* where TCP's tuning starts and ends */
+		return get_int(val, len, sk->protocol == LINUX_IPPROTO_TCP && sk->sndbuf == TCP_SNDBUF_TUNED &&
+					 READ_ONCE(sk->state) == SS_UNCONNECTED ? TCP_SNDBUF_FIRST : sk->sndbuf);
 	case LINUX_SO_RCVBUF:
 		return get_int(val, len, sk->rcvbuf);
 	case LINUX_SO_KEEPALIVE:
@@ -355,10 +414,36 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 	case LINUX_SO_OOBINLINE:
 		return get_int(val, len, sk->oobinline);
 	case LINUX_SO_INCOMING_CPU:
-	case LINUX_SO_INCOMING_NAPI_ID:
+		return get_int(val, len, sk->incoming_cpu);
 	case LINUX_SO_RXQ_OVFL:
+		return get_int(val, len, sk->rxq_ovfl);
 	case LINUX_SO_ZEROCOPY:
+		return get_int(val, len, sk->zerocopy);
+	case LINUX_SO_WIFI_STATUS:
+		return get_int(val, len, sk->wifi_status);
+	case LINUX_SO_RCVMARK:
+		return get_int(val, len, sk->rcvmark);
+	case LINUX_SO_RCVPRIORITY:
+		return get_int(val, len, sk->rcvpriority);
+	case LINUX_SO_PASSPIDFD:
+		return sk->family == LINUX_AF_UNIX ? get_int(val, len, sk->passpidfd) : -LINUX_EOPNOTSUPP;
+	case LINUX_SO_PASSRIGHTS:
+		return sk->family == LINUX_AF_UNIX ? get_int(val, len, sk->passrights) : -LINUX_EOPNOTSUPP;
+	case LINUX_SO_BPF_EXTENSIONS:
+		return get_int(val, len, 64);
+	case LINUX_SO_BINDTOIFINDEX:
+		return get_int(val, len, sk->bound_if);
+	case LINUX_SO_MAX_PACING_RATE:
+		if (*len < sizeof(uint64_t))
+			return get_int(val, len, (int)MIN(sk->max_pacing_rate, (uint64_t)UINT32_MAX));
+		return get_bytes(val, len, &sk->max_pacing_rate, sizeof(uint64_t));
+	case LINUX_SO_MEMINFO:
+		return get_meminfo(sk, val, len);
+	case LINUX_SO_ATTACH_FILTER:
+		return get_filter(sk, val, len);
+	case LINUX_SO_INCOMING_NAPI_ID:
 	case LINUX_SO_BSDCOMPAT:
+	case LINUX_SO_RESERVE_MEM:
 		return get_int(val, len, 0);
 	case LINUX_SO_PEEK_OFF:
 		return sk->family == LINUX_AF_UNIX || sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6 ?
@@ -381,10 +466,6 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		return get_peername(sk, val, len);
 	case LINUX_SO_PEERSEC:
 		return -LINUX_ENOPROTOOPT;
-	case LINUX_SO_TIMESTAMP:
-		return get_int(val, len, sk->timestamp);
-	case LINUX_SO_TIMESTAMPNS:
-		return get_int(val, len, sk->timestampns);
 	case LINUX_SO_RCVLOWAT:
 		return get_int(val, len, sk->rcvlowat);
 	case LINUX_SO_SNDLOWAT:
@@ -406,6 +487,10 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 		if (*len < 8)
 			return -LINUX_EINVAL;
 		return get_bytes(val, len, &sk->ino, 8);
+	case LINUX_SO_NETNS_COOKIE:
+		if (*len != 8)
+			return -LINUX_EINVAL;
+		return get_bytes(val, len, &(uint64_t){ sk->net->ns.inum }, 8);
 	default:
 		return -LINUX_ENOPROTOOPT;
 	}
@@ -413,7 +498,12 @@ static int sock_get_socket(struct sock *sk, int name, void *val, unsigned *len)
 
 int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len)
 {
-	if (level == LINUX_SOL_SOCKET)
-		return sock_get_socket(sk, name, val, len);
+	if (level == LINUX_SOL_SOCKET) {
+		int err = name == LINUX_SO_RCVTIMEO_NEW ? get_timeout(val, len, sk->rcvtimeo) :
+			  name == LINUX_SO_SNDTIMEO_NEW ? get_timeout(val, len, sk->sndtimeo) :
+							  sock_stamp_getsockopt(sk, name, val, len);
+
+		return err <= 0 ? err : sock_get_socket(sk, name, val, len);
+	}
 	return sk->ops->getsockopt ? sk->ops->getsockopt(sk, level, name, val, len) : -LINUX_EOPNOTSUPP;
 }

@@ -24,6 +24,8 @@
 #include "vfs/fasync.h"
 #include "vfs/vfs.h"
 
+typedef int (*cmsg_put_fn)(void *c, int level, int type, const void *data, size_t len);
+
 struct sock;
 struct skf_prog;
 struct direct;
@@ -47,9 +49,10 @@ struct pktinfo {
 
 /* What a socket's queue of errors holds besides the datagram: struct sock_extended_err and its offender. */
 struct sock_error {
-	uint32_t err, info;	/* a guest errno, positive; 0: none */
-	uint8_t origin, type, code;
+	uint32_t err, info;	/* a guest errno, positive */
+	uint8_t origin, type, code; /* origin 0: there is no error */
 	uint8_t offender[16];
+	uint32_t data;
 };
 
 struct skb {
@@ -65,6 +68,8 @@ struct skb {
 	struct scm scm;
 	struct pktinfo info;
 	struct sock_error error;
+	uint32_t aux_len;	/* AF_PACKET: how long it was before a filter cut it */
+	int64_t stamp;		/* when it came, on CLOCK_REALTIME; 0: nobody had asked */
 	char *data;		/* in buf */
 	char buf[];
 };
@@ -83,11 +88,14 @@ struct msg {
 	struct dst dst;
 	struct pktinfo info;	/* receive: out */
 	struct sock_error error; /* MSG_ERRQUEUE: out */
+	int64_t stamp;		/* receive: out, as in struct skb */
+	uint32_t aux_len;	/* the same */
 	/* Control messages of ip(7): of what is sent. */
 	struct {
 		bool has_src, has_tos;
 		uint8_t src[16];
 		int ifindex, ttl, tos; /* 0: none */
+		uint16_t gso;	/* UDP_SEGMENT */
 	} ctl;
 };
 
@@ -110,15 +118,18 @@ struct sock_ops {
 	void (*lost)(struct sock *sk, struct skb *skb, struct msg *msg);
 	/* Takes @skb to send it across a link.  0 or -errno. */
 	int (*xmit)(struct sock *sk, struct skb *skb, struct msg *msg);
-	/* Sending as a whole, where messages are not for other sockets; NULL: as all others. */
+	/* Sending as a whole, where messages are not for other sockets, or not one for one; NULL: as all others. */
 	int64_t (*sendmsg)(struct sock *sk, struct msg *msg, bool nonblock);
 	/* Streams with `remote`: a reader took data; the sending side was shut down; the file is gone (@abort: with a reset). */
 	void (*rcvd)(struct sock *sk);
 	void (*shutdown)(struct sock *sk);
 	void (*close)(struct sock *sk, bool abort);
 	void (*keepalive)(struct sock *sk); /* SO_KEEPALIVE changed */
-	/* SO_ATTACH_FILTER: takes @prog; SO_DETACH_FILTER: NULL.  NULL: no filters. */
-	int (*filter)(struct sock *sk, struct skf_prog *prog);
+	/*
+	 * Datagrams: the packet that a filter of @sk, which is to receive @skb, sees: malloc, *ret_head bytes of it in front of the
+	 * message; NULL: no memory.  NULL: filters see messages.
+	 */
+	uint8_t *(*packet)(const struct sock *sk, const struct skb *skb, size_t *ret_head);
 	int (*setsockopt)(struct sock *sk, int level, int name, const void *val, unsigned len); /* -LINUX_ENOPROTOOPT */
 	int (*getsockopt)(struct sock *sk, int level, int name, void *val, unsigned *len);
 	/* The file is being closed: leave name tables.  NULL: nothing to do. */
@@ -172,9 +183,19 @@ struct sock {
 	atomic_ulong wmem;	/* bytes of this sock's messages that sit in receivers' queues */
 	int sndbuf, rcvbuf, rcvlowat; /* as set, doubled as Linux does */
 	int64_t rcvtimeo, sndtimeo; /* ns; -1: none */
-	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute, timestamp, timestampns;
+	bool passcred, reuseaddr, reuseport, keepalive, broadcast, oobinline, dontroute;
 	bool debug, no_check, err_queue, prefer_busy, lock_filter, passsec, nofcs, txrehash; /* as set; but for lock_filter, hints */
-	int busy_poll, buf_lock;
+	bool wifi_status, rcvpriority;			/* the same */
+	int busy_poll, buf_lock, incoming_cpu;		/* the same */
+	uint64_t max_pacing_rate, txtime;		/* the same */
+	/* Which control messages tell when a datagram came: SO_TIMESTAMP and its kin, sock_stamp.c. */
+	enum { STAMP_NONE, STAMP_US, STAMP_NS } stamp;
+	bool stamp_new;		/* by the names of SO_*_NEW */
+	uint32_t timestamping, bind_phc; /* SOF_TIMESTAMPING_* */
+	bool rxq_ovfl, rcvmark, passpidfd, passrights, zerocopy;
+	atomic_uint drops;	/* what its receive queue had no room for */
+	uint32_t zerocopy_id;	/* rcvq_lock; of the next MSG_ZEROCOPY */
+	struct skf_prog *filter; /* rcvq_lock; SO_ATTACH_FILTER */
 	int priority, mark;
 	int bound_if;		/* SO_BINDTODEVICE; 0: none */
 	struct linux_linger linger;
@@ -219,20 +240,46 @@ struct file *sock_file_new(struct sock *sk, unsigned flags);
 struct sock *file_sock(struct file *f);
 
 /* Control messages of AF_INET and AF_INET6.  -LINUX_EINVAL for what is malformed; @put's errors. */
-typedef int (*cmsg_put_fn)(void *c, int level, int type, const void *data, size_t len);
 int inet_cmsg_send(struct sock *sk, int level, int type, const void *data, size_t len, struct msg *msg);
 int inet_cmsg_recv(const struct sock *sk, const struct msg *msg, cmsg_put_fn put, void *c);
+
+/* Of AF_PACKET; @got: bytes of the frame. */
+int packet_cmsg_recv(const struct sock *sk, const struct msg *msg, int64_t got, cmsg_put_fn put, void *c);
 
 /* --- generic bodies, used by syscalls and file operations --- */
 
 int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock);
 int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock);
+/* For a protocol's sendmsg: one message as a whole. */
+int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock);
 unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt);
 int sock_shutdown(struct sock *sk, int how);
 /* The next connection of a listener, with the queue's reference. */
 struct sock *sock_accept(struct sock *sk, bool nonblock);
+#define TCP_SNDBUF_TUNED 2626560 /* what tcp_wmem's autotuning reaches on loopback */
+#define SOCKOPT_MAX 1024 /* the longest value an option has */
 int sock_setsockopt(struct sock *sk, int level, int name, const void *val, unsigned len);
 int sock_getsockopt(struct sock *sk, int level, int name, void *val, unsigned *len);
+
+/* --- sock_filter.c: SO_ATTACH_FILTER --- */
+
+/* As setsockopt; @val is the guest's struct sock_fprog. */
+int sock_attach_filter(struct sock *sk, const void *val, unsigned len);
+int sock_detach_filter(struct sock *sk);
+/* Whether @sk's filter wants the datagram @skb, which is cut to how much of it is wanted. */
+bool sock_filter_packet(struct sock *sk, struct skb *skb);
+/* How much of a packet is wanted; 0: nothing, and it is dropped.  @protocol, @type: what ancillary loads give. */
+size_t sock_filter_run(struct sock *sk, const void *p, size_t len, uint16_t protocol, uint8_t type);
+
+/* --- sock_stamp.c: control messages of SOL_SOCKET that any family has --- */
+
+int sock_stamp_setsockopt(struct sock *sk, int name, const void *val, unsigned len); /* 1: not one of them */
+int sock_stamp_getsockopt(struct sock *sk, int name, void *val, unsigned *len);	     /* the same */
+/* The time, where somebody is to be told of it. */
+int64_t sock_stamp_now(const struct sock *sk);
+int sock_stamp_recv(const struct sock *sk, const struct msg *msg, cmsg_put_fn put, void *c);
+/* Tells that the pages of a MSG_ZEROCOPY are no longer needed, which they were not for long. */
+void sock_zerocopy_done(struct sock *sk);
 
 /* --- for protocols --- */
 

@@ -451,7 +451,7 @@ int tcp_mss(struct sock *sk)
 /* The fields of struct tcp_info that mean something here; the rest is zero. */
 void tcp_info(struct sock *sk, void *ret, size_t size)
 {
-	uint8_t info[104] = { 0 };
+	uint8_t info[TCP_INFO_SIZE] = { 0 };
 	uint32_t *w = (uint32_t *)info;
 	struct tcp_sock *tp;
 	MUTEX_GUARD(&tcp_lock);

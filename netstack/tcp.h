@@ -109,7 +109,8 @@ void tcp_link_down(struct netif *nif);
 enum tcp_state tcp_sock_state(struct sock *sk);
 /* The largest segment; 536 without a connection. */
 int tcp_mss(struct sock *sk);
-/* What LINUX_TCP_INFO shows; @size bytes at @ret. */
+/* What LINUX_TCP_INFO shows; @size bytes at @ret, of which TCP_INFO_SIZE mean something. */
+#define TCP_INFO_SIZE 248
 void tcp_info(struct sock *sk, void *ret, size_t size);
 /* Those of @net in TIME_WAIT, tcp_lock held. */
 void tcp_for_each_timewait(struct net *net, void (*fn)(const struct tcp_sock *tp, void *arg), void *arg);

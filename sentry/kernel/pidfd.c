@@ -53,6 +53,18 @@ int pidfd_new(struct pid *pid, uint32_t flags)
 	return fd_install_or_put(f, true);
 }
 
+int pidfd_open_tgid(int32_t tgid)
+{
+	struct pid *pid = pid_find_get(tgid);
+	int fd;
+
+	if (!pid)
+		return -LINUX_ESRCH;
+	fd = pidfd_new(pid, 0);
+	pid_put(pid);
+	return fd;
+}
+
 struct pid *pidfd_pid(struct file *f)
 {
 	return f->ops == &pidfd_ops ? f->private_data : NULL;

@@ -6,6 +6,7 @@
 
 #include "netstack/socket.h"
 #include "sentry/abi/fcntl.h"
+#include "sentry/kernel/pidfd.h"
 #include "sentry/sys/sock_user.h"
 #include "sentry/sys/syscall.h"
 
@@ -237,7 +238,6 @@ SYSCALL_DEFINE2(shutdown, int, fd, int, how)
 	return f ? sock_shutdown(sk, how) : err;
 }
 
-#define SOCKOPT_MAX 1024 /* longest value any option has */
 
 SYSCALL_DEFINE5(setsockopt, int, fd, int, level, int, name, uaddr_t, uval, int, len)
 {
@@ -256,6 +256,22 @@ SYSCALL_DEFINE5(setsockopt, int, fd, int, level, int, name, uaddr_t, uval, int, 
 	return sock_setsockopt(sk, level, name, val, MIN(len, SOCKOPT_MAX));
 }
 
+/* A descriptor is made here, so this option is not the sock's. */
+static int get_peerpidfd(const struct sock *sk, uaddr_t uval, uaddr_t ulen, unsigned len)
+{
+	int32_t fd;
+
+	if (sk->family != LINUX_AF_UNIX || !sk->peer_cred.pid)
+		return -LINUX_ENODATA;
+	fd = pidfd_open_tgid(sk->peer_cred.pid);
+	if (fd < 0)
+		return fd;
+	len = MIN(len, (unsigned)sizeof(fd));
+	if (copy_to_user(uval, &fd, len))
+		return -LINUX_EFAULT;
+	return put_user((int32_t)len, ulen, int32_t);
+}
+
 SYSCALL_DEFINE5(getsockopt, int, fd, int, level, int, name, uaddr_t, uval, uaddr_t, ulen)
 {
 	uint8_t val[SOCKOPT_MAX] = { 0 };
@@ -272,6 +288,8 @@ SYSCALL_DEFINE5(getsockopt, int, fd, int, level, int, name, uaddr_t, uval, uaddr
 	if (room < 0)
 		return -LINUX_EINVAL;
 	len = MIN(room, SOCKOPT_MAX);
+	if (level == LINUX_SOL_SOCKET && name == LINUX_SO_PEERPIDFD)
+		return get_peerpidfd(sk, uval, ulen, len);
 	err = sock_getsockopt(sk, level, name, val, &len);
 	if (err)
 		return err;

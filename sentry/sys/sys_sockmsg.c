@@ -6,6 +6,7 @@
 
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/time.h"
+#include "sentry/kernel/pidfd.h"
 #include "sentry/kernel/task.h"
 #include "sentry/sys/sock_user.h"
 #include "sentry/sys/syscall.h"
@@ -161,22 +162,30 @@ static int control_put_rights(struct control_out *c, struct scm *scm, bool cloex
 	return n ? control_put(c, LINUX_SOL_SOCKET, LINUX_SCM_RIGHTS, fds, n * sizeof(*fds)) : 0;
 }
 
-static int scm_to_user(struct sock *sk, struct msg *msg, struct control_out *c)
+/* A descriptor of the sender's process; the errno in its place where it is gone. */
+static int control_put_pidfd(struct control_out *c, int32_t tgid)
+{
+	int32_t fd = pidfd_open_tgid(tgid);
+
+	return control_put(c, LINUX_SOL_SOCKET, LINUX_SCM_PIDFD, &fd, sizeof(fd));
+}
+
+static int scm_to_user(struct sock *sk, struct msg *msg, int64_t got, struct control_out *c)
 {
 	int err = 0;
 
 	if (sk->passcred && msg->scm.has_cred)
 		err = control_put(c, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &msg->scm.cred, sizeof(msg->scm.cred));
+	if (!err && sk->passpidfd && msg->scm.has_cred && sk->family == LINUX_AF_UNIX)
+		err = control_put_pidfd(c, msg->scm.cred.pid);
 	if (!err && msg->scm.nr_files)
 		err = control_put_rights(c, &msg->scm, msg->flags & LINUX_MSG_CMSG_CLOEXEC);
-	if (!err && (sk->timestamp || sk->timestampns) && !sock_is_stream(sk)) {
-		int64_t now = realtime_ns();
-		struct linux_timeval tv = { now / 1000000000, sk->timestampns ? now % 1000000000 : now % 1000000000 / 1000 };
-
-		err = control_put(c, LINUX_SOL_SOCKET, sk->timestampns ? LINUX_SO_TIMESTAMPNS : LINUX_SO_TIMESTAMP, &tv, sizeof(tv));
-	}
+	if (!err && !sock_is_stream(sk))
+		err = sock_stamp_recv(sk, msg, control_put, c);
 	if (!err && (sk->family == LINUX_AF_INET || sk->family == LINUX_AF_INET6))
 		err = inet_cmsg_recv(sk, msg, control_put, c);
+	if (!err && sk->family == LINUX_AF_PACKET)
+		err = packet_cmsg_recv(sk, msg, got, control_put, c);
 	if (c->truncated)
 		msg->out_flags |= LINUX_MSG_CTRUNC;
 	return err;
@@ -233,7 +242,7 @@ static int64_t do_recvmsg(struct file *f, struct sock *sk, struct linux_msghdr *
 	free(storage);
 	if (ret < 0)
 		return ret;
-	err = scm_to_user(sk, &msg, &c);
+	err = scm_to_user(sk, &msg, ret, &c);
 	scm_fini(&msg.scm);
 	if (err)
 		return err;
