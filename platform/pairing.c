@@ -37,6 +37,8 @@ static int loadavg_fd = -1;
 
 static atomic_uint nr_pairs;		    /* pairing_lock to write */
 static atomic_uint nr_active = UINT32_MAX; /* of them had work in the last period; UINT32_MAX: not known */
+static atomic_uint nr_dense;		   /* and were dense, and don't count as active where they may share */
+atomic_uint pairing_nr_split;
 atomic_uint pairing_arrivals;
 
 /* The core that the calling thread was pinned to by its last pair; -1: not known. */
@@ -82,6 +84,21 @@ static void thread_pin(pid_t tid, int cpu)
 	host_sched_setaffinity(tid, sizeof(set), &set);
 }
 
+/* Two cores have nothing to spare but what dense pairs leave each other. */
+static bool pairs_share(void)
+{
+	return nr_allowed == 2;
+}
+
+/* pairing_lock held. */
+static void pair_set_split(struct cpu_pair *pair, bool split)
+{
+	if (pair->split == split)
+		return;
+	pair->split = split;
+	atomic_fetch_add(&pairing_nr_split, split ? 1U : -1U);
+}
+
 static void pair_pin(struct cpu_pair *pair, int cpu)
 {
 	pair->cpu = cpu;
@@ -95,7 +112,7 @@ static void pair_pin(struct cpu_pair *pair, int cpu)
 struct balance {
 	unsigned load[MAX_CPUS];
 	unsigned nr_busy; /* pairs */
-	unsigned nr_active;
+	unsigned nr_active, nr_dense;
 	bool any;	  /* did anything run? */
 };
 
@@ -115,7 +132,10 @@ static void pair_account_locked(struct cpu_pair *pair, uint64_t now, uint64_t pe
 	if (!pair->share)
 		return;
 	balance.any = true;
-	balance.nr_active++;
+	if (pairs_share() && atomic_load_explicit(&pair->dense, memory_order_relaxed))
+		balance.nr_dense++;
+	else
+		balance.nr_active++;
 	if (pair->share >= SHARE_BUSY)
 		balance.nr_busy++;
 	if (pair->cpu >= 0)
@@ -175,6 +195,7 @@ static uint64_t balancer_look(uint64_t last)
 	now = pairing_clock();
 	list_for_each_entry(pair, &pairs, link)
 		pair_account_locked(pair, now, MAX(now - last, 1UL));
+	atomic_store(&nr_dense, balance.nr_dense);
 	atomic_store(&nr_active, balance.nr_active);
 	balance_locked();
 	return now;
@@ -223,6 +244,7 @@ void cpu_pair_start(struct cpu_pair *pair, pid_t runner, int runner_cpu)
 	list_init(&pair->link);
 	pair->cpu = -1;
 	pair->split = false;
+	atomic_store(&pair->dense, false);
 	if (!enabled)
 		return;
 	atomic_fetch_add(&pairing_arrivals, 1);
@@ -258,7 +280,7 @@ void cpu_pair_set_cpus(struct cpu_pair *pair, const void *mask, size_t size)
 	cpu = pair_choose(pair, pair->cpu);
 	if (cpu >= 0 && (cpu != pair->cpu || pair->split))
 		pair_pin(pair, cpu);
-	pair->split = false;
+	pair_set_split(pair, false);
 }
 
 int cpu_pair_stop(struct cpu_pair *pair)
@@ -273,6 +295,7 @@ int cpu_pair_stop(struct cpu_pair *pair)
 	if (cpu >= 0)
 		atomic_fetch_sub(&nr_pairs, 1);
 	own_cpu = pair->split ? -1 : cpu;
+	pair_set_split(pair, false);
 	pair->cpu = -1;
 	return cpu;
 }
@@ -297,44 +320,64 @@ static int host_nr_running(void)
 	return (int)strtol(p, NULL, 10);
 }
 
-bool pairing_has_room(bool split)
+bool pairing_has_room(bool both)
 {
-	unsigned wanted = split ? 2 : 1;
+	unsigned active = MIN(atomic_load(&nr_active), atomic_load(&nr_pairs)), ours = both ? 2 : 1, dense;
 	int running;
 
 	/* Each active pair has a core, and one more is for this one's other half. */
-	if (!enabled || MIN(atomic_load(&nr_active), atomic_load(&nr_pairs)) >= nr_allowed)
+	if (!enabled || active + pairs_share() >= nr_allowed)
 		return false;
+	dense = atomic_load(&nr_dense); /* this one among them, and none where pairs don't share */
+	ours += dense ? 2 * (dense - 1) : 0;
 	running = host_nr_running();
-	return running >= 0 && (unsigned)running + 2 <= nr_allowed + wanted;
+	return running >= 0 && (unsigned)running + 2 <= nr_allowed + ours;
+}
+
+/* The guest's core of @pair when it is split: where pairs share, the same for all that may use it. */
+static int pair_guest_cpu(const struct cpu_pair *pair)
+{
+	int cpu;
+
+	if (!pairs_share())
+		return pair->cpu;
+	for (cpu = 0; !cpu_allowed(cpu); cpu++)
+		;
+	return pair_may_use(pair, cpu) ? cpu : pair->cpu;
 }
 
 bool cpu_pair_split(struct cpu_pair *pair)
 {
 	struct cpu_set set = allowed;
+	int cpu;
 
 	if (!enabled)
 		return false;
 	MUTEX_GUARD(&pairing_lock);
 	if (pair->cpu < 0)
 		return false;
-	set.bits[pair->cpu / 64] &= ~BIT(pair->cpu % 64);
+	cpu = pair_guest_cpu(pair);
+	set.bits[cpu / 64] &= ~BIT(cpu % 64);
 	if (host_sched_setaffinity(0, sizeof(set), &set) < 0)
 		return false;
-	pair->split = true;
+	pair->home = pair->cpu;
+	if (cpu != pair->cpu)
+		thread_pin(pair->runner, cpu);
+	pair->cpu = cpu;
+	pair_set_split(pair, true);
 	return true;
 }
 
 void cpu_pair_join(struct cpu_pair *pair)
 {
-	struct cpu_set set;
-
 	MUTEX_GUARD(&pairing_lock);
-	pair->split = false;
-	if (pair->cpu < 0)
+	if (pair->cpu < 0 || !pair->split)
 		return;
-	cpu_set_one(&set, pair->cpu);
-	host_sched_setaffinity(0, sizeof(set), &set);
+	pair_set_split(pair, false);
+	if (pair->home != pair->cpu)
+		thread_pin(pair->runner, pair->home);
+	pair->cpu = pair->home;
+	thread_pin(pair->owner, pair->cpu);
 }
 
 void pairing_release_thread(void)

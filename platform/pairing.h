@@ -15,6 +15,10 @@
  * That needs a core which nobody else wants.  What is known about it: how many of our pairs had work lately, how many threads
  * of the host can run at this moment, and that no new pair has come since.
  *
+ * Where there are two cores only, several *dense* pairs, whose stops are short, may share them: all guest threads are on one core then, and
+ * all sentry threads on the other.  So one pair's sentry thread wakes another's on its own core, and what a guest thread finds when it
+ * has its turn was in the cache.  Who waits there for long gives way to the others by sched_yield.
+ *
  * Threads that a pinned thread makes inherit the pin.  A service thread of the sentry calls pairing_release_thread() first thing.
  */
 #ifndef SENTRY_PLATFORM_PAIRING_H
@@ -35,6 +39,8 @@ struct cpu_pair {
 	uint64_t seen;	     /* guest_time at the last look */
 	uint64_t share;	     /* of the last period, in its units */
 	bool split;	     /* the owner is elsewhere; the owner changes it, with pairing_lock */
+	int home;	     /* where both were before */
+	atomic_bool dense;   /* the owner: stops are short; a hint */
 	/* Written by the owner, read by the balancer without lock. */
 	_Atomic uint64_t entered;    /* cycle counter at the entry, 0 outside the guest */
 	_Atomic uint64_t guest_time; /* cycles of the runs that are over */
@@ -66,12 +72,14 @@ void pairing_release_thread(void);
 void pairing_bring(pid_t tid, int *inout_cpu);
 
 /*
- * Whether there is a core for a split pair.  @split: the calling thread is the owner of one; else it shares its core.  Asks the host:
- * a few microseconds.
+ * Whether there is a core for a split pair.  The calling thread is the owner of one that is to be split, or is; @both: its guest thread
+ * is not asleep meanwhile, but waits awake or yields.  Asks the host: a few microseconds.
  */
-bool pairing_has_room(bool split);
+bool pairing_has_room(bool both);
 /* Changes when a pair comes: what pairing_has_room said is over. */
 extern atomic_uint pairing_arrivals;
+/* How many pairs are split. */
+extern atomic_uint pairing_nr_split;
 /* The calling thread is the owner, and leaves the pair's core.  False: it can't. */
 bool cpu_pair_split(struct cpu_pair *pair);
 /* And comes back. */

@@ -386,6 +386,7 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 {
 	struct systrap_stub *stub = as->stub;
 
+	systrap_spin_lost_thread(ctx);
 	ctx->thread.cpu = cpu_pair_stop(&ctx->pair);
 	systrap_answer_lost_thread(ctx);
 	systrap_stub_thread_put(stub, &ctx->thread, true);

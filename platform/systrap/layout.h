@@ -193,7 +193,8 @@ struct systrap_page {
 	uint64_t frame;		   /* stub address of the signal frame; the sentry may set another to go on from */
 	uint64_t fs_base, gs_base; /* at the stop; the sentry may change them, with SET_BASES */
 	int32_t tid;		   /* clone's; checked by the sentry before it is believed */
-	int32_t spin;		   /* the sentry: how often the guest thread looks at turn before it sleeps; negative: yields */
+	int32_t spin;		   /* the sentry: how often the guest thread looks at turn before it sleeps; negative: yields,
+				    * which it turns to as soon as it sees that */
 	uint64_t self;		   /* the sentry: the page's address in the stub, for code that has it at %gs */
 	struct guest_regs regs;	   /* of a KIND_PATCH stop, written by the code that stops */
 	uint8_t pad2[512 - 64 - sizeof(struct guest_regs)];

@@ -13,11 +13,17 @@
  *
  *     together -> yielding no stop took as long as a time slice for a while
  *     yielding -> together MAX_LATE stops in a row did
- *     together -> split    (yielding or not) the guest has stopped RUN_STOPS times in a row without a long while in between, on
- *                          either side; and, as often as QUIET_LOOKS in a row, each after so many stops, there was room
- *                          (pairing_has_room)
- *     split -> together    a wait was in vain; somebody came; there is no room any more, looked at every ROOM_STOPS stops; or
- *                          MAX_MISSES times something took long that should not: somebody else has the core
+ *     together -> split    (yielding or not) there is credit, and, as often as QUIET_LOOKS in a row, each RUN_STOPS after the
+ *                          last, there was room (pairing_has_room)
+ *     split -> together    there is no credit any more; somebody came; or there is no room any more, looked at every ROOM_STOPS stops
+ *
+ * Credit is what the last stops say about the next.  A stop that came soon after the last one gives some; one that took long, on
+ * either side, takes as much as many such stops gave, for that is what waking a thread on another core costs; one that took a time
+ * slice, or a gap in which somebody else had the core, still more.  Time in which the sentry thread slept is nobody's, if it was
+ * short: then another pair had its turn.  When the sentry thread sleeps, the guest thread does not go on looking.
+ *
+ * Where there are two cores only, several pairs may be split (pairing.h).  Then a thread looks for its word for a short while, which
+ * is enough for most stops, and goes on to look between calls of sched_yield.
  *
  * Each time that being split did not last for GOOD_STOPS, the next try is put off twice as long, up to MAX_BACKOFF times
  * RUN_STOPS; and so it is with yielding, from MIN_PATIENCE to MAX_PATIENCE stops.  All of it is decided by the sentry thread from
@@ -26,6 +32,7 @@
 #include "platform/host/host.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/base/log.h"
+#include "sentry/base/waitq.h"
 
 #define SPIN_NS 50000	 /* about what waking an idle core costs */
 #define LONG_NS 25000	 /* a stop, with all that belongs to it, that is no sign for spinning */
@@ -34,7 +41,13 @@
 #define QUIET_LOOKS 4
 #define ROOM_STOPS 1024
 #define GOOD_STOPS 512 /* what they save is many times what moving the thread there and back costs */
-#define MAX_MISSES 4
+#define FULL_CREDIT 256
+#define ENOUGH_CREDIT 128
+#define LONG_CREDIT 16
+#define LATE_CREDIT 64
+#define SLEEP_NS 200000	 /* a sleep that says something: the next wake-up is of an idle core */
+#define SHARED_LOOKS 160 /* before yielding, where others have use for the core */
+#define GUEST_YIELDS 64
 #define MAX_BACKOFF 512
 #define LATE_NS 300000	 /* less than any scheduler's slice */
 #define MAX_LATE 2
@@ -46,10 +59,15 @@
 #define CALIBRATE_NS 200000
 
 static enum platform_spin spin_mode = PLATFORM_SPIN_NEVER;
-static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles;
+static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles, sleep_cycles;
 static uint32_t guest_looks; /* in SPIN_NS */
 
 static atomic_ulong nr_splits, nr_spun;
+
+/* Whose stops the calling thread serves. */
+static _Thread_local struct systrap_ctx *served;
+
+static void spin_sleeps(bool asleep);
 
 void systrap_spin_init(enum platform_spin mode)
 {
@@ -69,8 +87,10 @@ void systrap_spin_init(enum platform_spin mode)
 	long_cycles = spin_cycles * LONG_NS / SPIN_NS;
 	late_cycles = spin_cycles * LATE_NS / SPIN_NS;
 	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
+	sleep_cycles = spin_cycles * SLEEP_NS / SPIN_NS;
 	guest_looks = (uint32_t)MIN(looks * SPIN_NS / (uint64_t)(now - begin), 1000000UL);
 	spin_mode = mode;
+	sleeper_blocks = spin_sleeps;
 }
 
 /* --- yielding --- */
@@ -121,7 +141,8 @@ static void spin_join(struct systrap_ctx *ctx)
 	cpu_pair_join(&ctx->pair);
 	s->backoff = s->stops < GOOD_STOPS ? MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF) : 0;
 	s->wait = s->backoff;
-	s->run = s->quiet = 0;
+	s->run = s->quiet = s->credit = 0;
+	atomic_store_explicit(&ctx->pair.dense, false, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nr_spun, s->stops, memory_order_relaxed);
 }
 
@@ -133,23 +154,34 @@ static void spin_split(struct systrap_ctx *ctx)
 	if (!cpu_pair_split(&ctx->pair))
 		return;
 	s->split = true;
-	s->stops = s->misses = 0;
+	s->credit = MAX(s->credit, (unsigned)ENOUGH_CREDIT);
+	s->stops = 0;
 	s->run = 0;
 	ctx->page->spin = (int32_t)guest_looks;
 	atomic_fetch_add_explicit(&nr_splits, 1, memory_order_relaxed);
 }
 
-/* RUN_STOPS short stops in a row. */
+static void spin_charge(struct systrap_spin *s, unsigned credit)
+{
+	s->credit -= MIN(s->credit, credit);
+}
+
+/* RUN_STOPS more, not split. */
 static void spin_consider(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
 
 	s->run = 0;
+	atomic_store_explicit(&ctx->pair.dense, s->credit >= ENOUGH_CREDIT, memory_order_relaxed);
+	if (s->credit < ENOUGH_CREDIT && spin_mode == PLATFORM_SPIN_AUTO) {
+		s->quiet = 0;
+		return;
+	}
 	if (s->wait) {
 		s->wait--;
 		return;
 	}
-	if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(false)) {
+	if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(s->yields)) {
 		s->quiet = 0;
 		s->backoff = MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF);
 		s->wait = s->backoff;
@@ -159,18 +191,15 @@ static void spin_consider(struct systrap_ctx *ctx)
 	}
 }
 
-static void spin_check(struct systrap_ctx *ctx, bool took_long)
+static void spin_check(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
 
 	s->stops++;
-	s->misses += took_long;
-	if (s->misses >= MAX_MISSES || s->arrivals != atomic_load_explicit(&pairing_arrivals, memory_order_relaxed)) {
+	if (!s->credit || s->arrivals != atomic_load_explicit(&pairing_arrivals, memory_order_relaxed)) {
 		spin_join(ctx);
 	} else if (++s->run >= ROOM_STOPS) {
 		s->run = 0;
-		/* They are to be few for their time. */
-		s->misses = 0;
 		if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(true))
 			spin_join(ctx);
 	}
@@ -181,23 +210,62 @@ static void spin_check(struct systrap_ctx *ctx, bool took_long)
 void systrap_spin_stopped(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
-	uint64_t now;
-	bool took_long, late;
+	uint64_t now = pairing_clock(), took = now - s->last;
 
-	now = pairing_clock();
-	took_long = now - s->last > long_cycles;
-	late = now - s->last > late_cycles;
 	s->last = now;
+	served = ctx;
 	if (!s->split)
-		yield_check(ctx, late);
+		yield_check(ctx, took > late_cycles);
 	if (spin_mode == PLATFORM_SPIN_NEVER)
 		return;
+	if (took > long_cycles)
+		spin_charge(s, took > late_cycles ? LATE_CREDIT : LONG_CREDIT);
+	else
+		s->credit = MIN(s->credit + 1, (unsigned)FULL_CREDIT);
 	if (s->split)
-		spin_check(ctx, took_long);
-	else if (took_long)
-		s->run = s->quiet = 0;
+		spin_check(ctx);
 	else if (++s->run >= RUN_STOPS)
 		spin_consider(ctx);
+}
+
+/* The sentry thread is about to sleep, or goes on. */
+static void spin_sleeps(bool asleep)
+{
+	struct systrap_ctx *ctx = served;
+	struct systrap_spin *s;
+	uint64_t now;
+
+	if (!ctx)
+		return;
+	s = &ctx->spin;
+	now = pairing_clock();
+	if (asleep) {
+		s->asleep = now;
+	} else {
+		if (now - s->asleep > sleep_cycles)
+			spin_charge(s, LONG_CREDIT);
+		s->last = now;
+	}
+	if (s->split)
+		ctx->page->spin = asleep ? -GUEST_YIELDS : (int32_t)guest_looks;
+}
+
+/* The same as a guest thread's looking, but for the core that it has to itself, perhaps. */
+static bool spin_wait_shared(struct systrap_ctx *ctx)
+{
+	uint64_t begin = pairing_clock();
+	unsigned looks = SHARED_LOOKS;
+
+	do {
+		for (; looks; looks--) {
+			if (atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops)
+				return true;
+			__builtin_ia32_pause();
+		}
+		host_sched_yield();
+		looks = 1;
+	} while (pairing_clock() - begin < spin_cycles);
+	return false;
 }
 
 bool systrap_spin_wait(struct systrap_ctx *ctx)
@@ -210,6 +278,8 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 			host_sched_yield();
 		return atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops;
 	}
+	if (atomic_load_explicit(&pairing_nr_split, memory_order_relaxed) > 1)
+		return spin_wait_shared(ctx);
 	begin = last = pairing_clock();
 	for (;;) {
 		for (int i = 0; i < LOOKS; i++) {
@@ -218,18 +288,23 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 			__builtin_ia32_pause();
 		}
 		now = pairing_clock();
-		s->misses += now - last > gap_cycles;
+		if (now - last > gap_cycles)
+			spin_charge(s, LATE_CREDIT);
 		last = now;
 		if (now - begin > spin_cycles)
-			break;
+			return false;
 	}
-	spin_join(ctx);
-	return false;
 }
 
 void systrap_spin_new_thread(struct systrap_ctx *ctx)
 {
 	ctx->spin = (struct systrap_spin){ .patience = MIN_PATIENCE };
+}
+
+void systrap_spin_lost_thread(struct systrap_ctx *ctx)
+{
+	if (served == ctx)
+		served = NULL;
 }
 
 void systrap_spin_report(void)

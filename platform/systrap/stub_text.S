@@ -207,9 +207,13 @@ wait_look:
 	jne	go
 	testl	%ebp, %ebp
 	js	wait_yield
+	jz	wait_sleep
 	pause
 	decl	%ebp
-	jg	wait_look
+	cmpl	$0, SYSTRAP_PAGE_SPIN(%rbx)
+	jge	wait_look
+	jmp	wait			/* it is not worth while any more */
+wait_sleep:
 	movl	$1, %eax
 	xchgl	%eax, SYSTRAP_PAGE_STUB_SLEEPS(%rbx)
 	cmpl	$SYSTRAP_TURN_STOPPED, SYSTRAP_PAGE_TURN(%rbx)

@@ -255,12 +255,14 @@ int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *c
 /* spin.c's; the owner's. */
 struct systrap_spin {
 	bool split;
-	unsigned run;		/* short stops in a row; split: stops since there was room */
+	unsigned credit;	/* how much the last stops are worth being split for */
+	unsigned run;		/* stops since credit or, when split, room was looked at */
 	unsigned quiet;		/* looks in a row that found room */
 	unsigned backoff, wait;	/* runs to let pass, and how many of them are left */
-	unsigned misses, arrivals;
+	unsigned arrivals;
 	unsigned long stops;	/* since it was split */
-	uint64_t last;		/* pairing_clock of the last stop */
+	uint64_t last;		/* pairing_clock of the last stop, or of the end of the sleep that came after */
+	uint64_t asleep;	/* of the beginning of a sleep */
 	bool yields;
 	unsigned yielded, late;	/* stops since it yields; of the last ones, those that came late in a row */
 	unsigned prompt, patience; /* else: stops in a row that did not, and how many it takes */
@@ -385,6 +387,7 @@ void systrap_stop_decode(struct systrap_ctx *ctx, struct platform_stop *stop);
 /* Once.  Takes a fraction of a millisecond. */
 void systrap_spin_init(enum platform_spin mode);
 void systrap_spin_new_thread(struct systrap_ctx *ctx);
+void systrap_spin_lost_thread(struct systrap_ctx *ctx);
 /* Looks for the stop that @ctx waits for.  True: it is there; false: sleep. */
 bool systrap_spin_wait(struct systrap_ctx *ctx);
 /* The guest has stopped. */

@@ -21,6 +21,7 @@ enum { SLEEPER_RUNNING, SLEEPER_WOKEN, SLEEPER_ASLEEP };
 
 static _Thread_local struct sleeper default_sleeper;
 static _Thread_local struct sleeper *own_sleeper;
+void (*sleeper_blocks)(bool asleep);
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -116,9 +117,13 @@ static int sleeper_block(struct sleeper *s, enum sleep_mode mode, deadline_t dea
 
 	atomic_fetch_add_explicit(&s->nr_sleeps, 1, memory_order_relaxed);
 	trace_sleep(mode, deadline);
+	if (sleeper_blocks)
+		sleeper_blocks(true);
 	while (atomic_load(&s->word) == SLEEPER_ASLEEP && err != -LINUX_ETIMEDOUT)
 		err = host_futex_wait(&s->word, SLEEPER_ASLEEP, deadline);
 	err = atomic_exchange(&s->word, SLEEPER_RUNNING) == SLEEPER_WOKEN ? 0 : -LINUX_ETIMEDOUT;
+	if (sleeper_blocks)
+		sleeper_blocks(false);
 	trace_wake(err);
 	return err;
 }

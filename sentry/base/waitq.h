@@ -64,6 +64,8 @@ enum sleep_mode { SLEEP_INTERRUPTIBLE, SLEEP_KILLABLE, SLEEP_UNINTERRUPTIBLE };
  * condition), -LINUX_ETIMEDOUT, or -LINUX_ERESTARTSYS.  Consumes a wake that came before it.
  */
 int sleeper_sleep(enum sleep_mode mode, deadline_t deadline);
+/* The platform's: called by a thread that is about to block, and again (false) when it goes on.  Set once; NULL: nobody's. */
+extern void (*sleeper_blocks)(bool asleep);
 
 struct waitq_entry;
 /* @key: poll event bits (LINUX_EPOLL*), 0 = all.  Returns true when this entry used up an exclusive wake. */

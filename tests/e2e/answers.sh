@@ -112,7 +112,7 @@ is "--spin=never" 0 "$(spins never)"
 "$SENTRY" do --spin=sideways -- true 2>/dev/null
 is "--spin has three words" 125 $?
 if [ "$(nproc)" -gt 1 ]; then
-	# It takes 64 calls in a row that nothing holds up.
+	# It takes 64 calls.
 	for _ in 1 2 3 4 5 6 7 8; do
 		n=$(spins always)
 		[ "$n" = 0 ] || break
