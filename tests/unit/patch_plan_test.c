@@ -364,8 +364,8 @@ static void on_stop(int sig, siginfo_t *info, void *arg)
 
 typedef uint64_t (*live_fn)(uint64_t nr, uint64_t a, uint64_t b, const uint8_t *entry);
 
-/* rax = nr; rdi = a, rsi = b; goes to @entry. */
-static const uint8_t prologue[] = { 0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0xff, 0xe1 };
+/* rax = nr; rdi = a, rsi = b; the flags are those of rax, as a boundary may be in front of a branch; goes to @entry. */
+static const uint8_t prologue[] = { 0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x85, 0xc0, 0xff, 0xe1 };
 
 #define PAGE 4096UL
 #define LIVE_SITE 32
