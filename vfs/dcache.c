@@ -214,6 +214,13 @@ uint64_t dcache_nr_dentries(void)
 
 /* --- the cache --- */
 
+static bool is_below_locked(const struct dentry *d, const struct dentry *ancestor)
+{
+	while (d != ancestor && d->parent != d)
+		d = d->parent;
+	return d == ancestor;
+}
+
 /* Enters @d; the hash takes a reference. */
 static void dentry_hash_locked(struct dentry *d)
 {
@@ -336,19 +343,29 @@ static void unhash_children_locked(struct dentry *d, struct list_head *dispose)
 	}
 }
 
-void dcache_shrink_tree(struct dentry *root)
+/* Unhashes what nobody uses below @root.  Whether there was any; parents lose their last user when @dispose goes. */
+static bool unhash_unused_locked(struct dentry *root, struct list_head *dispose)
 {
-	LIST_HEAD(dispose);
+	struct dentry *d, *tmp;
 
-	rwlock_write(&dcache_lock);
-	unhash_children_locked(root, &dispose);
-	rwlock_unlock(&dcache_lock);
-	dispose_all(&dispose);
+	list_for_each_entry_safe(d, tmp, &dentry_lru, lru)
+		if (d->sb == root->sb && ref_read(&d->ref) == 1 && !d->nr_pins && d != root && is_below_locked(d, root))
+			dentry_unhash_locked(d, dispose);
+	return !list_empty(dispose);
 }
 
-void dentry_invalidate(struct dentry *d)
+void dcache_shrink_tree(struct dentry *root)
 {
-	dcache_shrink_tree(d);
+	bool again;
+
+	do {
+		LIST_HEAD(dispose);
+
+		rwlock_write(&dcache_lock);
+		again = unhash_unused_locked(root, &dispose);
+		rwlock_unlock(&dcache_lock);
+		dispose_all(&dispose);
+	} while (again);
 }
 
 void dentry_drop(struct dentry *d)
@@ -469,17 +486,10 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor)
 {
-	bool below = false;
+	bool below;
 
 	rwlock_read(&dcache_lock);
-	for (;; d = d->parent) {
-		if (d == ancestor) {
-			below = true;
-			break;
-		}
-		if (d->parent == d)
-			break;
-	}
+	below = is_below_locked(d, ancestor);
 	rwlock_unlock(&dcache_lock);
 	return below;
 }

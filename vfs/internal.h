@@ -40,7 +40,7 @@ int dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, s
 int dentry_exchange(struct dentry *a, struct dentry *b);
 /* Whether @d is @ancestor or below it, in one super block. */
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);
-/* Forgets every cached dentry of @root's tree. */
+/* Forgets the cached dentries below @root that nobody uses.  The others stay: a directory must not get a second dentry. */
 void dcache_shrink_tree(struct dentry *root);
 /*
  * Where names are not cached, the way to a mount is: @d and what it is in stay in the hash from the first pin to the last unpin.

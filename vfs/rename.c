@@ -3,7 +3,8 @@
  * rename(2), renameat2(2).
  *
  * Both directories are locked, the ancestor first; across directories s->rename_lock keeps the shape of the tree still,
- * so that "is one below the other" stays true while we look.
+ * so that "is one below the other" stays true while we look.  What changes behind our back (hostfs) may have two dentries for
+ * one directory, which is locked once.
  */
 #include <string.h>
 
@@ -38,17 +39,18 @@ static struct dentry *lock_rename(struct dentry *a, struct dentry *b)
 	}
 	rwlock_unlock(&dcache_lock);
 	rwlock_write(&first->inode->i_rwsem);
-	rwlock_write(&second->inode->i_rwsem);
+	if (first->inode != second->inode)
+		rwlock_write(&second->inode->i_rwsem);
 	return trap;
 }
 
 static void unlock_rename(struct dentry *a, struct dentry *b)
 {
 	rwlock_unlock(&a->inode->i_rwsem);
-	if (a != b) {
+	if (a->inode != b->inode)
 		rwlock_unlock(&b->inode->i_rwsem);
+	if (a != b)
 		mutex_unlock(&a->sb->rename_lock);
-	}
 }
 
 static int may_rename(struct dentry *old_dir, struct dentry *old, struct dentry *new_dir, struct dentry *new,
@@ -88,6 +90,8 @@ static int rename_locked(struct dentry *old_dir, struct dentry *old, const char 
 
 	if (inode == target)
 		return 0;
+	if (target && (target == old_dir->inode || target == new_dir->inode))
+		return -LINUX_ENOTEMPTY;
 	err = may_rename(old_dir, old, new_dir, new, flags);
 	if (err)
 		return err;

@@ -286,8 +286,6 @@ void dentry_put(struct dentry *d);
 struct dentry *dentry_new_root(struct super_block *sb, struct inode *root);
 /* An unhashed dentry with a name for pipes, sockets, memfds ("/memfd:x"); takes the inode reference. */
 struct dentry *dentry_new_anon(struct super_block *sb, const char *name, struct inode *inode);
-/* Drops cached children of a directory that changed behind our back (hostfs, proc). */
-void dentry_invalidate(struct dentry *d);
 /* Appends the path of @p as seen from @root (d_path), with " (deleted)" behind it when its name was removed. */
 int path_format(const struct path *p, const struct path *root, struct strbuf *ret);
 /* getcwd(2): -LINUX_ENOENT for a removed directory, "(unreachable)" in front of one outside @root. */

@@ -273,6 +273,27 @@ Test(namei, rename)
 	cr_assert_eq(lookup_err("/a/h", 0), 0);
 }
 
+/* A directory in use has one dentry, whatever the cache forgets: rename locks by it, and finds loops by it. */
+Test(namei, one_dentry)
+{
+	struct path before, after;
+
+	make_dir("/a");
+	make_dir("/a/b");
+	make_dir("/a/b/c");
+	chdir_to("/a/b/c");
+	fs_get_pwd(&before);
+	dcache_shrink_tree(current_fs->root.dentry);
+	cr_assert_eq(path_lookupat(LINUX_AT_FDCWD, "/a/b/c", 0, &after), 0);
+	cr_assert_eq(before.dentry, after.dentry);
+	path_put(&before);
+	path_put(&after);
+	chdir_to("/");
+	dcache_shrink_tree(current_fs->root.dentry);
+	cr_assert_eq(rename_err("/a/b", "/a/b/c/d", 0), -LINUX_EINVAL);
+	cr_assert_eq(rename_err("/a/b/c", "/c", 0), 0);
+}
+
 Test(namei, mounts)
 {
 	struct path where;
