@@ -62,34 +62,21 @@ static size_t copy_out(struct iov_iter *to, const pfn_t *pfns, unsigned nr, unsi
 	return done;
 }
 
-/* A run of holes in a file whose pages are the store: zeros without frames.  Bytes, or 0 when the first page is there. */
-static size_t read_hole(struct mapping *m, struct iov_iter *to, uint64_t pos, size_t len)
-{
-	uint64_t next;
-
-	if (m->ops->readpages)
-		return 0;
-	if (mapping_next_data(m, pos >> PAGE_SHIFT, &next)) {
-		if (next == pos >> PAGE_SHIFT)
-			return 0;
-		len = MIN(len, (next << PAGE_SHIFT) - pos);
-	}
-	return iov_iter_zero(to, len);
-}
-
-/* Copies up to one batch of pages.  Bytes (0: a bad user page) or -errno. */
+/* Copies up to one batch of pages, or a run of holes, which have no frames.  Bytes (0: a bad user page) or -errno. */
 static int64_t read_batch(struct file *f, struct mapping *m, struct iov_iter *to, uint64_t pos, size_t len)
 {
 	unsigned off = PAGE_OFFSET(pos), want = MIN(PAGES_FOR(off + len), (size_t)READ_BATCH);
-	uint64_t pgoff = pos >> PAGE_SHIFT;
+	uint64_t pgoff = pos >> PAGE_SHIFT, zeros;
 	pfn_t pfns[READ_BATCH];
-	size_t done;
-	int nr;
+	size_t done = 0;
+	int nr = mapping_find_pages(m, pgoff, want, pfns);
 
-	done = read_hole(m, to, pos, len);
-	if (done)
-		return done;
-	nr = mapping_get_pages(m, pgoff, want, ra_pages(f, pgoff), pfns);
+	if (!nr) {
+		zeros = mapping_hole(m, pgoff, PAGES_FOR(off + len));
+		if (zeros)
+			return iov_iter_zero(to, MIN(len, (zeros << PAGE_SHIFT) - off));
+		nr = mapping_get_pages(m, pgoff, want, ra_pages(f, pgoff), pfns);
+	}
 	if (nr < 0)
 		return nr;
 	/* The size may have shrunk since: bytes of dropped pages are not for the guest. */

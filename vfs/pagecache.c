@@ -187,18 +187,14 @@ static uint64_t *page_get_locked(struct mapping *m, uint64_t pgoff, unsigned ra)
 	}
 }
 
-int mapping_get_pages(struct mapping *m, uint64_t pgoff, unsigned nr, unsigned ra_pages, pfn_t *pfns)
+/* References to the up-to-date pages that follow each other from @pgoff on. */
+static unsigned pages_collect_locked(struct mapping *m, uint64_t pgoff, unsigned nr, pfn_t *pfns)
 {
-	uint64_t *entry;
 	unsigned n;
-	MUTEX_GUARD(&m->lock);
 
-	entry = page_get_locked(m, pgoff, MAX(ra_pages, nr - 1));
-	if (IS_ERR(entry))
-		return (int)PTR_ERR(entry);
 	for (n = 0; n < nr; n++) {
-		if (n)
-			entry = radix_find(&m->tree, pgoff + n);
+		uint64_t *entry = radix_find(&m->tree, pgoff + n);
+
 		if (!entry || !(*entry & PG_UPTODATE))
 			break;
 		*entry |= PG_ACCESSED;
@@ -206,6 +202,15 @@ int mapping_get_pages(struct mapping *m, uint64_t pgoff, unsigned nr, unsigned r
 		frame_get(pfns[n]);
 	}
 	return n;
+}
+
+int mapping_get_pages(struct mapping *m, uint64_t pgoff, unsigned nr, unsigned ra_pages, pfn_t *pfns)
+{
+	uint64_t *entry;
+	MUTEX_GUARD(&m->lock);
+
+	entry = page_get_locked(m, pgoff, MAX(ra_pages, nr - 1));
+	return IS_ERR(entry) ? (int)PTR_ERR(entry) : (int)pages_collect_locked(m, pgoff, nr, pfns);
 }
 
 int mapping_get_page(struct mapping *m, uint64_t pgoff, unsigned ra_pages, pfn_t *ret_pfn)
@@ -221,19 +226,32 @@ int mapping_get_page(struct mapping *m, uint64_t pgoff, unsigned ra_pages, pfn_t
 	return 0;
 }
 
-pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff)
+unsigned mapping_find_pages(struct mapping *m, uint64_t pgoff, unsigned nr, pfn_t *pfns)
 {
-	uint64_t *entry;
-	pfn_t pfn;
 	MUTEX_GUARD(&m->lock);
 
-	entry = radix_find(&m->tree, pgoff);
-	if (!entry || !(*entry & PG_UPTODATE))
-		return PFN_NONE;
-	*entry |= PG_ACCESSED;
-	pfn = page_pfn(*entry);
-	frame_get(pfn);
-	return pfn;
+	return pages_collect_locked(m, pgoff, nr, pfns);
+}
+
+pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff)
+{
+	pfn_t pfn;
+
+	return mapping_find_pages(m, pgoff, 1, &pfn) ? pfn : PFN_NONE;
+}
+
+uint64_t mapping_hole(struct mapping *m, uint64_t pgoff, uint64_t nr)
+{
+	uint64_t next;
+
+	mutex_lock(&m->lock);
+	if (radix_next(&m->tree, pgoff, false, &next))
+		nr = MIN(nr, next - pgoff);
+	mutex_unlock(&m->lock);
+	if (!nr || mapping_is_store(m))
+		return nr;
+	/* Asked after the cache: what was in neither was in neither when the cache was looked at. */
+	return m->ops->hole ? m->ops->hole(m, pgoff, nr) : 0;
 }
 
 /* --- faults --- */

@@ -32,6 +32,11 @@ struct mapping_ops {
 	 * that are not cached are zero (tmpfs).
 	 */
 	int (*readpages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
+	/*
+	 * How many pages from @pgoff on, at most @nr, the store has nothing for: they need no frame to be read as zeros.  For a page that
+	 * was written back the answer is 0 before it leaves the cache.  NULL: not known.
+	 */
+	uint64_t (*hole)(struct mapping *m, uint64_t pgoff, uint64_t nr);
 	/* Writes dirty pages to the store.  NULL: pages are the store, stay dirty and are never reclaimed (tmpfs, throw-away overlay). */
 	int (*writepages)(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns);
 	/*
@@ -85,8 +90,12 @@ void mapping_write_end(struct mapping *m, uint64_t pgoff, pfn_t pfn);
  * (a multiple of the page size), 0 when the first page is cached or can't be filled whole: take the page way; or -errno.
  */
 int64_t mapping_write_fresh(struct mapping *m, uint64_t pgoff, struct iov_iter *from);
-/* A cached, up-to-date page or PFN_NONE; never reads. */
+/* Those that are cached and up to date: as many as follow each other from @pgoff on, perhaps none; never reads. */
+unsigned mapping_find_pages(struct mapping *m, uint64_t pgoff, unsigned nr, pfn_t *pfns);
+/* One of them, or PFN_NONE. */
 pfn_t mapping_find_page(struct mapping *m, uint64_t pgoff);
+/* How many pages from @pgoff on, at most @nr, are neither cached nor in the store: zeros. */
+uint64_t mapping_hole(struct mapping *m, uint64_t pgoff, uint64_t nr);
 /*
  * Drops pages for a file that is now @size long and zeroes the tail of the last page, unmapping them from all mms.
  * inode->size was already set; i_rwsem held for writing.

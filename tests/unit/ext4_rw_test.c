@@ -415,6 +415,24 @@ Test(ext4_rw, block_maps)
 }
 
 /* Behind 2 TiB and up to the last block there is. */
+/* Holes are read without frames, up to the data and behind it. */
+static void holes_read(struct file *f)
+{
+	static char data[1 << 20], zeros[sizeof(data)];
+	uint64_t pages = f->inode->mapping.nr_pages, at = (3ULL << 40) - sizeof(data) / 2;
+
+	cr_assert_eq(kernel_read(f, data, sizeof(data), 1ULL << 40), (int64_t)sizeof(data));
+	cr_assert(!memcmp(data, zeros, sizeof(data)));
+	cr_assert_eq(f->inode->mapping.nr_pages, pages);
+	for (int64_t done = 0, n; done < (int64_t)sizeof(data); done += n) {
+		n = kernel_read(f, data + done, sizeof(data) - done, at + done);
+		cr_assert_gt(n, 0);
+	}
+	cr_assert(!memcmp(data + sizeof(data) / 2, "far away", 8));
+	memset(data + sizeof(data) / 2, 0, 8);
+	cr_assert(!memcmp(data, zeros, sizeof(data)));
+}
+
 Test(ext4_rw, large_sparse_file)
 {
 	struct file *f;
@@ -434,6 +452,7 @@ Test(ext4_rw, large_sparse_file)
 	cr_assert_eq(f->inode->size, (16ULL << 40) - 4096);
 	cr_assert_eq(kernel_read(f, back, 8, 3ULL << 40), 8);
 	cr_assert(!memcmp(back, "far away", 8));
+	holes_read(f);
 	fput(f);
 }
 

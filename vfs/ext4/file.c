@@ -62,6 +62,19 @@ static int ext4_readpages(struct mapping *m, uint64_t pgoff, unsigned nr, const 
 	return 0;
 }
 
+static uint64_t ext4_hole(struct mapping *m, uint64_t pgoff, uint64_t nr)
+{
+	struct ext4_inode_info *ei = EXT4_I(m->host);
+	uint64_t start = pgoff << PAGE_SHIFT, end;
+	unsigned bits = EXT4_SB(m->host->sb)->blkbits;
+	struct ext4_seg seg;
+
+	if (ei->flags & (EXT4_ENCRYPT_FL | EXT4_INLINE_DATA_FL) || ext4_map(ei, start >> bits, &seg) || seg.pblk)
+		return 0;
+	end = (seg.lblk + seg.len) << bits;
+	return MIN(nr, (end - start) >> PAGE_SHIFT);
+}
+
 /*
  * The first byte at or behind @pos that is (@data) or is not in a block with contents; the size when there is none.
  * As ext4_llseek, preallocated blocks that were never written are holes.
@@ -186,6 +199,7 @@ const struct inode_ops ext4_symlink_inode_ops = {
 
 const struct mapping_ops ext4_mapping_ops = {
 	.readpages = ext4_readpages,
+	.hole = ext4_hole,
 };
 
 const struct file_ops ext4_file_ops = {
@@ -197,6 +211,7 @@ const struct file_ops ext4_file_ops = {
 
 const struct mapping_ops ext4_mapping_ops_rw = {
 	.readpages = ext4_readpages,
+	.hole = ext4_hole,
 	.writepages = ext4_writepages,
 	.dirty = ext4_dirty,
 	.dropped = ext4_dropped,

@@ -31,6 +31,18 @@ static int hostfs_readpages(struct mapping *m, uint64_t pgoff, unsigned nr, cons
 	return 0;
 }
 
+static uint64_t hostfs_hole(struct mapping *m, uint64_t pgoff, uint64_t nr)
+{
+	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
+	int64_t at = hostfs_fd_get(HOSTFS_I(m->host), HOSTFS_READ, &hfd);
+
+	if (!at)
+		at = host_lseek(hfd->fd, pgoff << PAGE_SHIFT, LINUX_SEEK_DATA);
+	if (at == -LINUX_ENXIO) /* no data from here on */
+		return nr;
+	return at < 0 ? 0 : MIN(nr, ((uint64_t)at >> PAGE_SHIFT) - pgoff);
+}
+
 static int hostfs_writepages(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns)
 {
 	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
@@ -50,6 +62,7 @@ static int hostfs_writepages(struct mapping *m, uint64_t pgoff, unsigned nr, con
 
 const struct mapping_ops hostfs_mapping_ops = {
 	.readpages = hostfs_readpages,
+	.hole = hostfs_hole,
 	.writepages = hostfs_writepages,
 };
 

@@ -122,6 +122,19 @@ static int overlay_readpages(struct mapping *m, uint64_t pgoff, unsigned nr, con
 	return 0;
 }
 
+/* A page that the lower has in part is not one. */
+static uint64_t overlay_hole(struct mapping *m, uint64_t pgoff, uint64_t nr)
+{
+	struct overlay_inode_info *oi = OVERLAY_I(m->host);
+	uint64_t end;
+	bool holds = lower_holds(oi, pgoff << PAGE_SHIFT, &end);
+
+	nr = MIN(nr, (end >> PAGE_SHIFT) - pgoff);
+	if (!holds || !nr)
+		return nr;
+	return oi->lower->mapping.ops->hole ? oi->lower->mapping.ops->hole(&oi->lower->mapping, pgoff, nr) : 0;
+}
+
 static int overlay_dirty(struct mapping *m, uint64_t pgoff)
 {
 	struct overlay_sb_info *es = OVERLAY_SB(m->host->sb);
@@ -143,6 +156,7 @@ static void overlay_dropped(struct mapping *m, uint64_t pgoff, unsigned nr)
 
 const struct mapping_ops overlay_mapping_ops = {
 	.readpages = overlay_readpages,
+	.hole = overlay_hole,
 	.dirty = overlay_dirty,
 	.dropped = overlay_dropped,
 };
