@@ -175,23 +175,22 @@ struct space {
 	uint32_t nr;
 };
 
-static uint64_t space_word(const struct space *s, uint32_t i)
+uint32_t ext4_bit_next(const uint64_t *map, const uint64_t *also, uint32_t at, uint32_t nr, bool taken)
 {
-	return s->map[i] | (s->quarantine ? s->quarantine[i] : 0);
-}
-
-/* The first bit >= @at that is taken (@taken) or free; nr when there is none. */
-static uint32_t space_next(const struct space *s, uint32_t at, bool taken)
-{
-	while (at < s->nr) {
-		uint64_t w = space_word(s, at / 64);
+	while (at < nr) {
+		uint64_t w = map[at / 64] | (also ? also[at / 64] : 0);
 
 		w = (taken ? w : ~w) >> (at % 64);
 		if (w)
-			return MIN(at + (uint32_t)__builtin_ctzll(w), s->nr);
+			return MIN(at + (uint32_t)__builtin_ctzll(w), nr);
 		at = (at / 64 + 1) * 64;
 	}
-	return s->nr;
+	return nr;
+}
+
+static uint32_t space_next(const struct space *s, uint32_t at, bool taken)
+{
+	return ext4_bit_next(s->map, s->quarantine, at, s->nr, taken);
 }
 
 /* A run of @want free bits from @start on, or the longest there is: its length, 0 for none. */
@@ -276,7 +275,7 @@ bool ext4_may_use_reserve(struct ext4_sb_info *es)
 int64_t ext4_blocks_left(struct ext4_sb_info *es, bool privileged)
 {
 	struct ext4_rw *rw = es->rw;
-	int64_t left = atomic_load(&rw->free_blocks) - (int64_t)READ_ONCE(rw->quarantined) - atomic_load(&rw->reserved) -
+	int64_t left = atomic_load(&rw->free_blocks) - (int64_t)atomic_load(&rw->quarantined) - atomic_load(&rw->reserved) -
 		       (int64_t)rw->pool;
 
 	return privileged ? left : left - (int64_t)rw->root_reserve;
@@ -331,7 +330,7 @@ static int quarantine_add(struct ext4_sb_info *es, uint32_t group, uint32_t bit,
 		return -LINUX_ENOMEM;
 	for (uint32_t i = 0; i < nr; i++)
 		bit_set((uint8_t *)g->quarantine, bit + i);
-	es->rw->quarantined += nr;
+	atomic_fetch_add(&es->rw->quarantined, nr);
 	return 0;
 }
 
@@ -343,7 +342,7 @@ static void quarantine_del(struct ext4_sb_info *es, const struct ext4_run *r)
 
 	for (uint32_t i = 0; i < r->len; i++)
 		q[(bit + i) / 8] &= ~(1U << ((bit + i) % 8));
-	es->rw->quarantined -= r->len;
+	atomic_fetch_sub(&es->rw->quarantined, r->len);
 }
 
 void ext4_quarantine_release(struct ext4_sb_info *es, struct ext4_run_list *l)

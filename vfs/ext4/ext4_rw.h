@@ -126,11 +126,13 @@ struct ext4_rw {
 	struct ext4_run_list freed, forgets;   /* of the running transaction */
 	size_t freed_mark, forgets_mark;       /* where the operation began */
 	struct ext4_run_list revokes;
-	uint64_t quarantined;
+	atomic_ulong quarantined; /* blocks that are free with the next commit */
 	int64_t free_blocks_mark, free_inodes_mark;
 	struct list_head orphans; /* ext4_inode_info.orphan_link, as chained on the disk */
 	uint32_t tid;		  /* of the running transaction */
 	uint8_t *scratch;	  /* one block */
+	uint32_t generations[64]; /* random numbers for new inodes, */
+	unsigned nr_generations;  /* these are left */
 
 	struct ext4_group *groups;
 	atomic_long free_blocks, free_inodes;
@@ -220,6 +222,8 @@ void ext4_quarantine_undo(struct ext4_sb_info *es, size_t from);
 struct ext4_group_desc *ext4_gd(struct ext4_sb_info *es, uint32_t group, bool write);
 void ext4_gd_done(struct ext4_sb_info *es, uint32_t group, struct ext4_group_desc *gd);
 int ext4_balloc_init(struct ext4_sb_info *es);
+/* The first bit in [at, nr) that is set (@taken) in @map or @also (NULL: nowhere), or clear in both; nr when there is none. */
+uint32_t ext4_bit_next(const uint64_t *map, const uint64_t *also, uint32_t at, uint32_t nr, bool taken);
 /* Whether the caller may have the blocks kept for root: by s_def_resuid, s_def_resgid or privilege. */
 bool ext4_may_use_reserve(struct ext4_sb_info *es);
 /* Blocks that a caller without privilege may still have. */

@@ -123,19 +123,6 @@ static int table_extend(struct ext4_sb_info *es, uint32_t group, struct ext4_gro
 	return 0;
 }
 
-static uint32_t first_zero(const uint8_t *map, uint32_t from, uint32_t nr)
-{
-	for (uint32_t i = from; i < nr; i++) {
-		if (!(i % 8) && map[i / 8] == 0xff) {
-			i += 7;
-			continue;
-		}
-		if (!(map[i / 8] >> (i % 8) & 1))
-			return i;
-	}
-	return nr;
-}
-
 /* Takes an inode of @group.  Its number, 0 when there is none. */
 static int group_take(struct ext4_sb_info *es, uint32_t group, bool dir, uint32_t *ret_ino)
 {
@@ -152,7 +139,7 @@ static int group_take(struct ext4_sb_info *es, uint32_t group, bool dir, uint32_
 	map = bitmap_get(es, group, &gd);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	index = first_zero(map, from, per_group(es));
+	index = ext4_bit_next((const uint64_t *)map, NULL, from, per_group(es), false);
 	if (index >= per_group(es))
 		return 0;
 	err = table_extend(es, group, gd, index);
@@ -223,13 +210,22 @@ int ext4_inode_free_number(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 
 /* --- a new inode --- */
 
+/* What stands for an inode's life.  The host is asked for many at once. */
+static uint32_t generation_new(struct ext4_rw *rw)
+{
+	if (!rw->nr_generations) {
+		host_getrandom(rw->generations, sizeof(rw->generations));
+		rw->nr_generations = ARRAY_SIZE(rw->generations);
+	}
+	return rw->generations[--rw->nr_generations];
+}
+
 static void raw_init(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 {
 	struct ext2_inode_large *raw = ext4_raw_rw(ei);
 	uint32_t want = es->fs->super->s_want_extra_isize;
 
-	host_getrandom(&raw->i_generation, sizeof(raw->i_generation));
-	ei->vfs.generation = raw->i_generation;
+	raw->i_generation = ei->vfs.generation = generation_new(es->rw);
 	if (ei->raw_size > EXT2_GOOD_OLD_INODE_SIZE) {
 		if (!want || want & 3 || EXT2_GOOD_OLD_INODE_SIZE + want > ei->raw_size)
 			want = 32;

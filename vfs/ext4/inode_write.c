@@ -41,12 +41,13 @@ static void blocks_encode(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 {
 	struct ext2_inode_large *raw = ext4_raw_rw(ei);
 	uint64_t blocks = ei->vfs.blocks;
+	bool huge = blocks >> 48 && ext2fs_has_feature_huge_file(es->fs->super);
 
-	ei->flags &= ~EXT4_HUGE_FILE_FL;
-	if (blocks >> 48 && ext2fs_has_feature_huge_file(es->fs->super)) {
+	if (huge)
 		blocks >>= es->blkbits - 9;
-		ei->flags |= EXT4_HUGE_FILE_FL;
-	}
+	/* Readers look at the other flags meanwhile. */
+	if (huge != !!(ei->flags & EXT4_HUGE_FILE_FL))
+		WRITE_ONCE(ei->flags, ei->flags ^ EXT4_HUGE_FILE_FL);
 	raw->i_blocks = (uint32_t)blocks;
 	if (ext2fs_has_feature_huge_file(es->fs->super))
 		raw->osd2.linux2.l_i_blocks_hi = blocks >> 32;
@@ -73,7 +74,7 @@ static void inode_encode(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 {
 	struct ext2_inode_large *raw = ext4_raw_rw(ei);
 	struct inode *inode = &ei->vfs;
-	uint64_t size = LINUX_S_ISREG(inode->mode) ? ei->disksize : inode->size;
+	uint64_t size = LINUX_S_ISREG(inode->mode) ? ei->disksize : READ_ONCE(inode->size);
 
 	raw->i_mode = inode->mode;
 	raw->i_uid = (uint16_t)inode->uid;
@@ -200,7 +201,7 @@ static int inode_free(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 	if (inode->mapping.ops)
 		mapping_truncate(&inode->mapping, 0);
 	if (!LINUX_S_ISLNK(inode->mode)) /* there it tells what i_block is */
-		inode->size = 0;
+		WRITE_ONCE(inode->size, 0);
 	err = ei->vfs.blocks ? ext4_truncate_blocks(ei, 0) : 0;
 	if (err)
 		return err;

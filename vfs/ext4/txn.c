@@ -274,7 +274,7 @@ int ext4_inode_touch(struct ext4_sb_info *es, struct ext4_inode_info *ei)
 	u->flags = ei->flags;
 	u->nlink = atomic_load(&ei->vfs.nlink);
 	u->blocks = ei->vfs.blocks;
-	u->size = ei->vfs.size;
+	u->size = READ_ONCE(ei->vfs.size);
 	u->disksize = ei->disksize;
 	u->on_orphans = ei->on_orphans;
 	u->orphan_prev = ei->on_orphans ? ei->orphan_link.prev : NULL;
@@ -396,7 +396,7 @@ int ext4_end(struct ext4_sb_info *es, int err)
 
 bool ext4_retry(struct ext4_sb_info *es, int err, int *tries)
 {
-	if (err != -LINUX_ENOSPC || (*tries)++ || !READ_ONCE(es->rw->quarantined))
+	if (err != -LINUX_ENOSPC || (*tries)++ || !atomic_load(&es->rw->quarantined))
 		return false;
 	return !ext4_commit(es, 0);
 }
