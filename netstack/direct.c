@@ -13,6 +13,7 @@
 #include "platform/host/host_thread.h"
 #include "platform/pairing.h"
 #include "sentry/abi/fcntl.h"
+#include "sentry/abi/ioctl.h"
 #include "sentry/abi/poll.h"
 #include "sentry/base/log.h"
 
@@ -39,6 +40,9 @@ struct direct {
 	int listen_err;	       /* the answer */
 	bool out;	       /* direct_lock; somebody waits for room */
 	atomic_bool watched;   /* written under direct_lock */
+	/* sk->iolock: what was taken from the host's socket and the guest's memory had no room for; the next reader's. */
+	char *spill;	       /* malloc */
+	size_t spill_off, spill_len;
 };
 
 static struct mutex direct_lock = MUTEX_INIT;
@@ -147,6 +151,7 @@ void direct_free(struct sock *sk)
 	if (!sk->direct)
 		return;
 	direct_drop(sk->direct);
+	free(sk->direct->spill);
 	free(sk->direct);
 }
 
@@ -209,9 +214,50 @@ static int direct_wait(struct sock *sk, unsigned events, deadline_t deadline)
 	return sock_wait_err(err, deadline);
 }
 
+size_t direct_spilled(const struct sock *sk)
+{
+	const struct direct *d = sk->direct;
+
+	return READ_ONCE(d->spill) ? READ_ONCE(d->spill_len) - READ_ONCE(d->spill_off) : 0;
+}
+
+/* Keeps @n bytes for the next reader, whom their writer must not lose them for; iolock held.  -ENOMEM. */
+static int direct_spill(struct direct *d, const char *data, size_t n)
+{
+	char *p = malloc(n);
+
+	if (!p)
+		return -LINUX_ENOMEM;
+	d->spill_off = 0, d->spill_len = n;
+	WRITE_ONCE(d->spill, memcpy(p, data, n));
+	return 0;
+}
+
+/* Of what was kept, into @msg: how much, or -EFAULT; iolock held. */
+static int64_t direct_take_spilled(struct sock *sk, struct msg *msg)
+{
+	struct direct *d = sk->direct;
+	size_t want = MIN(msg->iter->count, direct_spilled(sk)), n;
+
+	if (!want || msg->flags & LINUX_MSG_OOB)
+		return 0;
+	n = iov_iter_copy_to(msg->iter, d->spill + d->spill_off, want);
+	if (msg->flags & LINUX_MSG_PEEK)
+		return n ? (int64_t)n : -LINUX_EFAULT;
+	d->spill_off += n;
+	if (d->spill_off == d->spill_len) {
+		free(d->spill);
+		WRITE_ONCE(d->spill, NULL);
+	}
+	return n ? (int64_t)n : -LINUX_EFAULT;
+}
+
 unsigned direct_poll(struct sock *sk)
 {
 	unsigned ready = direct_ready(sk->direct, POLL_ALL);
+
+	if (unlikely(direct_spilled(sk)))
+		return ready | LINUX_EPOLLIN | LINUX_EPOLLRDNORM;
 
 	if (ready & LINUX_EPOLLOUT && atomic_load(&sk->direct->watched))
 		return ready;
@@ -537,7 +583,8 @@ int direct_listen(struct sock *sk, const struct inet_name *name)
 	int err;
 
 	/* What listens on the guest's own loopback is nobody else's. */
-	if (!host_listens || ctl_fd < 0 || atomic_load(&down) || inet_is_loopback(name) || (sk->direct && sk->direct->listen))
+	if (!host_listens || sk->net != &init_net || ctl_fd < 0 || atomic_load(&down) || inet_is_loopback(name) ||
+	    (sk->direct && sk->direct->listen))
 		return 0;
 	mutex_lock(&direct_lock);
 	err = direct_start_locked();
@@ -577,13 +624,33 @@ void direct_shutdown(struct sock *sk, int how)
 	}
 }
 
+/* SO_LINGER: until all is acknowledged, or the time is up.  The host doesn't say when, so it is asked, less and less often. */
+static void direct_linger(struct sock *sk)
+{
+	deadline_t deadline = deadline_after(sk->linger.l_linger * 1000000000LL);
+	int64_t pause = 100000;
+	int left = 0;
+
+	if (sk->direct->fd >= 0)
+		host_stream_shutdown(sk->direct->fd, LINUX_SHUT_WR);
+	while (sk->direct->fd >= 0 && !host_stream_ioctl(sk->direct->fd, LINUX_TIOCOUTQ, &left) && left > 0 && !atomic_load(&down)) {
+		int64_t now = monotonic_ns();
+
+		if (now >= deadline || sleeper_sleep(SLEEP_INTERRUPTIBLE, MIN(deadline, now + pause)) == -LINUX_ERESTARTSYS)
+			return;
+		pause = MIN(pause * 2, 20000000LL);
+	}
+}
+
 /* What is unread makes the host's kernel answer with a reset; what is not sent yet it goes on sending. */
 void direct_close(struct sock *sk, bool abort)
 {
 	struct linux_linger reset = { 1, 0 };
 	int fd = sk->direct->fd;
 
-	if (fd >= 0 && (abort || atomic_load(&down)))
+	if (!abort && sk->linger.l_onoff && sk->linger.l_linger > 0)
+		direct_linger(sk);
+	if (fd >= 0 && (abort || atomic_load(&down) || direct_spilled(sk)))
 		host_stream_setopt(fd, LINUX_SOL_SOCKET, LINUX_SO_LINGER, &reset, sizeof(reset));
 	direct_drop(sk->direct);
 }
@@ -674,8 +741,14 @@ static int64_t direct_recv(struct sock *sk, struct msg *msg, bool nonblock, char
 	int64_t done = 0;
 	ssize_t n = 0;
 
+	if (unlikely(READ_ONCE(sk->direct->spill) != NULL)) {
+		done = direct_take_spilled(sk, msg);
+		if (done < 0 || !msg->iter->count || flags)
+			return done;
+		nonblock |= done >= (int64_t)target;
+	}
 	do {
-		size_t want = MIN(msg->iter->count, size);
+		size_t want = MIN(msg->iter->count, size), put;
 
 		n = host_stream_recv(sk->direct->fd, buf, want, flags);
 		if (n == -LINUX_EAGAIN && !nonblock && !(flags & LINUX_MSG_OOB) && (!done || done < (int64_t)target)) {
@@ -689,9 +762,13 @@ static int64_t direct_recv(struct sock *sk, struct msg *msg, bool nonblock, char
 		}
 		if (n <= 0)
 			break;
-		if (iov_iter_copy_to(msg->iter, buf, (size_t)n) != (size_t)n)
-			return done ? done : -LINUX_EFAULT;
-		done += n;
+		put = iov_iter_copy_to(msg->iter, buf, (size_t)n);
+		done += (int64_t)put;
+		if (put != (size_t)n) {
+			int err = flags & LINUX_MSG_PEEK ? 0 : direct_spill(sk->direct, buf + put, (size_t)n - put);
+
+			return done ? done : err ? err : -LINUX_EFAULT;
+		}
 		if (flags || ((size_t)n < want && done >= (int64_t)target))
 			break;
 	} while (msg->iter->count);

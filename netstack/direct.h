@@ -52,6 +52,8 @@ int direct_getsockopt(struct sock *sk, int level, int name, void *val, unsigned 
 /* Somebody wants signals, so events have to be seen. */
 void direct_watch_signals(struct sock *sk);
 void direct_free(struct sock *sk);
+/* Bytes that were received and wait for a reader here. */
+size_t direct_spilled(const struct sock *sk);
 /* Between direct*.c: the host's socket, -1: none; all options that were set before there was one. */
 int direct_fd(const struct sock *sk);
 void direct_apply_all(struct sock *sk);

@@ -5,6 +5,7 @@
 #include "netstack/direct.h"
 #include "netstack/inet.h"
 #include "platform/host/host.h"
+#include "sentry/abi/ioctl.h"
 
 /* Options that were set before there was a socket. */
 void direct_apply_all(struct sock *sk)
@@ -35,8 +36,13 @@ int direct_error(struct sock *sk)
 
 int direct_ioctl(struct sock *sk, unsigned cmd, int *ret)
 {
+	int err;
+
 	*ret = 0;
-	return direct_fd(sk) < 0 ? 0 : host_stream_ioctl(direct_fd(sk), cmd, ret);
+	err = direct_fd(sk) < 0 ? 0 : host_stream_ioctl(direct_fd(sk), cmd, ret);
+	if (!err && cmd == LINUX_FIONREAD)
+		*ret += (int)direct_spilled(sk);
+	return err;
 }
 
 void direct_setsockopt(struct sock *sk, int level, int name)

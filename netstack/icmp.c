@@ -94,7 +94,7 @@ void net_log_denied(const struct sock *sk, const struct inet_name *remote)
 bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const struct inet_name *remote)
 {
 	/* Only libslirp's side of the link speaks of prohibition from there. */
-	if (info->origin != 2 || info->type != 3 || info->code != 13)
+	if (!(info->origin == 2 && info->type == 3 && info->code == 13) && !(info->origin == 3 && info->type == 1 && info->code == 1))
 		return false;
 	net_log_denied(sk, remote);
 	return true;

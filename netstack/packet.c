@@ -52,22 +52,19 @@ static struct packet_sock *packet_sk(const struct sock *sk)
 	return sk->proto;
 }
 
-static int packet_addr(const struct linux_sockaddr *addr, unsigned len, struct linux_sockaddr_ll *ret)
+static void packet_addr(const struct linux_sockaddr *addr, unsigned len, struct linux_sockaddr_ll *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (len < 12 || addr->family != LINUX_AF_PACKET)
-		return -LINUX_EINVAL;
 	memcpy(ret, addr, MIN(len, sizeof(*ret)));
-	return 0;
 }
 
 static int packet_bind(struct sock *sk, const struct linux_sockaddr *addr, unsigned len)
 {
 	struct linux_sockaddr_ll a;
-	int err = packet_addr(addr, len, &a);
 
-	if (err)
-		return err;
+	if (len < sizeof(a) || addr->family != LINUX_AF_PACKET)
+		return -LINUX_EINVAL;
+	packet_addr(addr, len, &a);
 	if (a.sll_ifindex && !netif_find(sk->net, a.sll_ifindex))
 		return -LINUX_ENODEV;
 	MUTEX_GUARD(&packet_lock);
@@ -149,12 +146,13 @@ static int64_t packet_sendmsg(struct sock *sk, struct msg *msg, bool nonblock __
 
 	packet_ll_fill(&to, NULL, ps->protocol);
 	to.sll_ifindex = ps->ifindex;
+	/* The family is not looked at, as packet_snd() of Linux doesn't. */
+	if (msg->addr_len && msg->addr_len < sizeof(to))
+		return -LINUX_EINVAL;
 	if (msg->addr_len)
-		err = packet_addr(&msg->addr, msg->addr_len, &to);
+		packet_addr(&msg->addr, msg->addr_len, &to);
 	else if (sk->type == LINUX_SOCK_DGRAM)
-		err = -LINUX_EDESTADDRREQ;
-	if (err)
-		return err;
+		return -LINUX_EDESTADDRREQ;
 	nif = netif_find(sk->net, to.sll_ifindex);
 	if (!nif)
 		return -LINUX_ENXIO;

@@ -10,8 +10,11 @@
 
 #include "sentry/base/types.h"
 
-/* @fd, @ctl: the helper's (taken); @ctl < 0: all by frames.  @start: receive from now on.  Once, after net_init. */
-int uplink_init(int fd, int ctl, bool start);
+/*
+ * @fd, @ctl: the helper's (taken); @ctl < 0: all by frames.  @start: receive from now on.  @ipv6: the link has that as well.  Once,
+ * after net_init.
+ */
+int uplink_init(int fd, int ctl, bool start, bool ipv6);
 
 /* The helper is gone, as one of its two pairs says. */
 void uplink_lost(void);

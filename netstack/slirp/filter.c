@@ -3,13 +3,9 @@
 
 #include <string.h>
 
-#include "sentry/base/types.h"
+#include "netstack/slirp/filter6.h"
+#include "netstack/slirp/filter_internal.h"
 
-#define ETH_HLEN 14
-#define IP_HLEN 20
-#define PROTO_ICMP 1
-#define PROTO_TCP 6
-#define PROTO_UDP 17
 #define URG 0x20
 #define DNS_HLEN 12
 #define DNS_NAME_MAX 256
@@ -17,32 +13,6 @@
 #define DNS_AAAA 28
 
 static const uint8_t net[3] = { 10, 0, 2 };
-enum { GATEWAY = 2, RESOLVER = 3 };
-
-static uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static uint16_t checksum(const uint8_t *p, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += be16(p + i);
-	if (len & 1)
-		sum += (uint32_t)p[len - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /* --- questions --- */
 
 /* The name at @off, dotted; the offset behind it, or 0.  No compression: a question has none. */
@@ -137,8 +107,7 @@ static enum filter_verdict filter_own(const struct policy *p, const uint8_t *ip,
 	return FILTER_DENY;
 }
 
-/* The transport header; *ret_port is the destination's, 0 where there is none. */
-static bool filter_transport(uint8_t proto, const uint8_t *l4, size_t len, bool fragment, uint16_t *ret_port)
+bool filter_transport(uint8_t proto, const uint8_t *l4, size_t len, bool fragment, uint16_t *ret_port)
 {
 	*ret_port = 0;
 	switch (proto) {
@@ -231,6 +200,10 @@ enum filter_verdict filter_frame(const struct policy *p, uint8_t *frame, size_t 
 		v = filter_ip4(p, frame + ETH_HLEN, &rest, now);
 		*len = ETH_HLEN + rest;
 		return v;
+	case 0x86dd:
+		v = p->ipv6 ? filter_ip6(p, frame + ETH_HLEN, &rest, now) : FILTER_DROP;
+		*len = ETH_HLEN + rest;
+		return v;
 	default:
 		return FILTER_DROP;
 	}
@@ -262,6 +235,8 @@ size_t filter_denial(const uint8_t *frame, size_t len, uint8_t *ret)
 	size_t quote = MIN(len - ETH_HLEN, (size_t)548);
 	uint8_t *icmp = ret + ETH_HLEN + IP_HLEN;
 
+	if (be16(frame + 12) == 0x86dd)
+		return filter_denial6(frame, len, ret);
 	memset(icmp, 0, 8);
 	icmp[0] = 3;
 	icmp[1] = 13;

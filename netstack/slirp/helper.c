@@ -28,6 +28,7 @@
 #define DENIALS_PER_SECOND 200
 #define LISTEN_BACKLOG 4096
 #define ASKED_MAX 1024
+#define ACCEPT_PAUSE_NS (50 * 1000000LL)
 
 /* libslirp's functions, found when it is loaded. */
 struct slirp_api {
@@ -67,6 +68,7 @@ struct helper {
 	unsigned nr_out;
 	int64_t second;
 	unsigned denials;
+	int64_t accept_again;	/* ns; before it nobody is accepted: there were no descriptors left */
 };
 
 static int64_t now_ns(void)
@@ -344,6 +346,8 @@ static void helper_accept(struct helper *h, int listener, uint16_t guest_port, c
 	int fd = host_stream_accept(listener, t.addr, &t.port);
 	bool own = addr_is_loopback(t.addr);
 
+	if (fd == -LINUX_EMFILE || fd == -LINUX_ENFILE || fd == -LINUX_ENOMEM || fd == -LINUX_ENOBUFS)
+		h->accept_again = now_ns() + ACCEPT_PAUSE_NS;
 	if (fd < 0)
 		return;
 	for (unsigned j = 0; j < h->policy->nr_own; j++)
@@ -407,18 +411,22 @@ static void helper_loop(struct helper *h)
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
 		unsigned first, nr_asked;
+		bool paused;
 		int n;
 
 		h->nr_fds = 0;
 		if (cb_add_poll(h->fd, SLIRP_POLL_IN, h) < 0 || cb_add_poll(h->ctl, SLIRP_POLL_IN, h) < 0)
 			host_exit_group(1);
+		paused = now_ns() < h->accept_again;
+		if (paused)
+			timeout = ACCEPT_PAUSE_NS / 1000000;
 		for (unsigned i = 0; i < h->policy->nr_publish; i++)
-			if (cb_add_poll(h->listeners[i], SLIRP_POLL_IN, h) < 0)
+			if (cb_add_poll(paused ? -1 : h->listeners[i], SLIRP_POLL_IN, h) < 0)
 				host_exit_group(1);
 		first = h->nr_fds;
 		nr_asked = h->nr_asked;
 		for (unsigned i = 0; i < nr_asked; i++)
-			if (cb_add_poll(h->asked[i].id ? h->asked[i].fd : -1, SLIRP_POLL_IN, h) < 0)
+			if (cb_add_poll(h->asked[i].id && !paused ? h->asked[i].fd : -1, SLIRP_POLL_IN, h) < 0)
 				host_exit_group(1);
 		h->api.pollfds_fill(h->slirp, &timeout, cb_add_poll, h);
 		n = host_poll(h->fds, h->nr_fds, helper_timeout(h, timeout));
@@ -502,6 +510,11 @@ static const char *helper_setup(struct helper *h)
 		.vhost = v4(10, 0, 2, 2),
 		.vdhcp_start = v4(10, 0, 2, 15),
 		.vnameserver = v4(10, 0, 2, 3),
+		.in6_enabled = h->policy->ipv6,
+		.vprefix_addr6 = { .s6_addr = { 0xfe, 0xc0 } },
+		.vprefix_len = 64,
+		.vhost6 = { .s6_addr = { 0xfe, 0xc0, [15] = 2 } },
+		.vnameserver6 = { .s6_addr = { 0xfe, 0xc0, [15] = 3 } },
 		.if_mtu = HELPER_MTU,
 		.if_mru = HELPER_MTU,
 		.disable_host_loopback = !helper_needs_loopback(h->policy),

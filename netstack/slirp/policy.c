@@ -110,6 +110,7 @@ bool policy_allows_host(const struct policy *p, uint16_t port)
 bool policy_connection(const struct policy *p, const uint8_t to[16], uint16_t port, int64_t now, uint8_t ret[16])
 {
 	static const uint8_t gateway[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 2, 2 };
+	static const uint8_t gateway6[16] = { 0xfe, 0xc0, [15] = 2 };
 
 	if (!port)
 		return false;
@@ -117,9 +118,14 @@ bool policy_connection(const struct policy *p, const uint8_t to[16], uint16_t po
 		memcpy(ret, host_lo, 16);
 		return policy_allows_host(p, port);
 	}
+	if (!memcmp(to, gateway6, 16)) { /* ::1; who opens the one opens the other */
+		memset(ret, 0, 16);
+		ret[15] = 1;
+		return p->ipv6 && policy_allows_host(p, port);
+	}
 	/* The rest of the guest's own network is libslirp's or nobody's. */
 	memcpy(ret, to, 16);
-	return !in_prefix(to, gateway, 96 + 24) && policy_allows(p, to, port, now);
+	return !in_prefix(to, gateway, 96 + 24) && !in_prefix(to, gateway6, 64) && policy_allows(p, to, port, now);
 }
 
 bool policy_opens_host(const struct policy *p)

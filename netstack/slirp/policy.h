@@ -54,6 +54,7 @@ struct policy_pin {
 struct policy {
 	bool allowlist, host_loopback;
 	bool host_listens;	/* --net=host: who listens in the guest listens on this machine's loopback */
+	bool ipv6;		/* the host has a way out with it: the guest gets it too */
 	bool frames;		/* no connections as sockets of the host: helper.h */
 	struct policy_rule rules[POLICY_RULES_MAX];
 	unsigned nr_rules;

@@ -321,6 +321,8 @@ int host_send_frames(int fd, const struct host_frame *frames, unsigned nr, bool 
 int host_recv_frames(int fd, struct host_frame *frames, unsigned nr); /* does not wait */
 /* SO_SNDBUF and SO_RCVBUF. */
 int host_set_buffers(int fd, int bytes);
+/* Whether it has a way out with IPv6. */
+bool host_has_ipv6(void);
 /* The addresses of this machine, IPv4 ones mapped; how many. */
 unsigned host_own_addresses(uint8_t (*ret)[16], unsigned max);
 

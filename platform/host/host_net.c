@@ -64,6 +64,19 @@ int host_set_buffers(int fd, int bytes)
 	return err ? err : ret_errno(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
 }
 
+bool host_has_ipv6(void)
+{
+	/* An address that is routed nowhere in particular; connecting a datagram socket sends nothing. */
+	const struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(53),
+					 .sin6_addr = { .s6_addr = { 0x20, 0x00, [15] = 1 } } };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && !connect(fd, (const struct sockaddr *)&to, sizeof(to));
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 unsigned host_own_addresses(uint8_t (*ret)[16], unsigned max)
 {
 	struct ifaddrs *all, *i;

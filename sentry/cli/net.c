@@ -36,6 +36,7 @@ int net_fork_helper(struct run_options *o, int log_fd)
 		return cli_error("out of memory");
 	if (o->net == NET_HOST && o->pcap_file)
 		return command_usage_error(o->cmd, "--pcap records frames, which --net=host does not make");
+	o->policy->ipv6 = host_has_ipv6();
 	o->policy->host_listens = o->net == NET_HOST;
 	o->policy->frames = o->pcap_file; /* which is to have all */
 	err = helper_start(o->policy, log_fd, fds, why, sizeof(why));
@@ -62,7 +63,8 @@ int net_setup(const struct run_options *o)
 	if (o->net == NET_HOST)
 		direct_set_host_listens();
 	if (helper_fd >= 0)
-		err = uplink_init(helper_fd, o->policy->frames ? -1 : helper_ctl, o->policy->nr_publish);
+		err = uplink_init(helper_fd, o->policy->frames ? -1 : helper_ctl, o->policy->nr_publish,
+				  o->policy->ipv6);
 	return err ? cli_error("cannot set up the network: %s", host_why(err)) : 0;
 }
 

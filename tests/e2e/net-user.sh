@@ -98,6 +98,44 @@ is "and not another" EHOSTUNREACH "$(in_py --allow "127.0.0.1:$echo" -- "$tries"
 is "--deny closes" EHOSTUNREACH "$(in_py --host-loopback --deny "127.0.0.1:$echo" -- "$tries" 10.0.2.2 "$echo")"
 is "127.0.0.1 is the guest's own" ECONNREFUSED "$(in_py --host-loopback -- "$tries" 127.0.0.1 "$echo")"
 is "0.0.0.0 is the guest's own" ECONNREFUSED "$(in_py --host-loopback -- "$tries" 0.0.0.0 "$echo")"
+
+# IPv6, where the host has a way out with it: fec0::2 is the host's ::1.
+cat >"$tmp/server6.py" <<'E'
+import os, socket, sys, threading
+t = socket.create_server(("::1", 0), family=socket.AF_INET6); port = t.getsockname()[1]
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); u.bind(("::1", port))
+socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(("2000::1", 53))
+open(sys.argv[1] + "/port6.new", "w").write(str(port)); os.rename(sys.argv[1] + "/port6.new", sys.argv[1] + "/port6")
+def datagrams():
+    while True:
+        d, a = u.recvfrom(65536); u.sendto(d, a)
+threading.Thread(target=datagrams, daemon=True).start()
+while True:
+    c, _ = t.accept(); c.sendall(c.recv(100)); c.close()
+E
+tries6='
+import errno, socket, sys
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    s = socket.socket(socket.AF_INET6, kind); s.settimeout(100)
+    try: s.connect((sys.argv[1], int(sys.argv[2]))); s.send(b"hi"); print(s.recv(9).decode(), s.getsockname()[0])
+    except OSError as e: print(errno.errorcode.get(e.errno, e))'
+if $py -c 'import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(("2000::1", 53))' 2>/dev/null; then
+	$py "$tmp/server6.py" "$tmp" 2>/dev/null &
+	server6=$!
+	await [ -e "$tmp/port6" ]
+	port6=$(cat "$tmp/port6")
+	is "IPv6 to the host" "hi fec0::5054:ff:fe12:3456
+hi fec0::5054:ff:fe12:3456" "$(in_py --host-loopback -- "$tries6" fec0::2 "$port6")"
+	is "IPv6 by frames" "hi fec0::5054:ff:fe12:3456
+hi fec0::5054:ff:fe12:3456" "$(in_py --host-loopback --pcap "$tmp/pcap6" -- "$tries6" fec0::2 "$port6")"
+	is "IPv6 is closed" "EHOSTUNREACH
+EACCES" "$(in_py -- "$tries6" fec0::2 "$port6")"
+	is "as are private networks" "EHOSTUNREACH
+EACCES" "$(in_py --host-loopback -- "$tries6" fd00::9 "$port6")"
+	is "::1 is the guest's own" "ECONNREFUSED
+ECONNREFUSED" "$(in_py --host-loopback -- "$tries6" ::1 "$port6")"
+	kill "$server6"
+fi
 for a in 169.254.169.254 10.1.2.3 192.168.1.1 172.16.5.5 100.64.0.1 10.0.2.3 10.0.2.77 0.1.2.3; do
 	is "$a is closed" EHOSTUNREACH "$(in_py -- "$tries" $a 80)"
 done

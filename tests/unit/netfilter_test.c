@@ -384,3 +384,118 @@ Test(filter, noise)
 		free(copy);
 	}
 }
+
+/* --- IPv6 --- */
+
+/* A packet from the guest's address to @to; the payload is zero but for what the caller puts there. */
+static size_t packet6(uint8_t *f, const char *from, const char *to, uint8_t proto, uint8_t hops, size_t n)
+{
+	memset(f, 0, 14 + 40 + n);
+	f[12] = 0x86;
+	f[13] = 0xdd;
+	f[14] = 0x60;
+	f[18] = (uint8_t)(n >> 8);
+	f[19] = (uint8_t)n;
+	f[20] = proto;
+	f[21] = hops;
+	memcpy(f + 22, ip(from), 16);
+	memcpy(f + 38, ip(to), 16);
+	return 14 + 40 + n;
+}
+
+static enum filter_verdict udp6(const char *from, const char *to, uint16_t port)
+{
+	uint8_t f[200];
+	size_t len = packet6(f, from, to, 17, 64, 20);
+
+	f[54 + 2] = (uint8_t)(port >> 8);
+	f[54 + 3] = (uint8_t)port;
+	f[54 + 5] = 20;
+	return filter_frame(p, f, &len, 1);
+}
+
+Test(filter, ipv6_is_off_unless_the_host_has_it)
+{
+	cr_expect_eq(udp6("fec0::15", "2606:4700::1111", 53), FILTER_DROP);
+	p->ipv6 = true;
+	cr_expect_eq(udp6("fec0::15", "2606:4700::1111", 53), FILTER_PASS);
+}
+
+Test(filter, ipv6_addresses)
+{
+	p->ipv6 = true;
+	cr_expect_eq(udp6("fec0::15", "::1", 80), FILTER_DENY);
+	cr_expect_eq(udp6("fec0::15", "::7f00:1", 80), FILTER_DENY, "IPv4-compatible");
+	cr_expect_eq(udp6("fec0::15", "64:ff9b::7f00:1", 80), FILTER_DENY, "NAT64");
+	cr_expect_eq(udp6("fec0::15", "fd00::1", 80), FILTER_DENY);
+	cr_expect_eq(udp6("fec0::15", "fec0::2", 80), FILTER_DENY, "the host's loopback");
+	cr_expect_eq(udp6("fec0::15", "fec0::3", 53), FILTER_PASS, "the resolver");
+	cr_expect_eq(udp6("fec0::15", "fec0::3", 54), FILTER_DENY);
+	cr_expect_eq(udp6("fec0::2", "2606:4700::1111", 80), FILTER_DROP, "in the gateway's name");
+	cr_expect_eq(udp6("2606:4700::9", "2606:4700::1111", 80), FILTER_DROP, "in another's name");
+	cr_expect_eq(udp6("fec0::15", "ff02::1", 80), FILTER_DROP);
+	cr_expect_eq(udp6("fe80::15", "ff02::1:2", 547), FILTER_PASS, "DHCPv6");
+	p->host_loopback = true;
+	cr_expect_eq(udp6("fec0::15", "fec0::2", 80), FILTER_PASS);
+	cr_expect_eq(udp6("fec0::15", "::1", 80), FILTER_DENY, "whatever is open");
+	p->allowlist = true;
+	cr_expect_eq(udp6("fec0::15", "fec0::3", 53), FILTER_DENY, "names are looked at in IPv4 only");
+}
+
+Test(filter, ipv6_malformed)
+{
+	uint8_t f[300];
+	size_t len;
+
+	p->ipv6 = true;
+	for (int proto = 0; proto < 256; proto++) {
+		if (proto == 6 || proto == 17 || proto == 58)
+			continue;
+		len = packet6(f, "fec0::15", "2606:4700::1111", (uint8_t)proto, 64, 24);
+		cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP, "protocol %d", proto);
+	}
+	len = packet6(f, "fec0::15", "2606:4700::1111", 17, 64, 20);
+	f[19] = 200; /* longer than it is */
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	for (size_t n = 0; n < 54; n++) {
+		len = n;
+		packet6(f, "fec0::15", "2606:4700::1111", 17, 64, 20);
+		cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	}
+	/* Discovery: only from next door, with whole options, and not for the gateway. */
+	len = packet6(f, "fec0::15", "ff02::1:ff00:2", 58, 255, 32);
+	f[54] = 135;
+	f[78] = f[79] = 1;
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_PASS);
+	f[21] = 254;
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	f[21] = 255;
+	f[79] = 0; /* an option without length */
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	f[79] = 2;
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	len = packet6(f, "fec0::15", "ff02::1", 58, 255, 24);
+	f[54] = 136;
+	memcpy(f + 62, ip("fec0::2"), 16);
+	cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP);
+	for (int type = 0; type < 256; type++) { /* no redirect, no router's word */
+		len = packet6(f, "fec0::15", "fe80::2", 58, 255, 24);
+		f[54] = (uint8_t)type;
+		if (type != 128 && type != 133 && type != 135 && type != 136)
+			cr_expect_eq(filter_frame(p, f, &len, 1), FILTER_DROP, "type %d", type);
+	}
+}
+
+Test(filter, ipv6_denials_are_told)
+{
+	uint8_t f[300], reply[FILTER_REPLY_MAX];
+	size_t len = packet6(f, "fec0::15", "fd00::1", 17, 64, 100), n;
+
+	n = filter_denial(f, len, reply);
+	cr_assert_eq(n, 14 + 40 + 8 + 140);
+	cr_expect_eq(reply[20], 58);
+	cr_expect_eq(reply[54], 1);
+	cr_expect_eq(reply[55], 1);
+	cr_expect(!memcmp(reply + 62, f + 14, 140));
+	cr_expect(!memcmp(reply + 38, f + 22, 16));
+}
