@@ -8,11 +8,14 @@
  *
  * It ends with the sentry, whatever ends that: the socket's other end is gone then, and it gets SIGKILL besides.
  *
+ * It has a filter of its own, which its children inherit: the stubs' own filters only take away from it.
+ *
  * The children that it makes should be the sentry's own (CLONE_PARENT): to wait for, and to get their death signal from.
  */
 #ifndef SENTRY_PLATFORM_SPAWNER_H
 #define SENTRY_PLATFORM_SPAWNER_H
 
+#include "platform/host/host.h"
 #include "sentry/base/types.h"
 
 #define SPAWNER_MAX_FDS 4
@@ -26,7 +29,7 @@ struct spawner_msg {
 };
 
 struct spawner_ops {
-	/* In the spawner, once; closes what it does not need and leaves @sock open. */
+	/* In the spawner, once, before its filter; closes what it does not need and leaves @sock open. */
 	void (*start)(int sock);
 	/* In the spawner: the answer to @req in *reply, whose descriptors are closed once they are sent.  Those of @req are its own. */
 	void (*handle)(struct spawner_msg *req, struct spawner_msg *reply);
@@ -44,5 +47,9 @@ void spawner_keep_fds(const int *fds, unsigned nr);
 void spawner_stop(void);
 /* 0 when there is none. */
 pid_t spawner_pid(void);
+
+/* What it may do, and the stubs it makes; how many rules. */
+extern const struct host_syscall_rule spawner_rules[];
+extern const unsigned nr_spawner_rules;
 
 #endif

@@ -498,6 +498,13 @@ static const char *helper_load(struct helper *h)
 	return NULL;
 }
 
+const char *helper_check(void)
+{
+	static struct helper h;
+
+	return helper_load(&h);
+}
+
 /* NULL, or what went wrong. */
 static const char *helper_setup(struct helper *h)
 {
@@ -540,7 +547,7 @@ static const char *helper_setup(struct helper *h)
 			return why;
 		}
 	}
-	if (host_confine(host_net_rules, host_nr_net_rules))
+	if (host_confine(host_net_rules, host_nr_net_rules, HOST_OTHERWISE_EPERM))
 		return "its seccomp filter can't be installed";
 	return NULL;
 }

@@ -47,5 +47,7 @@ struct helper_tell {
  * where its complaints go.  With ports to publish it returns when they are open, else -errno and the text of what failed in @why.
  */
 int helper_start(struct policy *policy, int log_fd, int ret_fds[2], char *why, size_t why_size);
+/* What it would lack: NULL, or a sentence in static storage. */
+const char *helper_check(void);
 
 #endif

@@ -23,7 +23,7 @@
 #ifndef SENTRY_PLATFORM_CONFINE_CONFINE_H
 #define SENTRY_PLATFORM_CONFINE_CONFINE_H
 
-#include "sentry/base/types.h"
+#include "platform/host/host.h"
 
 /* Layers, as bits: of what is wanted, of what is active. */
 enum confine_layer {
@@ -81,16 +81,11 @@ struct filter_params {
 	pid_t pid; /* the sentry's */
 };
 
-struct filter_count {
-	unsigned calls;	     /* system calls that are allowed at all */
-	unsigned restricted; /* of these, with rules for their arguments */
-};
-
 /* Loads the filter into all threads.  0 or -errno. */
 int filter_load(const struct filter_params *params);
 /* Writes it as a sock_filter array to @fd (tests). */
 int filter_export(const struct filter_params *params, int fd);
-void filter_count(const struct filter_params *params, struct filter_count *ret);
+void filter_count(const struct filter_params *params, struct host_filter_count *ret);
 
 /* -- landlock.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -382,9 +382,9 @@ static bool call_was_counted(size_t before, const struct filter_params *p)
 	return false;
 }
 
-void filter_count(const struct filter_params *p, struct filter_count *ret)
+void filter_count(const struct filter_params *p, struct host_filter_count *ret)
 {
-	*ret = (struct filter_count){ 0 };
+	*ret = (struct host_filter_count){ 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		if (!rule_applies(&rules[i], p) || call_was_counted(i, p))
 			continue;

@@ -351,6 +351,7 @@ enum host_rule_kind {
 	HOST_ALLOW,	    /* whatever the arguments */
 	HOST_ALLOW_EQUAL,   /* argument @arg is @value; several rules for one call add up */
 	HOST_ALLOW_WITHOUT, /* argument @arg has no bit of @value */
+	HOST_KILL,	    /* never; whoever tries is killed */
 };
 struct host_syscall_rule {
 	int nr; /* LINUX_NR_* of this machine: SYS_* */
@@ -358,8 +359,17 @@ struct host_syscall_rule {
 	unsigned arg;
 	uint32_t value;
 };
-/* From now on the calling process may make only these calls; the others fail with EPERM. */
-int host_confine(const struct host_syscall_rule *rules, unsigned nr);
+enum host_otherwise {
+	HOST_OTHERWISE_EPERM, /* what is not in a rule fails */
+	HOST_OTHERWISE_TRAP,  /* is a SIGSYS: the end, but for a process that has become a stub */
+};
+struct host_filter_count {
+	unsigned calls;	     /* system calls that are allowed at all */
+	unsigned restricted; /* of these, by their arguments */
+};
+/* From now on the calling process, and what it makes, may make only these calls (host_confine.c). */
+int host_confine(const struct host_syscall_rule *rules, unsigned nr, enum host_otherwise otherwise);
+void host_confine_count(const struct host_syscall_rule *rules, unsigned nr, struct host_filter_count *ret);
 /* The rules of the network helper, and how many. */
 extern const struct host_syscall_rule host_net_rules[];
 extern const unsigned host_nr_net_rules;

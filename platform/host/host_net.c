@@ -4,22 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/host/host.h"
 #include "platform/host/host_internal.h"
-
-#define FILTER_MAX 512
 
 pid_t host_fork(void)
 {
@@ -101,71 +95,9 @@ unsigned host_own_addresses(uint8_t (*ret)[16], unsigned max)
 
 /* --- the filter --- */
 
-struct filter {
-	struct sock_filter insns[FILTER_MAX];
-	unsigned nr;
-};
-
-static void emit(struct filter *f, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
-{
-	if (f->nr < FILTER_MAX)
-		f->insns[f->nr++] = (struct sock_filter){ code, jt, jf, k };
-}
-
-static void emit_load(struct filter *f, size_t off)
-{
-	emit(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)off, 0, 0);
-}
-
-/* The instructions of a rule behind its number's test; they end in a verdict. */
-static void emit_rule(struct filter *f, const struct host_syscall_rule *r)
-{
-	size_t arg = offsetof(struct seccomp_data, args) + r->arg * 8;
-
-	if (r->kind == HOST_ALLOW) {
-		emit(f, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
-		return;
-	}
-	/* The upper half of the argument is zero, or it is none of ours. */
-	emit_load(f, arg + 4);
-	emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-	emit(f, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
-	emit_load(f, arg);
-	if (r->kind == HOST_ALLOW_WITHOUT)
-		emit(f, BPF_JMP | BPF_JSET | BPF_K, r->value, 1, 0);
-	else
-		emit(f, BPF_JMP | BPF_JEQ | BPF_K, r->value, 0, 1);
-	emit(f, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
-}
-
-int host_confine(const struct host_syscall_rule *rules, unsigned nr)
-{
-	struct filter f = { .nr = 0 };
-	struct sock_fprog prog;
-
-	emit_load(&f, offsetof(struct seccomp_data, arch));
-	emit(&f, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	emit(&f, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-	for (unsigned i = 0; i < nr; i++) {
-		struct filter body = { .nr = 0 };
-
-		emit_rule(&body, &rules[i]);
-		emit_load(&f, offsetof(struct seccomp_data, nr));
-		emit(&f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rules[i].nr, 0, (uint8_t)body.nr);
-		for (unsigned j = 0; j < body.nr; j++)
-			emit(&f, body.insns[j].code, body.insns[j].k, body.insns[j].jt, body.insns[j].jf);
-	}
-	emit(&f, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0, 0);
-	if (f.nr == FILTER_MAX)
-		return -E2BIG;
-	prog = (struct sock_fprog){ (unsigned short)f.nr, f.insns };
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	return (int)ret_errno(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog));
-}
-
 /* What libslirp, the C library and the loop around them do once everything is set up. */
 #define ANY(call) { SYS_##call, HOST_ALLOW, 0, 0 }
+#define NEVER(call) { SYS_##call, HOST_KILL, 0, 0 }
 const struct host_syscall_rule host_net_rules[] = {
 	ANY(recvmmsg), ANY(sendmmsg), ANY(poll), ANY(ppoll), ANY(recvfrom), ANY(sendto), ANY(recvmsg), ANY(sendmsg), ANY(read),
 	ANY(write), ANY(readv), ANY(writev), ANY(clock_gettime), ANY(futex), ANY(close), ANY(accept), ANY(accept4), ANY(bind),
@@ -179,5 +111,8 @@ const struct host_syscall_rule host_net_rules[] = {
 	{ SYS_openat, HOST_ALLOW_WITHOUT, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC },
 	{ SYS_mmap, HOST_ALLOW_WITHOUT, 2, PROT_EXEC },
 	{ SYS_mprotect, HOST_ALLOW_WITHOUT, 2, PROT_EXEC },
+	/* What no library tries by itself; the rest fails. */
+	NEVER(execve), NEVER(execveat), NEVER(fork), NEVER(vfork), NEVER(ptrace), NEVER(process_vm_readv), NEVER(process_vm_writev),
+	NEVER(mount), NEVER(unshare), NEVER(setns), NEVER(bpf), NEVER(pidfd_getfd),
 };
 const unsigned host_nr_net_rules = sizeof(host_net_rules) / sizeof(host_net_rules[0]);

@@ -8,8 +8,6 @@
  */
 #define _GNU_SOURCE 1
 #include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "platform/bpf_build.h"
 #include "platform/host/host.h"
 #include "platform/ptrace/ptrace.h"
 #include "platform/stub_exec.h"
@@ -55,26 +54,16 @@ static_assert(sizeof(struct start_data) <= sizeof(((struct stub_page *)0)->data)
 #define START_DATA_OFF 16 /* in the page: data[], aligned */
 #define START_DATA(field) (STUB_PAGE + START_DATA_OFF + offsetof(struct start_data, field))
 
-struct filter {
-	struct sock_filter *insn;
-	unsigned nr;
-};
-
-static void filter_add(struct filter *f, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-	f->insn[f->nr++] = (struct sock_filter){ code, jt, jf, k };
-}
-
 /* A block for the syscall instruction that ends at @off in the text: allows the calls listed, kills on others. */
-static void filter_add_site(struct filter *f, unsigned off, const uint16_t *nr, unsigned n)
+static void filter_add_site(struct bpf_build *f, unsigned off, const uint16_t *nr, unsigned n)
 {
-	filter_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, instruction_pointer));
-	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(n + 3), (uint32_t)STUB_TEXT + off);
-	filter_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	bpf_load(f, offsetof(struct seccomp_data, instruction_pointer));
+	bpf_jump_equal(f, (uint32_t)STUB_TEXT + off, 0, (uint8_t)(n + 3));
+	bpf_load(f, offsetof(struct seccomp_data, nr));
 	for (unsigned i = 0; i < n; i++)
-		filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(n - i), 0, nr[i]);
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+		bpf_jump_equal(f, nr[i], (uint8_t)(n - i), 0);
+	bpf_return(f, SECCOMP_RET_KILL_PROCESS);
+	bpf_return(f, SECCOMP_RET_ALLOW);
 }
 
 /*
@@ -82,24 +71,24 @@ static void filter_add_site(struct filter *f, unsigned off, const uint16_t *nr, 
  * at one of the stub's own instructions nor among their few calls.  The exception is the vsyscall page, which the host
  * emulates without asking the tracer: TRAP makes it a SIGSYS that stop.c turns into a syscall stop.
  */
-static void filter_build(struct filter *f)
+static void filter_build(struct bpf_build *f)
 {
 	static const uint16_t loop[] = { SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_clone, SYS_exit };
 	static const uint16_t park[] = { SYS_recvfrom }, wake[] = { SYS_futex }, leave[] = { SYS_exit_group };
 
-	filter_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
-	filter_add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, instruction_pointer) + 4);
-	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 3, 0, (uint32_t)(STUB_TEXT >> 32));
-	filter_add(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0xffffffff);
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP);
+	bpf_load(f, offsetof(struct seccomp_data, arch));
+	bpf_jump_equal(f, AUDIT_ARCH_X86_64, 1, 0);
+	bpf_return(f, SECCOMP_RET_KILL_PROCESS);
+	bpf_load(f, offsetof(struct seccomp_data, instruction_pointer) + 4);
+	bpf_jump_equal(f, (uint32_t)(STUB_TEXT >> 32), 3, 0);
+	bpf_jump_equal(f, 0xffffffff, 1, 0);
+	bpf_return(f, SECCOMP_RET_KILL_PROCESS);
+	bpf_return(f, SECCOMP_RET_TRAP);
 	filter_add_site(f, STUB_LOOP_RET_OFF, loop, ARRAY_SIZE(loop));
 	filter_add_site(f, STUB_PARK_RET_OFF, park, ARRAY_SIZE(park));
 	filter_add_site(f, STUB_WAKE_RET_OFF, wake, ARRAY_SIZE(wake));
 	filter_add_site(f, STUB_EXIT_RET_OFF, leave, ARRAY_SIZE(leave));
-	filter_add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	bpf_return(f, SECCOMP_RET_KILL_PROCESS);
 }
 
 static struct stub_op *page_add_op(struct stub_page *page, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
@@ -121,7 +110,7 @@ static void page_fill(struct stub_page *page)
 {
 	struct start_data *data = (struct start_data *)((char *)page + START_DATA_OFF);
 	const struct vdso_layout *vdso = vdso_layout();
-	struct filter filter = { data->insn, 0 };
+	struct bpf_build filter = { data->insn, 0, ARRAY_SIZE(data->insn) };
 	size_t vvar_size = make.have_vvar ? vdso->pub.vvar_size : 0;
 
 	if (vvar_size) {
@@ -142,7 +131,6 @@ static void page_fill(struct stub_page *page)
 	page_add_op(page, SYS_close, STUB_FD_PAGE, 0, 0, 0);
 	page_add_op(page, SYS_rt_sigprocmask, SIG_SETMASK, START_DATA(sigmask), 0, sizeof(data->sigmask));
 	filter_build(&filter);
-	BUG_ON(filter.nr > ARRAY_SIZE(data->insn));
 	data->filter.len = (unsigned short)filter.nr;
 	data->filter.filter = (struct sock_filter *)START_DATA(insn);
 	page_add_op(page, SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, START_DATA(filter), 0);

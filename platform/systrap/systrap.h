@@ -129,8 +129,8 @@ int systrap_stub_thread_get(struct systrap_stub *stub, struct stub_thread *ret_t
 /* The thread has stopped, so it says: keeps it for another context of the same aspace, or lets it end. */
 void systrap_stub_thread_put(struct systrap_stub *stub, const struct stub_thread *thread, bool keep);
 /*
- * Whether no guest thread of the last address space is left that could go on; one may be parked by now for the next.  Does
- * not wait.
+ * Whether no guest thread of the last address space is left that could go on; one may be parked by now for the next, and what they
+ * left in memory is wiped.  Does not wait.
  */
 bool systrap_stub_is_clean(struct systrap_stub *stub);
 /* Slots for more threads; the first ones before there is a process. */
@@ -145,6 +145,11 @@ void systrap_blocks_fini(void);
 int systrap_unit_get(void);
 void systrap_unit_put(unsigned unit);
 void *systrap_unit_memory(unsigned unit);
+/*
+ * Of what guest threads left in the blocks of an empty stub, registers in their signal frames above all, the next address space
+ * sees nothing.  @kept: the slot of a thread that waits, whose page is not touched; or 0.
+ */
+void systrap_stub_blocks_wipe(const struct systrap_stub *stub, unsigned kept);
 /* The block of a slot as the sentry has it. */
 void *systrap_stub_block(const struct systrap_stub *stub, unsigned slot);
 static inline uaddr_t systrap_stub_block_addr(unsigned slot)
@@ -182,6 +187,8 @@ struct sock_filter;
 /* Fills in the instructions, at most FILTER_MAX; their number. */
 unsigned systrap_filter_build_stub(struct sock_filter *insn);
 unsigned systrap_filter_build_guest(struct sock_filter *insn);
+/* Calls they allow, one for each instruction that may make it. */
+void systrap_filter_count(struct host_filter_count *ret_stub, struct host_filter_count *ret_guest);
 
 /* -- watch.c ----------------------------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sentry/base/json.h"
 #include "sentry/cli/cli.h"
 #include "vfs/ext4/ext4.h"
 
@@ -46,35 +47,12 @@ static void print_what(unsigned what, const char *quote, const char *sep)
 	}
 }
 
-/* Length of the UTF-8 character at @p; 0 when there is none. */
-static unsigned utf8_len(const uint8_t *p)
-{
-	unsigned n = *p >= 0xf0 && *p < 0xf5 ? 4 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xc2 && *p < 0xe0 ? 2 : 0;
-
-	for (unsigned i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-	    (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static void print_json_path(const char *path)
 {
-	for (const uint8_t *p = (const uint8_t *)path; *p;) {
-		unsigned n = *p < 0x80 ? 1 : utf8_len(p);
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 
-		if (!n) {
-			printf("\\udc%02x", *p++);
-			continue;
-		}
-		if (*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f)
-			printf("\\u%04x", *p);
-		else
-			fwrite(p, 1, n, stdout);
-		p += n;
-	}
+	json_string(&out, path);
+	fwrite(strbuf_str(&out), 1, out.len, stdout);
 }
 
 static void print_path(const char *path)
@@ -103,10 +81,10 @@ static int print_change(const struct ext4_change *c, void *arg)
 		putchar('\n');
 		return 0;
 	}
-	printf("%s\n  {\"change\": \"%s\", \"type\": \"%s\", \"path\": \"", out->any ? "," : "", kinds[c->kind],
+	printf("%s\n  {\"change\": \"%s\", \"type\": \"%s\", \"path\": ", out->any ? "," : "", kinds[c->kind],
 	       type_name(c->mode));
 	print_json_path(c->path);
-	printf("\", \"mode\": \"%04o\", \"size\": %llu", c->mode & 07777, (unsigned long long)c->size);
+	printf(", \"mode\": \"%04o\", \"size\": %llu", c->mode & 07777, (unsigned long long)c->size);
 	if (c->kind == EXT4_DIFF_MODIFIED) {
 		printf(", \"what\": [");
 		print_what(c->what, "\"", ", ");

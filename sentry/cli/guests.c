@@ -13,6 +13,7 @@
 #include "sentry/abi/poll.h"
 #include "sentry/abi/signal.h"
 #include "sentry/abi/stat.h"
+#include "sentry/base/json.h"
 #include "sentry/base/waitq.h"
 #include "sentry/cli/cli.h"
 #include "sentry/cli/control.h"
@@ -78,29 +79,7 @@ static int guests_options(const struct command *cmd, const char *shorts, int arg
 	return 0;
 }
 
-/* --- JSON --- */
-
-static void json_string(struct strbuf *out, const char *s)
-{
-	strbuf_addc(out, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			strbuf_addf(out, "\\%c", c);
-		else if (c < ' ')
-			strbuf_addf(out, "\\u%04x", c);
-		else
-			strbuf_addc(out, (char)c);
-	}
-	strbuf_addc(out, '"');
-}
-
-static void json_member(struct strbuf *out, const char *key, const char *value)
-{
-	strbuf_addf(out, ",\"%s\":", key);
-	json_string(out, value);
-}
+/* --- output --- */
 
 static void print_out(struct strbuf *out)
 {

@@ -95,7 +95,7 @@ Test(confine, the_count_is_right)
 {
 	for (unsigned mask = 0; mask < 8; mask++) {
 		struct filter_params p = { .names = mask & 1, .writes = mask & 2, .ptrace = mask & 4, .pid = OWN };
-		struct filter_count count;
+		struct host_filter_count count;
 		unsigned free = 0;
 
 		make(p);
