@@ -57,6 +57,23 @@ void *systrap_stub_block(const struct systrap_stub *stub, unsigned slot)
 	return unit + slot % SYSTRAP_UNIT_BLOCKS * SYSTRAP_BLOCK_SIZE;
 }
 
+/* Frames are at the top of a signal stack, below the page; what is below the middle was rarely touched. */
+#define WARM_OFF (SYSTRAP_BLOCK_SIZE / 2)
+
+void systrap_stub_blocks_wipe(const struct systrap_stub *stub, unsigned kept)
+{
+	unsigned nr_slots = atomic_load(&stub->nr_slots);
+
+	for (unsigned slot = 1; slot < nr_slots; slot++) {
+		char *block = systrap_stub_block(stub, slot);
+		size_t len = slot == kept ? WARM_OFF : SYSTRAP_BLOCK_SIZE;
+
+		host_punch_hole(blocks.fd, (uint64_t)(block - blocks.memory), len);
+		if (slot == kept)
+			memset(block + WARM_OFF, 0, SYSTRAP_PAGE_OFF - WARM_OFF);
+	}
+}
+
 /* Its size costs nothing. */
 int systrap_blocks_init(void)
 {

@@ -148,10 +148,11 @@ bool systrap_stub_is_clean(struct systrap_stub *stub)
 	leaving_prune(stub);
 	if (stub->nr_leaving || stub->nr_attached)
 		return false;
+	if (stub->kept.tid && !kept_waits(stub))
+		return false;
+	systrap_stub_blocks_wipe(stub, stub->kept.tid ? stub->kept.slot : 0);
 	if (!stub->kept.tid)
 		return true;
-	if (!kept_waits(stub))
-		return false;
 	page_init(slot_page(stub, stub->kept.slot), stub->kept.slot, true);
 	stub->parked[stub->nr_parked++] = stub->kept;
 	stub->kept.tid = 0;
