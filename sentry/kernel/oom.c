@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Out of guest memory.  The process that frees most is killed, as mm/oom_kill.c of Linux chooses it: resident pages, shifted
- * by oom_score_adj thousandths of the whole.
+ * by oom_score_adj thousandths of the whole.  Linux never kills init; here init may be the one program that was to be run, so it is
+ * killed where it has more than all others together, or is alone.
  */
 #include "sentry/base/log.h"
 #include "sentry/kernel/kernel.h"
@@ -45,8 +46,8 @@ static bool oom_is_dying(struct tgroup *tg)
 /* The victim of those that @mc (NULL: all) pays for, with a reference, NULL for none; *ret_dying: somebody is on the way out already. */
 static struct tgroup *oom_choose(const struct memcg *mc, uint64_t total, bool *ret_dying)
 {
-	struct tgroup *best = NULL, *tg;
-	int64_t best_score = INT64_MIN, score;
+	struct tgroup *best = NULL, *init = NULL, *tg;
+	int64_t best_score = INT64_MIN, init_score = 0, others = 0, score;
 	int tgid = 1;
 
 	*ret_dying = false;
@@ -59,12 +60,23 @@ static struct tgroup *oom_choose(const struct memcg *mc, uint64_t total, bool *r
 			*ret_dying = true;
 			continue;
 		}
+		if (tg->pid->nr == 1) {
+			init = tgroup_get(tg);
+			init_score = score;
+			continue;
+		}
+		others += MAX(score, 0);
 		if (score <= best_score)
 			continue;
 		tgroup_put(best);
 		best = tgroup_get(tg);
 		best_score = score;
 	}
+	if (init && (!best || init_score > others)) {
+		tgroup_put(best);
+		return init;
+	}
+	tgroup_put(init);
 	return best;
 }
 

@@ -478,6 +478,27 @@ bool frame_make_room(unsigned nr)
 	return frame_reclaim(nr) || (frame_unmap_files && frame_unmap_files() && frame_reclaim(nr));
 }
 
+/* A 32nd of the memory, within bounds. */
+static uint64_t files_reserve(void)
+{
+	return CLAMP(limit / 32, (1 << 20) >> PAGE_SHIFT, (64 << 20) >> PAGE_SHIFT);
+}
+
+bool frame_files_may_grow(void)
+{
+	uint64_t reserve = files_reserve();
+
+	for (;;) {
+		struct frame_stats st;
+
+		frame_get_stats(&st);
+		if (likely(st.used + reserve <= st.limit))
+			return true;
+		if (!frame_make_room((unsigned)reserve))
+			return false;
+	}
+}
+
 static unsigned order_below(unsigned nr)
 {
 	return MIN(31U - (unsigned)__builtin_clz(nr), (unsigned)FRAME_MAX_ORDER);

@@ -51,6 +51,11 @@ pfn_t frame_alloc(unsigned order, unsigned flags, pfn_t near);
  * that one is free.  Returns how many (0: the limit is reached) with the first in *ret_pfn.
  */
 unsigned frame_alloc_run(unsigned nr, unsigned flags, pfn_t near, pfn_t *ret_pfn);
+/*
+ * Whether a file whose only place is memory may have one more page: the last of the guest's memory is for processes, so that a full file
+ * system is an error of who writes, and no process is killed for it.  Without locks; may reclaim.
+ */
+bool frame_files_may_grow(void);
 /* After FRAME_NORECLAIM failed, without locks: whether it is worth trying again (frame_reclaim freed something). */
 bool frame_make_room(unsigned nr);
 void frame_get(pfn_t pfn);

@@ -55,9 +55,27 @@ except OSError as e:
     print(errno.errorcode[e.errno])
 ')"
 
-guest --memory=256m --timeout=600 -- sh -c 'cat /dev/zero >/tmp/e2e-fill' >"$tmp/out" 2>&1
-st=$?
-[ $st != 0 ] && [ $st != 125 ] && [ ! -e /tmp/e2e-fill ] || problem "filling the overlay: exit status $st"
+# A full file system is an error of who writes; nobody is killed for it.
+for dir in /tmp /dev/shm; do
+	is "filling $dir" "No space left on device, sleeper lives, new programs run, room again" "$(
+		guest --memory=128m --timeout=600 -- bash -c '
+			sleep 1000 & sleeper=$!
+			cat /dev/zero 2>&1 >'$dir'/e2e-fill | sed "s/.*: //" | tr "\n" ","
+			[ '$dir' = /tmp ] || { cat /dev/zero >/tmp/e2e-fill; } 2>/dev/null
+			kill -0 $sleeper && printf " sleeper lives,"
+			/bin/true && printf " new programs run,"
+			rm '$dir'/e2e-fill
+			head -c 1M /dev/zero >'$dir'/e2e-fill && echo " room again"' 2>"$tmp/err")"
+	grep -q "out of memory" "$tmp/err" && problem "filling $dir: $(cat "$tmp/err")"
+	[ ! -e $dir/e2e-fill ] || problem "filling $dir has reached the host"
+done
+# Init is spared where others have more.
+is "init lives" "killed 137, init goes on" "$(guest --memory=64m --timeout=600 -- bash -c '
+	sleep 1000 & sleep 1000 &
+	/usr/bin/python3 -S -c "a = bytearray(1 << 30)"
+	s=$?
+	[ $s = 1 ] && s=137 # MemoryError
+	echo "killed $s, init goes on"' 2>/dev/null)"
 
 for addr in 0 1 4096 0x7fffffffefff 0x800000000000 0xffffffffff600000 0xffffffffffffffff; do
 	guest -- /usr/bin/python3 -S -c "import ctypes; ctypes.memset($addr, 1, 8)" >/dev/null 2>&1

@@ -140,6 +140,8 @@ static int overlay_dirty(struct mapping *m, uint64_t pgoff)
 	struct overlay_sb_info *es = OVERLAY_SB(m->host->sb);
 
 	(void)pgoff;
+	if (!frame_files_may_grow())
+		return -LINUX_ENOSPC;
 	if (atomic_fetch_add(&es->nr_pages, 1) >= es->max_pages) {
 		atomic_fetch_sub(&es->nr_pages, 1);
 		return -LINUX_ENOSPC;

@@ -12,6 +12,9 @@ static int tmpfs_dirty(struct mapping *m, uint64_t pgoff)
 	struct tmpfs_sb_info *si = TMPFS_SB(m->host->sb);
 
 	(void)pgoff;
+	/* Without a limit it is shared memory, which is as good as a process's own. */
+	if (si->max_pages && !frame_files_may_grow())
+		return -LINUX_ENOSPC;
 	if (atomic_fetch_add(&si->nr_pages, 1) >= si->max_pages && si->max_pages) {
 		atomic_fetch_sub(&si->nr_pages, 1);
 		return -LINUX_ENOSPC;
