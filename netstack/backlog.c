@@ -3,12 +3,10 @@
  * Frames from one interface of the guest to another: who sends one may hold any lock of the stack, so they are taken in by a thread
  * of their own, in order.  It starts with the first frame.
  */
-#include <pthread.h>
-
 #include "netstack/ip.h"
 #include "netstack/net_namespace.h"
 #include "netstack/sock_queue.h"
-#include "platform/host/host.h"
+#include "platform/host/host_thread.h"
 #include "platform/pairing.h"
 
 #define BACKLOG_BYTES_MAX (32UL << 20)
@@ -54,20 +52,10 @@ static void *backlog_main(void *arg __unused)
 
 static int backlog_start_locked(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint64_t mask;
-	int err;
+	int err = host_thread_start_detached(backlog_main, NULL, THREAD_STACK);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	mask = host_signals_block();
-	err = pthread_create(&thread, &attr, backlog_main, NULL);
-	host_signals_restore(mask);
-	pthread_attr_destroy(&attr);
 	started = !err;
-	return -err;
+	return err;
 }
 
 int backlog_add(struct netif *nif, const struct iovec *iov, unsigned nr)

@@ -652,6 +652,7 @@ void inet_free(struct sock *sk)
 		inet_unbind(sk);
 	direct_free(sk);
 	udp_cork_drop(sk);
+	tcp_cork_free(sk);
 	free(inet_sk(sk)->groups);
 	free(inet_sk(sk));
 }
@@ -665,6 +666,7 @@ static int inet_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 
 static void inet_release(struct sock *sk)
 {
+	tcp_uncork(sk);
 	inet_unbind(sk);
 	direct_unlisten(sk);
 }
@@ -692,6 +694,8 @@ static const struct sock_ops inet_ops = {
 	.source = inet_source,
 	.lost = inet_lost,
 	.xmit = inet_xmit,
+	.cork = tcp_cork,
+	.uncork = tcp_uncork,
 	.rcvd = tcp_rcvd,
 	.shutdown = tcp_shutdown,
 	.close = inet_close,

@@ -34,6 +34,7 @@ struct inet_sock {
 	int minttl, addr_prefs, port_range, tx_delay;	/* hints, but for the first */
 	int unicast_if;		  /* where a datagram to one host leaves by, big endian; 0: by route */
 	int gso;		  /* UDP_SEGMENT: how long the datagrams are that one is cut into; 0: it is not */
+	struct tcp_held *held;	  /* sk->iolock to set, once; TCP_CORK inside the guest */
 	struct udp_cork *cork_held; /* sk->iolock; UDP_CORK, MSG_MORE: a datagram that is not complete */
 	int window_clamp, fastopen; /* hints */
 	bool mcast_own;		  /* IP_MULTICAST_ALL cleared: only groups it joined itself */
@@ -101,6 +102,14 @@ uint8_t *udp_packet(const struct sock *sk, const struct skb *skb, size_t *ret_he
 int64_t udp_sendmsg(struct sock *sk, struct msg *msg, bool nonblock);
 int udp_push(struct sock *sk);
 void udp_cork_drop(struct sock *sk);
+/*
+ * tcp_cork.c.  Takes @msg of a connection inside the guest to wait for more: true, with what its sender is told.  False: it is to be
+ * sent, and what waited has been.
+ */
+bool tcp_cork(struct sock *sk, struct msg *msg, bool nonblock, int64_t *ret);
+/* What waits is sent, as far as that is possible without waiting. */
+void tcp_uncork(struct sock *sk);
+void tcp_cork_free(struct sock *sk);
 int udp_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 int ping_xmit(struct sock *sk, struct skb *skb, struct msg *msg);
 /* Ends all that goes over a link which is gone, and won't come back. */

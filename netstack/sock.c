@@ -328,6 +328,8 @@ int sock_shutdown(struct sock *sk, int how)
 
 	if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
 		return -LINUX_EINVAL;
+	if (bits & SHUT_BIT_SND && sk->ops->uncork)
+		sk->ops->uncork(sk);
 	mutex_lock(&sk->lock);
 	listener = sk->state == SS_LISTENING;
 	WRITE_ONCE(sk->shutdown, sk->shutdown | bits); /* even where the call fails, as inet_shutdown() */

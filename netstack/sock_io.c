@@ -176,7 +176,7 @@ static int64_t sock_send_to_closed(struct sock *sk, size_t len)
 	return len;
 }
 
-static int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
+int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock)
 {
 	deadline_t deadline = sock_deadline(sk->sndtimeo);
 	struct sock *peer _cleanup_sock_ = NULL;
@@ -317,7 +317,10 @@ int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock)
 	} else if (sock_is_stream(sk)) {
 		if (sk->family == LINUX_AF_UNIX && msg->addr_len)
 			return READ_ONCE(sk->state) == SS_CONNECTED ? -LINUX_EISCONN : -LINUX_EOPNOTSUPP;
-		ret = sk->direct && sk->remote ? direct_sendmsg(sk, msg, nonblock) : sock_send_stream(sk, msg, nonblock);
+		if (sk->direct && sk->remote)
+			ret = direct_sendmsg(sk, msg, nonblock);
+		else if (!sk->ops->cork || !sk->ops->cork(sk, msg, nonblock, &ret))
+			ret = sock_send_stream(sk, msg, nonblock);
 	} else {
 		ret = sock_send_packet(sk, msg, nonblock);
 	}

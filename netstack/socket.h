@@ -120,6 +120,9 @@ struct sock_ops {
 	int (*xmit)(struct sock *sk, struct skb *skb, struct msg *msg);
 	/* Sending as a whole, where messages are not for other sockets, or not one for one; NULL: as all others. */
 	int64_t (*sendmsg)(struct sock *sk, struct msg *msg, bool nonblock);
+	/* Streams: may keep @msg until more comes: true, with the sender's answer; what is kept goes now.  NULL: nothing is. */
+	bool (*cork)(struct sock *sk, struct msg *msg, bool nonblock, int64_t *ret);
+	void (*uncork)(struct sock *sk);
 	/* Streams with `remote`: a reader took data; the sending side was shut down; the file is gone (@abort: with a reset). */
 	void (*rcvd)(struct sock *sk);
 	void (*shutdown)(struct sock *sk);
@@ -250,7 +253,8 @@ int packet_cmsg_recv(const struct sock *sk, const struct msg *msg, int64_t got, 
 
 int64_t sock_sendmsg(struct sock *sk, struct msg *msg, bool nonblock);
 int64_t sock_recvmsg(struct sock *sk, struct msg *msg, bool nonblock);
-/* For a protocol's sendmsg: one message as a whole. */
+/* For protocols: one message as a whole; as much of a stream as there is room for. */
+int64_t sock_send_stream(struct sock *sk, struct msg *msg, bool nonblock);
 int64_t sock_send_packet(struct sock *sk, struct msg *msg, bool nonblock);
 unsigned sock_poll(struct sock *sk, struct file *f, struct poll_table *pt);
 int sock_shutdown(struct sock *sk, int how);

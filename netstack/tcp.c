@@ -301,6 +301,7 @@ int tcp_xmit(struct sock *sk, struct skb *skb, struct msg *msg)
 
 void tcp_push(struct sock *sk)
 {
+	tcp_uncork(sk);
 	MUTEX_GUARD(&tcp_lock);
 
 	if (inet_sk(sk)->tcp) {
