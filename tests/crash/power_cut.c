@@ -3,7 +3,8 @@
  * Power cuts.  A random workload runs on an image while every write to it and every flush is recorded.  Then, for many moments
  * of that record, the image is made as a disk might have it: all that was written before the last flush, and of what came
  * after it a random part, in any order, torn at 512 bytes.  Each must be recovered by sentry and by e2fsck, be clean then, and
- * have everything that was synchronised and not touched again.
+ * have everything that was synchronised and not touched again.  The same of a run whose changes go to an overlay: there it is the
+ * overlay that is cut, and in a second round the image while the overlay is committed to it, which must be possible again.
  *
  * SENTRY_CRASH_POINTS (100) says how many moments, SENTRY_CRASH_SEED which.
  */
@@ -34,14 +35,17 @@ struct record {
 
 static struct record *records;
 static size_t nr_records, max_records;
-static char img[100], cut[100];
+static enum ext4_traced traced; /* the file at risk */
+static char img[100], cut[100], over[100];
 static struct strbuf why;
 static struct super_block *sb;
 
-static void trace(uint64_t off, const void *buf, size_t len)
+static void trace(enum ext4_traced file, uint64_t off, const void *buf, size_t len)
 {
 	struct record *r;
 
+	if (file != traced)
+		return;
 	if (nr_records == max_records) {
 		max_records = max_records * 2 + 1024;
 		records = realloc(records, max_records * sizeof(*records));
@@ -58,64 +62,91 @@ static void trace(uint64_t off, const void *buf, size_t len)
 
 /* --- what must be there --- */
 
-/* From record @at on a path is known to have this content, or (len < 0) not to exist; or anything, while it is changed. */
+/*
+ * A file is @zeros bytes of nothing, then what @seed makes from its byte @skip on; @len bytes in all, or it does not exist (-1).
+ * @tag is the value of an extended attribute, 0: it has none.
+ */
+struct state {
+	int64_t len;
+	uint64_t seed;
+	uint32_t zeros, skip, tag;
+};
+
+#define ABSENT ((struct state){ .len = -1 })
+
+/* From record @at on the path is known to be like that; or anything, while it is changed. */
 struct event {
 	size_t at;
 	bool known;
-	int64_t len;
-	uint64_t seed;
+	struct state is;
 };
 
 static struct path_state {
 	char name[64];
 	struct event *events;
 	size_t nr_events;
-	/* as it is in memory now */
-	int64_t len; /* -1: absent */
-	uint64_t seed;
+	struct state is; /* in memory now */
 } paths[NR_PATHS];
 
 static void event_add(struct path_state *p, bool known)
 {
 	p->events = realloc(p->events, (p->nr_events + 1) * sizeof(*p->events));
 	fx_check(p->events, "out of memory");
-	p->events[p->nr_events++] = (struct event){ nr_records, known, p->len, p->seed };
+	p->events[p->nr_events++] = (struct event){ nr_records, known, p->is };
 }
 
-static void content(uint64_t seed, uint8_t *buf, size_t len)
+static void content(const struct state *is, uint8_t *buf)
 {
-	for (size_t i = 0; i < len; i += 8) {
+	static uint8_t made[SIZE_MOST * 4];
+	uint64_t seed = is->seed;
+	size_t zeros = MIN(is->zeros, (size_t)is->len), len = is->len - zeros;
+
+	fx_check(is->skip + len + 8 <= sizeof(made), "the model is too small");
+	for (size_t i = 0; i < is->skip + len; i += 8) {
 		uint64_t v = fx_random(&seed);
 
-		memcpy(buf + i, &v, MIN(len - i, 8UL));
+		memcpy(made + i, &v, 8);
 	}
+	memset(buf, 0, zeros);
+	memcpy(buf + zeros, made + is->skip, len);
 }
 
 /* --- the workload --- */
 
 static uint8_t buf[SIZE_MOST + 8];
 
-/* Only the first @len bytes of what @seed makes count, so that a file can be appended to and cut. */
+static struct file *must_open(const struct path_state *p, unsigned flags)
+{
+	struct file *f = filp_open(p->name, LINUX_O_RDWR | flags, 0644);
+
+	fx_check(!IS_ERR(f), "open %s: %s", p->name, strerror(-PTR_ERR(f)));
+	return f;
+}
+
+static void maybe_sync(struct path_state *p, struct file *f, uint64_t *rnd)
+{
+	if (fx_random(rnd) % 3)
+		return;
+	fx_check(!vfs_fsync(f, fx_random(rnd) % 2), "fsync");
+	event_add(p, true);
+}
+
 static void op_write(struct path_state *p, uint64_t *rnd)
 {
-	bool append = p->len > 0 && fx_random(rnd) % 2;
-	int64_t from = append ? p->len : 0, len = from + fx_random(rnd) % (fx_random(rnd) % 4 ? 5000 : 40000);
+	bool append = p->is.len > 0 && fx_random(rnd) % 2;
+	int64_t from = append ? p->is.len : 0, len = from + fx_random(rnd) % (fx_random(rnd) % 4 ? 5000 : 40000);
 	struct file *f;
 
 	len = MIN(len, SIZE_MOST);
 	event_add(p, false);
-	f = filp_open(p->name, LINUX_O_RDWR | LINUX_O_CREAT | (append ? 0 : LINUX_O_TRUNC), 0644);
-	fx_check(!IS_ERR(f), "open %s: %s", p->name, strerror(-PTR_ERR(f)));
+	f = must_open(p, LINUX_O_CREAT | (append ? 0 : LINUX_O_TRUNC));
 	if (!append)
-		p->seed = fx_random(rnd);
-	content(p->seed, buf, len);
+		p->is = (struct state){ .seed = fx_random(rnd), .tag = p->is.tag };
+	p->is.len = len;
+	content(&p->is, buf);
 	if (len > from)
 		fx_check(kernel_write(f, buf + from, len - from, from) == len - from, "write");
-	p->len = len;
-	if (!(fx_random(rnd) % 3)) {
-		fx_check(!vfs_fsync(f, fx_random(rnd) % 2), "fsync");
-		event_add(p, true);
-	}
+	maybe_sync(p, f, rnd);
 	fput(f);
 }
 
@@ -123,35 +154,110 @@ static void op_truncate(struct path_state *p, uint64_t *rnd)
 {
 	struct file *f;
 
-	if (p->len <= 0)
+	if (p->is.len <= 0)
 		return;
 	event_add(p, false);
-	f = filp_open(p->name, LINUX_O_RDWR, 0);
-	fx_check(!IS_ERR(f), "open");
-	p->len = fx_random(rnd) % p->len;
-	fx_check(!file_truncate(f, p->len), "truncate");
+	f = must_open(p, 0);
+	p->is.len = fx_random(rnd) % p->is.len;
+	p->is.zeros = MIN((int64_t)p->is.zeros, p->is.len);
+	fx_check(!file_truncate(f, p->is.len), "truncate");
+	maybe_sync(p, f, rnd);
+	fput(f);
+}
+
+/* Blocks at the start of a file go, come, or become holes. */
+static void op_range(struct path_state *p, uint64_t *rnd)
+{
+	static const int modes[] = { LINUX_FALLOC_FL_COLLAPSE_RANGE, LINUX_FALLOC_FL_INSERT_RANGE, LINUX_FALLOC_FL_ZERO_RANGE,
+				     LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, LINUX_FALLOC_FL_KEEP_SIZE };
+	int mode = modes[fx_random(rnd) % ARRAY_SIZE(modes)];
+	int64_t n = (1 + fx_random(rnd) % 3) * 4096;
+	struct state *is = &p->is;
+	struct file *f;
+
+	if (is->len <= n || is->len + n > SIZE_MOST || is->skip > SIZE_MOST)
+		return;
+	event_add(p, false);
+	f = must_open(p, 0);
+	fx_check(!vfs_fallocate(f, mode, 0, n), "fallocate %d", mode);
+	if (mode == LINUX_FALLOC_FL_COLLAPSE_RANGE) {
+		is->skip += n - MIN(n, (int64_t)is->zeros);
+		is->zeros -= MIN(n, (int64_t)is->zeros);
+		is->len -= n;
+	} else if (mode == LINUX_FALLOC_FL_INSERT_RANGE) {
+		is->zeros += n;
+		is->len += n;
+	} else if (mode != LINUX_FALLOC_FL_KEEP_SIZE && n > is->zeros) {
+		is->skip += n - is->zeros;
+		is->zeros = n;
+	}
+	maybe_sync(p, f, rnd);
+	fput(f);
+}
+
+static void op_tag(struct path_state *p, uint64_t *rnd)
+{
+	struct file *f;
+
+	if (p->is.len < 0)
+		return;
+	event_add(p, false);
+	f = must_open(p, 0);
+	p->is.tag = fx_random(rnd) % 3 ? 1 + fx_random(rnd) % 1000 : 0;
+	if (p->is.tag)
+		fx_check(!vfs_setxattr(&f->path, "user.tag", &p->is.tag, sizeof(p->is.tag), 0), "setxattr");
+	else
+		(void)vfs_removexattr(&f->path, "user.tag");
+	maybe_sync(p, f, rnd);
 	fput(f);
 }
 
 static void op_unlink(struct path_state *p)
 {
-	if (p->len < 0)
+	if (p->is.len < 0)
 		return;
 	event_add(p, false);
 	fx_check(!do_unlinkat(LINUX_AT_FDCWD, p->name), "unlink");
-	p->len = -1;
+	p->is = ABSENT;
 }
 
-static void op_rename(struct path_state *a, struct path_state *b)
+static void op_rename(struct path_state *a, struct path_state *b, uint64_t *rnd)
 {
-	if (a == b || a->len < 0)
+	bool exchange = b->is.len >= 0 && fx_random(rnd) % 2;
+	unsigned flags = exchange ? LINUX_RENAME_EXCHANGE : b->is.len < 0 && fx_random(rnd) % 2 ? LINUX_RENAME_NOREPLACE : 0;
+	struct state was = b->is;
+
+	if (a == b || a->is.len < 0)
 		return;
 	event_add(a, false);
 	event_add(b, false);
-	fx_check(!do_renameat2(LINUX_AT_FDCWD, a->name, LINUX_AT_FDCWD, b->name, 0), "rename");
-	b->len = a->len;
-	b->seed = a->seed;
-	a->len = -1;
+	fx_check(!do_renameat2(LINUX_AT_FDCWD, a->name, LINUX_AT_FDCWD, b->name, flags), "rename");
+	b->is = a->is;
+	a->is = exchange ? was : ABSENT;
+}
+
+/* Files without a name, that are open for a while: orphans, should the power go. */
+static struct file *held[6];
+
+static void op_hold(uint64_t *rnd)
+{
+	struct file **f = &held[fx_random(rnd) % ARRAY_SIZE(held)];
+
+	if (*f)
+		fput(*f);
+	*f = filp_open("/d0", LINUX_O_RDWR | LINUX_O_TMPFILE, 0600);
+	fx_check(!IS_ERR(*f), "O_TMPFILE");
+	fx_check(kernel_write(*f, buf, 20000, 0) == 20000, "write");
+	if (fx_random(rnd) % 2)
+		fx_check(!vfs_fsync(*f, false), "fsync");
+}
+
+static void held_put(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i])
+			fput(held[i]);
+	memset(held, 0, sizeof(held));
 }
 
 /* Many names at once: directories grow, are split, and go. */
@@ -166,8 +272,14 @@ static void op_tree(uint64_t *rnd, unsigned step)
 		snprintf(name, sizeof(name), "/tree-%u/a-name-of-some-length-that-is-%u", step, i);
 		fx_check(!do_symlinkat(name, LINUX_AT_FDCWD, name), "symlink");
 	}
-	if (fx_random(rnd) % 2)
+	if (fx_random(rnd) % 2) {
+		char moved[64];
+
+		snprintf(name, sizeof(name), "/tree-%u", step);
+		snprintf(moved, sizeof(moved), "/d%u/tree-%u", step % 3, step);
+		fx_check(!do_renameat2(LINUX_AT_FDCWD, name, LINUX_AT_FDCWD, moved, 0), "rename");
 		return;
+	}
 	for (unsigned i = 0; i < nr; i++) {
 		snprintf(name, sizeof(name), "/tree-%u/a-name-of-some-length-that-is-%u", step, i);
 		fx_check(!do_unlinkat(LINUX_AT_FDCWD, name), "unlink");
@@ -180,7 +292,7 @@ static void paths_init(void)
 {
 	for (unsigned i = 0; i < NR_PATHS; i++) {
 		snprintf(paths[i].name, sizeof(paths[i].name), "/d%u/file-%u", i % 3, i);
-		paths[i].len = -1;
+		paths[i].is = ABSENT;
 		event_add(&paths[i], true);
 	}
 }
@@ -190,7 +302,7 @@ static void workload(uint64_t *rnd, unsigned from)
 	for (unsigned step = from; step < from + NR_STEPS / 3; step++) {
 		struct path_state *p = &paths[fx_random(rnd) % NR_PATHS];
 
-		switch (fx_random(rnd) % 16) {
+		switch (fx_random(rnd) % 20) {
 		case 0:
 		case 1:
 			op_unlink(p);
@@ -200,7 +312,7 @@ static void workload(uint64_t *rnd, unsigned from)
 			break;
 		case 3:
 		case 4:
-			op_rename(p, &paths[fx_random(rnd) % NR_PATHS]);
+			op_rename(p, &paths[fx_random(rnd) % NR_PATHS], rnd);
 			break;
 		case 5:
 			op_tree(rnd, step);
@@ -214,6 +326,16 @@ static void workload(uint64_t *rnd, unsigned from)
 			fx_check(!sb_sync(sb), "sync");
 			for (unsigned i = 0; i < NR_PATHS; i++)
 				event_add(&paths[i], true);
+			break;
+		case 8:
+		case 9:
+			op_range(p, rnd);
+			break;
+		case 10:
+			op_tag(p, rnd);
+			break;
+		case 11:
+			op_hold(rnd);
 			break;
 		default:
 			op_write(p, rnd);
@@ -230,7 +352,7 @@ static unsigned nr_marks;
 static void session(uint64_t *rnd, unsigned nr)
 {
 	marks[nr_marks++] = nr_records;
-	sb = ext4_open_image_rw(img, 0, &why);
+	sb = traced == EXT4_TRACED_OVERLAY ? ext4_open_image_overlay(img, over, 0, &why) : ext4_open_image_rw(img, 0, &why);
 	fx_check(!IS_ERR(sb), "%s", strbuf_str(&why));
 	fx_root(sb);
 	for (unsigned i = 0; i < 3 && !nr; i++) {
@@ -240,6 +362,7 @@ static void session(uint64_t *rnd, unsigned nr)
 		cr_assert_eq(do_mkdirat(LINUX_AT_FDCWD, name, 0755), 0);
 	}
 	workload(rnd, nr * NR_STEPS);
+	held_put();
 	fx_unroot();
 	marks[nr_marks++] = nr_records - MIN(nr_records, (size_t)NEAR);
 	for (unsigned i = 0; i < NR_PATHS; i++)
@@ -257,25 +380,34 @@ static const struct event *event_at(const struct path_state *p, size_t at)
 	return found;
 }
 
-static void contents_check(size_t at, const char *by)
+static void file_check(const struct path_state *p, size_t at, const char *by)
 {
 	static uint8_t got[SIZE_MOST + 8];
+	const struct event *e = event_at(p, at);
+	struct file *f = filp_open(p->name, LINUX_O_RDONLY, 0);
+	int64_t n = IS_ERR(f) ? PTR_ERR(f) : kernel_read(f, got, sizeof(got), 0);
+	uint32_t tag = 0;
 
-	for (unsigned i = 0; i < NR_PATHS; i++) {
-		const struct event *e = event_at(&paths[i], at);
-		struct file *f = filp_open(paths[i].name, LINUX_O_RDONLY, 0);
-		int64_t n = IS_ERR(f) ? PTR_ERR(f) : kernel_read(f, got, sizeof(got), 0);
-
-		if (!IS_ERR(f))
-			fput(f);
-		fx_check(n >= 0 || n == -LINUX_ENOENT, "cut %zu, %s: %s: %s", at, by, paths[i].name, strerror(-n));
-		if (!e || !e->known)
-			continue;
-		fx_check(n == (e->len < 0 ? -LINUX_ENOENT : e->len), "cut %zu, %s: %s has %ld, not %ld", at, by, paths[i].name,
-			 (long)n, (long)e->len);
-		content(e->seed, buf, MAX(e->len, 0));
-		fx_check(e->len <= 0 || !memcmp(buf, got, e->len), "cut %zu, %s: %s has other contents", at, by, paths[i].name);
+	if (!IS_ERR(f)) {
+		(void)vfs_getxattr(&f->path, "user.tag", &tag, sizeof(tag));
+		fput(f);
 	}
+	fx_check(n >= 0 || n == -LINUX_ENOENT, "cut %zu, %s: %s: %s", at, by, p->name, strerror(-n));
+	if (!e || !e->known)
+		return;
+	fx_check(n == (e->is.len < 0 ? -LINUX_ENOENT : e->is.len), "cut %zu, %s: %s has %ld, not %ld", at, by, p->name, (long)n,
+		 (long)e->is.len);
+	if (e->is.len < 0)
+		return;
+	content(&e->is, buf);
+	fx_check(!memcmp(buf, got, n), "cut %zu, %s: %s has other contents", at, by, p->name);
+	fx_check(tag == e->is.tag, "cut %zu, %s: %s has another attribute", at, by, p->name);
+}
+
+static void contents_check(size_t at, const char *by)
+{
+	for (unsigned i = 0; i < NR_PATHS; i++)
+		file_check(&paths[i], at, by);
 }
 
 static void fsck_check(size_t at, const char *by)
@@ -297,6 +429,19 @@ static void by_sentry(size_t at)
 	fsck_check(at, "sentry");
 }
 
+/* What the overlay @cut_over says is in @cut then, which is clean. */
+static void committed_check(size_t at, const char *cut_over)
+{
+	strbuf_reset(&why);
+	fx_check(!ext4_overlay_commit(cut, cut_over, &why), "cut %zu: commit: %s", at, strbuf_str(&why));
+	fsck_check(at, "commit");
+	sb = ext4_open_image(cut, &why);
+	fx_check(!IS_ERR(sb), "cut %zu: %s", at, strbuf_str(&why));
+	fx_root(sb);
+	contents_check(at, "commit");
+	fx_unroot();
+}
+
 /* Recovered by others, read by us. */
 static void by_other(size_t at, const char *who, const char *command)
 {
@@ -310,11 +455,11 @@ static void by_other(size_t at, const char *who, const char *command)
 static uint8_t *disk;
 static size_t disk_size;
 
-static void cut_write(const uint8_t *data)
+static void cut_write(const char *name, const uint8_t *data)
 {
-	FILE *f = fopen(cut, "w");
+	FILE *f = fopen(name, "w");
 
-	fx_check(f && fwrite(data, 1, disk_size, f) == disk_size && !fclose(f), "can't write %s", cut);
+	fx_check(f && fwrite(data, 1, disk_size, f) == disk_size && !fclose(f), "can't write %s", name);
 }
 
 /* The superblock is one piece, as on every disk that has ever had a Linux file system on it. */
@@ -346,15 +491,69 @@ static bool is_near_mark(size_t k)
 	return false;
 }
 
-static void points_run(unsigned nr, uint64_t *rnd)
+/* The image at risk was cut. */
+static void image_judge(size_t k, const uint8_t *torn, bool near, uint64_t *rnd)
+{
+	char command[400];
+
+	cut_write(cut, torn);
+	by_sentry(k);
+	if (!near && fx_random(rnd) % 4)
+		return;
+	cut_write(cut, torn);
+	snprintf(command, sizeof(command), "e2fsck -p %s; test $? -le 1", cut);
+	by_other(k, "e2fsck", command);
+	if (fx_random(rnd) % 4 || geteuid())
+		return;
+	cut_write(cut, torn);
+	snprintf(command, sizeof(command), "mkdir -p %s/mnt && mount -o loop %s %s/mnt", fx_tmpdir(), cut, fx_tmpdir());
+	if (!fx_try("%s", command)) /* not allowed here */
+		return;
+	snprintf(command, sizeof(command), "umount %s/mnt", fx_tmpdir());
+	by_other(k, "Linux", command);
+}
+
+/* The overlay was: it goes on where it was synchronised, and can be committed. */
+static void overlay_judge(size_t k, const uint8_t *torn, bool near, uint64_t *rnd)
+{
+	char cut_over[120];
+
+	snprintf(cut_over, sizeof(cut_over), "%s.over", cut);
+	cut_write(cut_over, torn);
+	strbuf_reset(&why);
+	sb = ext4_open_image_overlay(img, cut_over, 0, &why);
+	fx_check(!IS_ERR(sb), "cut %zu: %s", k, strbuf_str(&why));
+	fx_root(sb);
+	contents_check(k, "sentry");
+	fx_unroot();
+	if (!near && fx_random(rnd) % 3)
+		return;
+	if (fx_random(rnd) % 2) /* recovered before, or by the commit */
+		cut_write(cut_over, torn);
+	fx_run("cp --sparse=always %s %s", img, cut);
+	committed_check(k, cut_over);
+}
+
+/* The image was, while @over was committed to it. */
+static void commit_judge(size_t k, const uint8_t *torn, bool near, uint64_t *rnd)
+{
+	char cut_over[120];
+
+	(void)k, (void)near, (void)rnd;
+	snprintf(cut_over, sizeof(cut_over), "%s.over", cut);
+	cut_write(cut, torn);
+	fx_run("cp --sparse=always %s %s", over, cut_over);
+	committed_check(SIZE_MAX, cut_over);
+}
+
+static void points_run(unsigned nr, uint64_t *rnd, void (*judge)(size_t k, const uint8_t *torn, bool near, uint64_t *rnd))
 {
 	uint8_t *torn = malloc(disk_size);
 	size_t done = 0, step = MAX(nr_records / nr, 1UL);
-	char command[400];
 
 	fx_check(torn, "out of memory");
 	for (size_t k = 1; k <= nr_records; k++) {
-		size_t last = done, nr_done = 0;
+		size_t last = done;
 		bool near = is_near_mark(k);
 
 		if (!near && fx_random(rnd) % step)
@@ -366,38 +565,33 @@ static void points_run(unsigned nr, uint64_t *rnd)
 			if (records[done].len)
 				memcpy(disk + records[done].off, records[done].data, records[done].len);
 		memcpy(torn, disk, disk_size);
-		for (size_t i = last; i < k; i++, nr_done++)
+		for (size_t i = last; i < k; i++)
 			if (records[i].len)
 				apply_torn(torn, &records[i], rnd);
-		cut_write(torn);
-		by_sentry(k);
-		if (!near && fx_random(rnd) % 4)
-			continue;
-		cut_write(torn);
-		snprintf(command, sizeof(command), "e2fsck -p %s; test $? -le 1", cut);
-		by_other(k, "e2fsck", command);
-		if (fx_random(rnd) % 4 || geteuid())
-			continue;
-		cut_write(torn);
-		snprintf(command, sizeof(command), "mkdir -p %s/mnt && mount -o loop %s %s/mnt", fx_tmpdir(), cut, fx_tmpdir());
-		if (!fx_try("%s", command)) /* not allowed here */
-			continue;
-		snprintf(command, sizeof(command), "umount %s/mnt", fx_tmpdir());
-		by_other(k, "Linux", command);
+		judge(k, torn, near, rnd);
 	}
 	free(torn);
 }
 
-static void disk_read(void)
+/* What the file at risk has before the first record. */
+static void disk_read(const char *name, bool empty)
 {
-	FILE *f = fopen(img, "r");
+	FILE *f = fopen(name, "r");
 
-	fx_check(f && !fseek(f, 0, SEEK_END), "can't read %s", img);
+	fx_check(f && !fseek(f, 0, SEEK_END), "can't read %s", name);
 	disk_size = ftell(f);
 	rewind(f);
-	disk = malloc(disk_size);
-	fx_check(disk && fread(disk, 1, disk_size, f) == disk_size, "can't read %s", img);
+	free(disk);
+	disk = calloc(1, disk_size);
+	fx_check(disk && (empty || fread(disk, 1, disk_size, f) == disk_size), "can't read %s", name);
 	fclose(f);
+}
+
+static void records_forget(void)
+{
+	for (size_t i = 0; i < nr_records; i++)
+		free(records[i].data);
+	nr_records = nr_marks = 0;
 }
 
 static unsigned env_number(const char *name, unsigned def)
@@ -407,21 +601,56 @@ static unsigned env_number(const char *name, unsigned def)
 	return s ? strtoul(s, NULL, 10) : def;
 }
 
-static void power_cuts(const char *mkfs, unsigned share)
+static unsigned points(void)
+{
+	return MAX(env_number("SENTRY_CRASH_POINTS", 100) / 4, 1U);
+}
+
+/* Three sessions under the eyes of the test.  The state of its random numbers. */
+static uint64_t record(const char *mkfs, unsigned share)
 {
 	uint64_t rnd = env_number("SENTRY_CRASH_SEED", 1) * 1000 + share;
 
 	fx_init();
 	snprintf(img, sizeof(img), "%s/img", fx_tmpdir());
 	snprintf(cut, sizeof(cut), "%s/cut", fx_tmpdir());
+	snprintf(over, sizeof(over), "%s/over", fx_tmpdir());
 	fx_run("mke2fs -q -F -E root_owner %s %s 24M >/dev/null 2>&1", mkfs, img);
 	paths_init();
-	disk_read();
+	disk_read(img, false);
 	ext4_image_trace = trace;
 	for (unsigned i = 0; i < 3; i++)
 		session(&rnd, i);
 	ext4_image_trace = NULL;
-	points_run(MAX(env_number("SENTRY_CRASH_POINTS", 100) / 2, 1U), &rnd);
+	return rnd;
+}
+
+static void power_cuts(const char *mkfs, unsigned share)
+{
+	uint64_t rnd = record(mkfs, share);
+
+	points_run(points(), &rnd, image_judge);
+}
+
+static void overlay_cuts(const char *mkfs, unsigned share)
+{
+	uint64_t rnd;
+	char base[120];
+
+	traced = EXT4_TRACED_OVERLAY;
+	rnd = record(mkfs, share);
+	disk_read(over, true);
+	points_run(points(), &rnd, overlay_judge);
+
+	records_forget();
+	traced = EXT4_TRACED_IMAGE;
+	snprintf(base, sizeof(base), "%s/base", fx_tmpdir());
+	fx_run("cp --sparse=always %s %s", img, base);
+	disk_read(base, false);
+	ext4_image_trace = trace;
+	fx_check(!ext4_overlay_commit(base, over, &why), "commit: %s", strbuf_str(&why));
+	ext4_image_trace = NULL;
+	points_run(points() / 2, &rnd, commit_judge);
 }
 
 Test(power_cut, blocks_of_4k)
@@ -432,4 +661,14 @@ Test(power_cut, blocks_of_4k)
 Test(power_cut, blocks_of_1k)
 {
 	power_cuts("-t ext4 -b 1024 -J size=1", 2);
+}
+
+Test(power_cut, overlay_of_4k)
+{
+	overlay_cuts("-t ext4 -b 4096 -J size=4", 3);
+}
+
+Test(power_cut, overlay_of_1k)
+{
+	overlay_cuts("-t ext4 -b 1024 -J size=1", 4);
 }

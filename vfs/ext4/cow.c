@@ -21,6 +21,8 @@
 
 #define COW_BITS 12
 #define COW_SIZE (1U << COW_BITS)
+#define SUPER_OFF 1024
+#define SUPER_SIZE 1024
 
 static const char magic[16] = "sentry overlay\n";
 
@@ -42,6 +44,25 @@ struct ext4_cow {
 	uint8_t *to_write; /* flush_lock; its pages that are to be written */
 	bool unwritten;	   /* flush_lock; a flush that failed left some */
 };
+
+static int file_write(int fd, enum ext4_traced which, const void *buf, size_t len, uint64_t off)
+{
+	if (ext4_image_trace)
+		ext4_image_trace(which, off, buf, len);
+	return host_pwrite_full(fd, buf, len, off);
+}
+
+static int file_sync(int fd, enum ext4_traced which)
+{
+	if (ext4_image_trace)
+		ext4_image_trace(which, 0, NULL, 0);
+	return host_fdatasync(fd);
+}
+
+static int over_write(struct ext4_cow *cow, const void *buf, size_t len, uint64_t off)
+{
+	return file_write(cow->fd, EXT4_TRACED_OVERLAY, buf, len, off);
+}
 
 static bool is_there(const struct ext4_cow *cow, uint64_t block)
 {
@@ -119,12 +140,12 @@ static int write_part(struct ext4_cow *cow, const void *buf, size_t len, uint64_
 	MUTEX_GUARD(&cow->lock);
 
 	if (is_there(cow, block))
-		return host_pwrite_full(cow->fd, buf, len, off);
+		return over_write(cow, buf, len, off);
 	err = host_pread_full(cow->base_fd, copy, size, block << COW_BITS);
 	if (err)
 		return -LINUX_EIO;
 	memcpy(copy + off % COW_SIZE, buf, len);
-	err = host_pwrite_full(cow->fd, copy, size, block << COW_BITS);
+	err = over_write(cow, copy, size, block << COW_BITS);
 	if (!err)
 		mark_locked(cow, block, block + 1);
 	return err;
@@ -138,7 +159,7 @@ int ext4_cow_write(struct ext4_cow *cow, const void *buf, size_t len, uint64_t o
 
 		if (part == COW_SIZE) {
 			part = len & ~(size_t)(COW_SIZE - 1);
-			err = host_pwrite_full(cow->fd, buf, part, off);
+			err = over_write(cow, buf, part, off);
 			if (!err) {
 				MUTEX_GUARD(&cow->lock);
 				mark_locked(cow, off >> COW_BITS, (off + part) >> COW_BITS);
@@ -180,7 +201,7 @@ int ext4_cow_flush(struct ext4_cow *cow)
 	MUTEX_GUARD(&cow->flush_lock);
 
 	any = map_snapshot(cow) || cow->unwritten;
-	err = host_fdatasync(cow->fd);
+	err = file_sync(cow->fd, EXT4_TRACED_OVERLAY);
 	if (err || !any) {
 		cow->unwritten = any;
 		return err;
@@ -190,12 +211,12 @@ int ext4_cow_flush(struct ext4_cow *cow)
 
 		if (!cow->to_write[page])
 			continue;
-		err = host_pwrite_full(cow->fd, cow->shadow + at, COW_SIZE, cow->header_off + COW_SIZE + at);
+		err = over_write(cow, cow->shadow + at, COW_SIZE, cow->header_off + COW_SIZE + at);
 		if (!err)
 			cow->to_write[page] = 0;
 	}
 	if (!err)
-		err = host_fdatasync(cow->fd);
+		err = file_sync(cow->fd, EXT4_TRACED_OVERLAY);
 	cow->unwritten = err;
 	return err;
 }
@@ -204,42 +225,70 @@ int ext4_cow_flush(struct ext4_cow *cow)
 
 static int header_make(struct ext4_cow *cow, struct cow_header *h)
 {
-	uint8_t super[1024];
+	uint8_t super[SUPER_SIZE];
 
 	memset(h, 0, sizeof(*h));
 	memcpy(h->magic, magic, sizeof(magic));
 	h->version = 1;
 	h->image_size = cow->size;
-	if (cow->size < 2048 || host_pread_full(cow->base_fd, super, sizeof(super), 1024))
+	if (cow->size < 2048 || host_pread_full(cow->base_fd, super, sizeof(super), SUPER_OFF))
 		return -LINUX_EINVAL;
 	/* Not over its own checksum, with which the result would always be the same. */
 	h->super_csum = ext4_crc32c(~0U, super, offsetof(struct ext2_super_block, s_checksum));
 	return 0;
 }
 
+static int header_write(struct ext4_cow *cow, const struct cow_header *h)
+{
+	int err = over_write(cow, h, sizeof(*h), cow->header_off);
+
+	return err ? err : file_sync(cow->fd, EXT4_TRACED_OVERLAY);
+}
+
 static int cow_create(struct ext4_cow *cow, const struct cow_header *h)
 {
 	int err = host_ftruncate(cow->fd, cow->header_off + COW_SIZE + cow->map_size);
 
-	if (!err)
-		err = host_pwrite_full(cow->fd, h, sizeof(*h), cow->header_off);
-	return err ? err : host_fsync(cow->fd);
+	return err ? err : header_write(cow, h);
 }
 
-static int cow_load(struct ext4_cow *cow, const struct cow_header *h, const char *name, struct strbuf *why)
+/* Made, but interrupted before it had its header. */
+static bool is_unborn(const struct ext4_cow *cow, uint64_t file_size, const struct cow_header *got)
+{
+	static const struct cow_header none;
+
+	return file_size == cow->header_off + COW_SIZE + cow->map_size && !memcmp(got, &none, sizeof(none));
+}
+
+/* Whether all of the overlay is in the image already: its superblock, which goes last, is. */
+static bool is_home(struct ext4_cow *cow)
+{
+	uint8_t ours[SUPER_SIZE], image[SUPER_SIZE];
+
+	return is_there(cow, 0) && !host_pread_full(cow->fd, ours, sizeof(ours), SUPER_OFF) &&
+	       !host_pread_full(cow->base_fd, image, sizeof(image), SUPER_OFF) && !memcmp(ours, image, sizeof(ours));
+}
+
+static int cow_load(struct ext4_cow *cow, uint64_t file_size, const struct cow_header *h, const char *name, struct strbuf *why)
 {
 	struct cow_header got;
 	int err = host_pread_full(cow->fd, &got, sizeof(got), cow->header_off);
 
+	if (!err && is_unborn(cow, file_size, &got))
+		return cow_create(cow, h);
 	if (err || memcmp(got.magic, magic, sizeof(magic)) != 0 || got.version != 1 || got.image_size != cow->size) {
 		strbuf_addf(why, "%s is not an overlay of this image", name);
 		return -LINUX_EINVAL;
 	}
-	if (got.super_csum != h->super_csum) {
+	err = host_pread_full(cow->fd, cow->map, cow->map_size, cow->header_off + COW_SIZE);
+	if (err || got.super_csum == h->super_csum)
+		return err;
+	if (!is_home(cow)) {
 		strbuf_addf(why, "the image was changed since the overlay %s was made, which is of no use without the old one", name);
 		return -LINUX_ESTALE;
 	}
-	return host_pread_full(cow->fd, cow->map, cow->map_size, cow->header_off + COW_SIZE);
+	/* It belongs to the image as that is now. */
+	return header_write(cow, h);
 }
 
 int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow **ret, struct strbuf *why)
@@ -271,7 +320,7 @@ int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow 
 	if (!err)
 		err = host_fstat(cow->fd, &st);
 	if (!err)
-		err = st.size ? cow_load(cow, &h, name, why) : cow_create(cow, &h);
+		err = st.size ? cow_load(cow, st.size, &h, name, why) : cow_create(cow, &h);
 	if (err) {
 		if (!why->len)
 			strbuf_addf(why, "can't use the overlay %s: %s", name, strerror(-err));
@@ -284,17 +333,16 @@ int ext4_cow_open(int base_fd, uint64_t size, const char *name, struct ext4_cow 
 
 /* --- commit --- */
 
-/* Blocks [block, end) of the overlay, without holes in the map. */
-static int run_home(struct ext4_cow *cow, uint64_t block, uint64_t end, uint8_t *buf, size_t buf_size)
+/* Bytes [off, end) of the overlay, without holes in the map. */
+static int run_home(struct ext4_cow *cow, uint64_t off, uint64_t end, uint8_t *buf, size_t buf_size)
 {
-	uint64_t off = block << COW_BITS, stop = MIN(end << COW_BITS, cow->size);
-
-	while (off < stop) {
-		size_t part = MIN(stop - off, buf_size);
+	end = MIN(end, cow->size);
+	while (off < end) {
+		size_t part = MIN(end - off, buf_size);
 		int err = host_pread_full(cow->fd, buf, part, off);
 
 		if (!err)
-			err = host_pwrite_full(cow->base_fd, buf, part, off);
+			err = file_write(cow->base_fd, EXT4_TRACED_IMAGE, buf, part, off);
 		if (err)
 			return err;
 		off += part;
@@ -302,29 +350,37 @@ static int run_home(struct ext4_cow *cow, uint64_t block, uint64_t end, uint8_t 
 	return 0;
 }
 
-/*
- * The block with the superblock goes last: until then the overlay still belongs to the image, and hides what of it is half
- * written.
- */
-static int blocks_home(struct ext4_cow *cow)
+/* Everything but the superblock, which shares its block with the boot sector, and with other blocks where those are small. */
+static int blocks_home(struct ext4_cow *cow, uint8_t *buf, size_t buf_size)
 {
 	uint64_t nr = cow->header_off >> COW_BITS;
-	size_t buf_size = 1 << 20;
-	uint8_t *buf = malloc(buf_size);
-	int err = buf ? 0 : -LINUX_ENOMEM;
+	int err = 0;
 
+	if (is_there(cow, 0))
+		err = run_home(cow, SUPER_OFF + SUPER_SIZE, COW_SIZE, buf, buf_size);
 	for (uint64_t block = 1, end; block < nr && !err; block = end + 1) {
 		for (end = block; end < nr && is_there(cow, end); end++)
 			;
 		if (end > block)
-			err = run_home(cow, block, end, buf, buf_size);
+			err = run_home(cow, block << COW_BITS, end << COW_BITS, buf, buf_size);
 	}
-	if (!err)
-		err = host_fsync(cow->base_fd);
+	return err ? err : file_sync(cow->base_fd, EXT4_TRACED_IMAGE);
+}
+
+/*
+ * The superblock goes last: until then the overlay still belongs to the image, and hides what of it is half written; from then on
+ * all of it is home, and doing it again changes nothing.
+ */
+static int cow_home(struct ext4_cow *cow)
+{
+	size_t buf_size = 1 << 20;
+	uint8_t *buf = malloc(buf_size);
+	int err = buf ? blocks_home(cow, buf, buf_size) : -LINUX_ENOMEM;
+
 	if (!err && is_there(cow, 0))
-		err = run_home(cow, 0, 1, buf, buf_size);
+		err = run_home(cow, SUPER_OFF, SUPER_OFF + SUPER_SIZE, buf, buf_size);
 	if (!err)
-		err = host_fsync(cow->base_fd);
+		err = file_sync(cow->base_fd, EXT4_TRACED_IMAGE);
 	free(buf);
 	return err;
 }
@@ -348,7 +404,7 @@ int ext4_cow_commit(const char *path, const char *overlay, struct strbuf *why)
 	size = host_lseek(fd, 0, LINUX_SEEK_END);
 	err = size < 0 ? (int)size : ext4_cow_open(fd, size, overlay, &cow, why);
 	if (!err) {
-		err = blocks_home(cow);
+		err = cow_home(cow);
 		ext4_cow_close(cow);
 	}
 	host_close(fd);

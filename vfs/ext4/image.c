@@ -10,7 +10,7 @@
 #include "vfs/ext4/ext4_rw.h"
 #include "vfs/frame_io.h"
 
-void (*ext4_image_trace)(uint64_t off, const void *buf, size_t len);
+void (*ext4_image_trace)(enum ext4_traced file, uint64_t off, const void *buf, size_t len);
 int (*ext4_image_fault)(enum ext4_io what, uint64_t off, size_t len);
 
 static int fault(enum ext4_io what, uint64_t off, size_t len)
@@ -130,9 +130,11 @@ int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64
 
 	if (err)
 		return err;
+	if (img->cow)
+		return ext4_cow_write(img->cow, buf, len, off);
 	if (ext4_image_trace)
-		ext4_image_trace(off, buf, len);
-	return img->cow ? ext4_cow_write(img->cow, buf, len, off) : host_pwrite_full(img->fd, buf, len, off);
+		ext4_image_trace(EXT4_TRACED_IMAGE, off, buf, len);
+	return host_pwrite_full(img->fd, buf, len, off);
 }
 
 int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, uint64_t off)
@@ -165,10 +167,11 @@ int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *p
 
 	if (err)
 		return err;
-	for (size_t done = 0; ext4_image_trace && done < len;) {
+	for (size_t done = 0; ext4_image_trace && !img->cow && done < len;) {
 		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
 
-		ext4_image_trace(off + done, (char *)frame_ptr(pfns[at >> PAGE_SHIFT]) + PAGE_OFFSET(at), part);
+		ext4_image_trace(EXT4_TRACED_IMAGE, off + done, (char *)frame_ptr(pfns[at >> PAGE_SHIFT]) + PAGE_OFFSET(at),
+				 part);
 		done += part;
 	}
 	for (size_t done = 0; img->cow && done < len;) {
@@ -204,9 +207,11 @@ int ext4_image_flush(struct ext4_image *img)
 		err = size_check(img);
 	if (err)
 		return err;
+	if (img->cow)
+		return ext4_cow_flush(img->cow);
 	if (ext4_image_trace)
-		ext4_image_trace(0, NULL, 0);
-	return img->cow ? ext4_cow_flush(img->cow) : host_fdatasync(img->fd);
+		ext4_image_trace(EXT4_TRACED_IMAGE, 0, NULL, 0);
+	return host_fdatasync(img->fd);
 }
 
 /* --- libext2fs's view --- */
