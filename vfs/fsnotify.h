@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Telling watchers (inotify) what happened to an inode.  The VFS calls these; the watcher side sets fsnotify_event and counts
+ * Telling watchers (inotify, fanotify) what happened to an inode.  The VFS calls these; the watcher side sets fsnotify_event and counts
  * its marks.  Nothing costs more than one load while there is no mark.
  */
 #ifndef SENTRY_VFS_FSNOTIFY_H
 #define SENTRY_VFS_FSNOTIFY_H
 
+#include "vfs/anon/fanotify.h"
 #include "vfs/vfs.h"
 
 /* The values are inotify(7)'s. */
@@ -64,8 +65,12 @@ static inline void fsnotify_dentry(struct dentry *d, uint32_t mask)
 
 static inline void fsnotify_file(struct file *f, uint32_t mask)
 {
-	if (fsnotify_active() && !(f->fmode & (FMODE_NONOTIFY | FMODE_PATH)))
+	if (f->fmode & (FMODE_NONOTIFY | FMODE_PATH))
+		return;
+	if (fsnotify_active())
 		fsnotify_dentry_slow(f->path.dentry, mask);
+	if (unlikely(atomic_load_explicit(&fanotify_nr_marks, memory_order_relaxed)))
+		fanotify_file_slow(f, mask);
 }
 
 uint32_t fsnotify_cookie(void);

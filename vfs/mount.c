@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#include "vfs/anon/fanotify.h"
+
 #define MOUNT_HASH_BITS 8
 
 struct mutex namespace_lock = MUTEX_INIT;
@@ -99,6 +101,7 @@ void mount_put(struct mount *m)
 	if (!ref_put(&m->ref))
 		return;
 	BUG_ON(m->parent);
+	fanotify_forget(m);
 	dentry_put(m->root);
 	sb_put(m->sb);
 	free(m);

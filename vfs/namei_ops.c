@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "vfs/file_handle.h"
 #include "vfs/fsnotify.h"
 #include "vfs/internal.h"
 
@@ -368,6 +369,8 @@ static int remove_at(int dfd, const char *name, const int *last_err, remove_fn *
 	rwlock_unlock(&dir->i_rwsem);
 	if (inode) {
 		fsnotify_dir(dir, event, nd.last_name, 0);
+		if (!atomic_load(&inode->nlink) || inode->dead)
+			file_handles_forget(inode);
 		/* May free the file's blocks: outside the directory's lock. */
 		inode_put(inode);
 	}

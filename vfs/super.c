@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/anon/fanotify.h"
+#include "vfs/file_handle.h"
 #include "vfs/internal.h"
 #include "vfs/super.h"
 
@@ -50,6 +52,8 @@ void sb_put(struct super_block *sb)
 	mutex_lock(&supers_lock);
 	list_del(&sb->supers);
 	mutex_unlock(&supers_lock);
+	file_handles_forget_sb(sb);
+	fanotify_forget(sb);
 	if (sb->root) {
 		dcache_shrink_tree(sb->root);
 		if (sb->ops->sync)

@@ -62,8 +62,6 @@ struct super_ops {
 	/* Times of @inode changed in memory: it is to be written some day.  No lock of the inode's held.  NULL. */
 	void (*dirty_inode)(struct inode *inode);
 	int (*statfs)(struct super_block *sb, struct linux_statfs *ret);
-	/* The inode that a file handle names, a reference, or ERR_PTR(-LINUX_ESTALE).  NULL: files of it have no handles. */
-	struct inode *(*find_inode)(struct super_block *sb, uint64_t ino, uint64_t generation);
 	int (*sync)(struct super_block *sb); /* NULL: nothing to do */
 	/* Much is dirty: write back soon, from another thread.  NULL: there is none. */
 	void (*writeback_soon)(struct super_block *sb);
@@ -88,7 +86,6 @@ struct super_block {
 	bool no_negative;	/* a missing name is -ENOENT even to who wants to make it (proc) */
 	bool no_dcache;		/* dentries are not kept (proc): every lookup asks the filesystem */
 	void *s_private;
-	struct fsnotify_marks *marks; /* fanotify's on the whole; fsnotify_lock */
 	atomic_ulong next_ino;	/* for filesystems without numbers of their own: inode_new takes one when ino == 0 */
 	struct list_head supers; /* all super blocks; internal to super.c */
 };
@@ -313,7 +310,6 @@ struct mount {
 	bool unbindable;
 	bool locked;		/* came from a more privileged namespace: not to be unmounted alone; namespace_lock */
 	unsigned locked_flags;	/* ... and not to lose these */
-	struct fsnotify_marks *marks; /* fanotify's; fsnotify_lock */
 	struct mount *copy;	/* while a tree is copied */
 	unsigned born;		/* the propagation that made it */
 	bool doomed;		/* the one under way unmounts it */
@@ -617,8 +613,9 @@ static inline bool kernel_signal_killed(void)
 {
 	return atomic_load_explicit(&sleeper_self()->killed, memory_order_relaxed);
 }
-/* tgid of the calling task, 0 in service threads (lock owners, credentials). */
+/* tgid, tid of the calling task, 0 in service threads (lock owners, credentials). */
 int32_t kernel_current_tgid(void);
+int32_t kernel_current_tid(void);
 /* The name of process @tgid; "?" when there is none. */
 void kernel_process_name(int32_t tgid, char ret[16]);
 /* The network namespace of the process @tgid, a reference; NULL when there is none. */

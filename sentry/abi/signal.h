@@ -110,6 +110,7 @@ typedef uint64_t linux_sigset_t;
 #define LINUX_POLL_PRI 5
 #define LINUX_POLL_HUP 6
 #define LINUX_SYS_SECCOMP 1
+#define LINUX_SYS_USER_DISPATCH 2
 
 struct linux_siginfo {
 	int32_t si_signo, si_errno, si_code, pad0;

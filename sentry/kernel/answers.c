@@ -26,7 +26,7 @@
 
 static unsigned task_answers(struct task *t, uint64_t *value)
 {
-	if (trace_on() || t->ptrace || READ_ONCE(t->seccomp_mode))
+	if (trace_on() || t->ptrace || READ_ONCE(t->seccomp_mode) || t->user_dispatch.on)
 		return 0;
 	value[ANSWER_PID] = (uint64_t)task_tgid(t);
 	value[ANSWER_TID] = (uint64_t)task_tid(t);

@@ -299,6 +299,7 @@ static void exec_reset(struct task *t, const struct exec_image *img)
 	t->sigaltstack = (struct linux_stack){ .ss_flags = LINUX_SS_DISABLE };
 	t->restore_sigmask = false;
 	t->restart.fn = NULL;
+	t->user_dispatch.on = false;
 	t->set_child_tid = 0;
 	t->robust_list = 0;
 	t->futex_exiting = false;

@@ -152,6 +152,11 @@ int32_t kernel_current_tgid(void)
 	return current ? task_tgid(current) : 0;
 }
 
+int32_t kernel_current_tid(void)
+{
+	return current ? task_tid(current) : 0;
+}
+
 struct ns_common *kernel_process_net(int32_t tgid)
 {
 	struct task *t _cleanup_task_ = NULL;

@@ -97,7 +97,7 @@ static void task_enter_guest(struct task *t, struct platform_stop *stop)
 		task_apply_affinity(t);
 	if (unlikely(t->singlestep))
 		task_step_begin(t);
-	if (unlikely(t->ptrace))
+	if (unlikely(t->ptrace || t->user_dispatch.on))
 		mm_patch_off(t->mm);
 	task_update_answers(t);
 	atomic_store(&t->in_guest, true);
@@ -141,11 +141,48 @@ static bool is_restart(int64_t ret)
 	return ret <= -LINUX_ERESTARTSYS && ret >= -LINUX_ERESTART_RESTARTBLOCK;
 }
 
+/*
+ * PR_SET_SYSCALL_USER_DISPATCH: whether the call, which is not from the range that may make calls, is a SIGSYS instead, as the
+ * selector says.  The handler sees the registers as before it.
+ */
+static bool task_dispatch_to_user(struct task *t)
+{
+	const uint64_t nr = t->syscall_nr;
+	struct guest_regs *r = &t->ctx->regs;
+	struct linux_siginfo info;
+	uint8_t selector = LINUX_SYSCALL_DISPATCH_FILTER_BLOCK;
+
+	if (r->rip - t->user_dispatch.start < t->user_dispatch.len)
+		return false;
+	if (t->user_dispatch.selector) {
+		if (get_user(&selector, t->user_dispatch.selector)) {
+			signal_force_fault(LINUX_SIGSEGV, LINUX_SEGV_MAPERR, t->user_dispatch.selector);
+			return true;
+		}
+		if (selector == LINUX_SYSCALL_DISPATCH_FILTER_ALLOW)
+			return false;
+		if (selector != LINUX_SYSCALL_DISPATCH_FILTER_BLOCK) {
+			tgroup_exit_request(LINUX_SIGSYS);
+			return true;
+		}
+	}
+	siginfo_init(&info, LINUX_SIGSYS, LINUX_SYS_USER_DISPATCH);
+	info.sys.call_addr = r->rip;
+	info.sys.syscall = (int32_t)nr;
+	info.sys.arch = LINUX_AUDIT_ARCH_X86_64;
+	r->rax = nr;
+	t->in_syscall = false;
+	signal_force(&info);
+	return true;
+}
+
 static int64_t task_make_syscall(struct task *t)
 {
 	const struct guest_regs *r = &t->ctx->regs;
 	uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 
+	if (unlikely(t->user_dispatch.on) && task_dispatch_to_user(t))
+		return (int64_t)t->ctx->regs.rax;
 	if (unlikely(READ_ONCE(t->seccomp_mode)) && seccomp_check(t->syscall_nr, args) == SECCOMP_SKIP)
 		return (int64_t)t->ctx->regs.rax;
 	return syscall_dispatch(t->syscall_nr, args);

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "sentry/abi/sched.h"
 #include "sentry/mm/mm_internal.h"
 
 #define COPY_MAX_PAGES 256  /* copied at once in one fork */
@@ -43,6 +44,7 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 	mm->vdso = old->vdso;
 	memcpy(mm->saved_auxv, old->saved_auxv, sizeof(mm->saved_auxv));
 	mm->dumpable = READ_ONCE(old->dumpable);
+	mm->mdwe = READ_ONCE(old->mdwe) & LINUX_PR_MDWE_NO_INHERIT ? 0 : READ_ONCE(old->mdwe);
 	atomic_init(&mm->membarrier_private, atomic_load(&old->membarrier_private));
 	mm->rlim_as = old->rlim_as;
 	mm->rlim_data = old->rlim_data;

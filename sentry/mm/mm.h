@@ -62,6 +62,7 @@ struct mm {
 	uint64_t total_vm, peak_vm, locked_vm, data_vm, stack_vm, exec_vm;
 	unsigned def_flags;	 /* VM_LOCKED after mlockall(MCL_FUTURE) */
 	bool dumpable; /* READ_ONCE, WRITE_ONCE: its threads change it */
+	uint8_t mdwe;  /* PR_SET_MDWE; the same */
 	atomic_bool patch_off; /* mm_patch_off was called */
 	atomic_bool membarrier_private; /* MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED was called */
 

@@ -121,6 +121,8 @@ static int mmap_flags(struct mm *mm, const struct mmap_args *a, uint64_t len, un
 	unsigned vm_flags = (a->prot & VM_ACCESS_FLAGS) | mm->def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | a->vm_flags;
 	int err;
 
+	if (READ_ONCE(mm->mdwe) && (vm_flags & VM_EXEC) && (vm_flags & VM_WRITE))
+		return -LINUX_EACCES;
 	if (a->flags & LINUX_MAP_LOCKED) {
 		if (!mm->cap_ipc_lock && !READ_ONCE(mm->rlim_memlock))
 			return -LINUX_EPERM;

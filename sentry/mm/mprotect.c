@@ -29,6 +29,8 @@ static int protect_vma(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end,
 	/* VM_MAY* are four bits above what they allow. */
 	if ((flags & ~(flags >> 4)) & VM_ACCESS_FLAGS)
 		return -LINUX_EACCES;
+	if (READ_ONCE(mm->mdwe) && (flags & ~v->flags) & VM_EXEC)
+		return -LINUX_EACCES;
 	if (flags == v->flags)
 		return 0;
 	/* The platform's own pages can't follow. */

@@ -39,6 +39,24 @@ static struct task *pidfd_task_get(int pidfd)
 	return t;
 }
 
+/* The memory of a process that is being killed goes now, not when its tasks have come to their end; the exit does that as fast. */
+SYSCALL_DEFINE2(process_mrelease, int, pidfd, unsigned, flags)
+{
+	int64_t ret = -LINUX_EINVAL;
+	struct task *t;
+
+	if (flags)
+		return -LINUX_EINVAL;
+	t = pidfd_task_get(pidfd);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	/* Only what is as good as dead. */
+	if (atomic_load(&t->tg->flags) & TG_EXITING)
+		ret = READ_ONCE(t->mm) ? 0 : -LINUX_ESRCH;
+	task_put(t);
+	return ret;
+}
+
 SYSCALL_DEFINE3(pidfd_getfd, int, pidfd, int, fd, unsigned, flags)
 {
 	struct files_struct *files = NULL;

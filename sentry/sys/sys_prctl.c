@@ -303,6 +303,60 @@ static int64_t prctl_flags(uint64_t op, uint64_t a2, uint64_t a3, uint64_t a4, u
 	}
 }
 
+/* The auxiliary vector, as much as fits; its whole size. */
+static int64_t prctl_get_auxv(uaddr_t ubuf, uint64_t size, uint64_t a4, uint64_t a5)
+{
+	const struct mm *mm = current->mm;
+
+	if (a4 || a5)
+		return -LINUX_EINVAL;
+	if (copy_to_user(ubuf, mm->saved_auxv, MIN(size, sizeof(mm->saved_auxv))))
+		return -LINUX_EFAULT;
+	return sizeof(mm->saved_auxv);
+}
+
+/* Memory that was written is never to be run: what was allowed once stays so until exec. */
+static int64_t prctl_mdwe(uint64_t op, uint64_t bits, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	struct mm *mm = current->mm;
+
+	if (a3 || a4 || a5)
+		return -LINUX_EINVAL;
+	if (op == LINUX_PR_GET_MDWE)
+		return bits ? -LINUX_EINVAL : READ_ONCE(mm->mdwe);
+	if (bits & ~(uint64_t)(LINUX_PR_MDWE_REFUSE_EXEC_GAIN | LINUX_PR_MDWE_NO_INHERIT) || bits == LINUX_PR_MDWE_NO_INHERIT)
+		return -LINUX_EINVAL;
+	if (mm->mdwe && mm->mdwe != bits)
+		return -LINUX_EPERM;
+	WRITE_ONCE(mm->mdwe, (uint8_t)bits);
+	return 0;
+}
+
+static int64_t prctl_user_dispatch(uint64_t mode, uaddr_t start, uint64_t len, uaddr_t selector)
+{
+	struct task *t = current;
+
+	switch (mode) {
+	case LINUX_PR_SYS_DISPATCH_OFF:
+		if (start || len || selector)
+			return -LINUX_EINVAL;
+		t->user_dispatch.on = false;
+		return 0;
+	case LINUX_PR_SYS_DISPATCH_ON:
+		if (start && start + len <= start)
+			return -LINUX_EINVAL;
+		if (selector && !access_ok(selector, 1))
+			return -LINUX_EFAULT;
+		t->user_dispatch.start = start;
+		t->user_dispatch.len = len;
+		t->user_dispatch.selector = selector;
+		t->user_dispatch.on = true;
+		return 0;
+	default:
+		return -LINUX_EINVAL;
+	}
+}
+
 SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64_t, a5)
 {
 	struct task *t = current;
@@ -376,6 +430,13 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 	case LINUX_PR_SET_SPECULATION_CTRL:
 		/* None of the three kinds can be changed, and there are no others. */
 		return a2 > 2 ? -LINUX_ENODEV : -LINUX_ENXIO;
+	case LINUX_PR_SET_SYSCALL_USER_DISPATCH:
+		return prctl_user_dispatch(a2, a3, a4, a5);
+	case LINUX_PR_SET_MDWE:
+	case LINUX_PR_GET_MDWE:
+		return prctl_mdwe((unsigned)op, a2, a3, a4, a5);
+	case LINUX_PR_GET_AUXV:
+		return prctl_get_auxv(a2, a3, a4, a5);
 	case LINUX_PR_SET_VMA:
 		return prctl_set_vma(a2, a3, a4, a5);
 	case LINUX_PR_GET_SECCOMP:
