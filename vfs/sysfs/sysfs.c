@@ -17,17 +17,6 @@ static int show_fixed(struct proc_inode *pi, struct strbuf *sb)
 	return 0;
 }
 
-static int show_cpu_list(struct proc_inode *pi __unused, struct strbuf *sb)
-{
-	unsigned n = proc_nr_cpus();
-
-	if (n > 1)
-		strbuf_addf(sb, "0-%u\n", n - 1);
-	else
-		strbuf_adds(sb, "0\n");
-	return 0;
-}
-
 #define FIXED(n, text) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = show_fixed, .data = text }
 #define SHOW(n, fn) { .name = n, .mode = LINUX_S_IFREG | 0444, .show = fn }
 #define DIR(n, c) { .name = n, .mode = LINUX_S_IFDIR | 0755, .children = c }
@@ -37,104 +26,17 @@ static const struct proc_entry empty[] = { END };
 
 /* --- processors --- */
 
-static int show_core_id(struct proc_inode *pi, struct strbuf *sb)
-{
-	strbuf_addf(sb, "%lld\n", (long long)pi->nr);
-	return 0;
-}
-
-static int show_core_mask(struct proc_inode *pi, struct strbuf *sb)
-{
-	strbuf_addf(sb, "%llx\n", 1ULL << (pi->nr & 63));
-	return 0;
-}
-
-static const struct proc_entry topology_children[] = {
-	SHOW("core_id", show_core_id), SHOW("core_siblings", show_core_mask), SHOW("core_siblings_list", show_core_id),
-	FIXED("physical_package_id", "0\n"), SHOW("thread_siblings", show_core_mask), SHOW("thread_siblings_list", show_core_id), END,
-};
-
-/* The processor's number is handed down by name: children of cpuN inherit nothing but their parent's number. */
-static struct inode *cpu_child_lookup(struct proc_inode *dir, const char *name)
-{
-	for (const struct proc_entry *e = topology_children; e->name; e++)
-		if (!strcmp(e->name, name)) {
-			struct inode *inode = proc_inode_new(dir, e, name);
-
-			if (!IS_ERR(inode))
-				PROC_I(inode)->nr = dir->nr;
-			return inode;
-		}
-	return ERR_PTR(-LINUX_ENOENT);
-}
-
-static uint32_t cpu_child_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
-{
-	if (*nr >= ARRAY_SIZE(topology_children) - 1)
-		return 0;
-	snprintf(name, 32, "%s", topology_children[*nr].name);
-	return LINUX_S_IFREG;
-}
-
-static const struct proc_dir_ops topology_dir = { .lookup = cpu_child_lookup, .next = cpu_child_next };
-static const struct proc_entry topology_entry = { .name = "topology", .mode = LINUX_S_IFDIR | 0755, .dir = &topology_dir };
-
-static struct inode *cpu_lookup(struct proc_inode *dir, const char *name)
-{
-	struct inode *inode;
-
-	if (strcmp(name, "topology"))
-		return ERR_PTR(-LINUX_ENOENT);
-	inode = proc_inode_new(dir, &topology_entry, name);
-	if (!IS_ERR(inode))
-		PROC_I(inode)->nr = dir->nr;
-	return inode;
-}
-
-static uint32_t cpu_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
-{
-	if (*nr)
-		return 0;
-	snprintf(name, 32, "topology");
-	return LINUX_S_IFDIR;
-}
-
-static const struct proc_dir_ops cpu_dir = { .lookup = cpu_lookup, .next = cpu_next };
-static const struct proc_entry cpu_entry = { .name = "cpuN", .mode = LINUX_S_IFDIR | 0755, .dir = &cpu_dir };
-
-static struct inode *cpus_lookup(struct proc_inode *dir, const char *name)
-{
-	int64_t n = strncmp(name, "cpu", 3) ? -1 : proc_parse_number(name + 3);
-	struct inode *inode;
-
-	if (n < 0 || n >= proc_nr_cpus())
-		return ERR_PTR(-LINUX_ENOENT);
-	inode = proc_inode_new(dir, &cpu_entry, name);
-	if (!IS_ERR(inode))
-		PROC_I(inode)->nr = n;
-	return inode;
-}
-
-static uint32_t cpus_next(struct proc_inode *dir __unused, uint64_t *nr, char name[32])
-{
-	if (*nr >= proc_nr_cpus())
-		return 0;
-	snprintf(name, 32, "cpu%u", (unsigned)*nr);
-	return LINUX_S_IFDIR;
-}
-
-static const struct proc_dir_ops cpus_dir = { .lookup = cpus_lookup, .next = cpus_next };
 static const struct proc_entry cpus_children[] = {
-	FIXED("kernel_max", "8191\n"), FIXED("isolated", "\n"), FIXED("offline", "\n"), SHOW("online", show_cpu_list),
-	SHOW("possible", show_cpu_list), SHOW("present", show_cpu_list), END,
+	FIXED("kernel_max", "8191\n"), FIXED("isolated", "\n"), FIXED("offline", "\n"), SHOW("online", sysfs_show_cpu_list),
+	SHOW("possible", sysfs_show_cpu_list), SHOW("present", sysfs_show_cpu_list), END,
 };
-static const struct proc_entry node0_children[] = { SHOW("cpulist", show_cpu_list), END };
+static const struct proc_entry node0_children[] = { SHOW("cpulist", sysfs_show_cpu_list), END };
 static const struct proc_entry node_children[] = {
 	FIXED("has_cpu", "0\n"), FIXED("has_memory", "0\n"), DIR("node0", node0_children), FIXED("online", "0\n"),
 	FIXED("possible", "0\n"), END,
 };
 static const struct proc_entry system_children[] = {
-	{ .name = "cpu", .mode = LINUX_S_IFDIR | 0755, .children = cpus_children, .dir = &cpus_dir }, DIR("node", node_children), END,
+	{ .name = "cpu", .mode = LINUX_S_IFDIR | 0755, .children = cpus_children, .dir = &sysfs_cpus_dir }, DIR("node", node_children), END,
 };
 
 /* --- the rest --- */
