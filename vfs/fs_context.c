@@ -20,8 +20,7 @@ struct fs_context {
 	char *source;
 	struct strbuf options;		/* "a,b=c" */
 	unsigned sb_flags, sb_flags_changed;
-	struct super_block *sb;		/* a reference; made, to be mounted */
-	struct mount *picked;		/* a reference; whose super block is to be changed */
+	struct super_block *sb;		/* a reference; made, to be mounted, or picked, to be changed; NULL before */
 	char *log[LOG_LINES];		/* oldest first */
 	unsigned nr_log;
 };
@@ -78,8 +77,6 @@ static void fs_context_free(struct fs_context *fc)
 		free(fc->log[i]);
 	if (fc->sb)
 		sb_put(fc->sb);
-	if (fc->picked)
-		mount_put(fc->picked);
 	strbuf_fini(&fc->options);
 	free(fc->source);
 	mutex_fini(&fc->lock);
@@ -99,7 +96,7 @@ struct fs_context *fs_context_of(const struct file *f)
 	return f->ops == &fs_context_ops ? f->private_data : NULL;
 }
 
-static struct file *fs_context_new(const struct fs_type *type, struct mount *picked)
+static struct file *fs_context_new(const struct fs_type *type, struct super_block *picked)
 {
 	struct fs_context *fc = calloc(1, sizeof(*fc));
 	struct file *f;
@@ -109,10 +106,9 @@ static struct file *fs_context_new(const struct fs_type *type, struct mount *pic
 	mutex_init(&fc->lock);
 	fc->type = type;
 	if (picked) {
-		ref_get(&picked->ref);
-		fc->picked = picked;
+		fc->sb = sb_get(picked);
 		fc->phase = PHASE_CHANGE;
-		fc->sb_flags = picked->sb->flags;
+		fc->sb_flags = picked->flags;
 	}
 	f = anon_file_new("anon_inode:[fscontext]", 0600, &fs_context_ops, LINUX_O_RDWR, fc);
 	if (IS_ERR(f))
@@ -125,9 +121,9 @@ struct file *fs_context_open(const struct fs_type *type)
 	return fs_context_new(type, NULL);
 }
 
-struct file *fs_context_pick(struct mount *mnt)
+struct file *fs_context_pick(struct super_block *sb)
 {
-	return fs_context_new(mnt->sb->type, mnt);
+	return fs_context_new(sb->type, sb);
 }
 
 /* --- options --- */
@@ -242,7 +238,7 @@ int fs_context_reconfigure(struct fs_context *fc)
 	if (fc->options.len)
 		err = -LINUX_EINVAL;
 	if (!err)
-		err = mount_reconfigure_sb(fc->picked, fc->sb_flags & LINUX_SB_RDONLY);
+		err = sb_reconfigure(fc->sb, fc->sb_flags & LINUX_SB_RDONLY);
 	if (err)
 		fc->phase = PHASE_FAILED;
 	return err;
@@ -278,10 +274,6 @@ struct file *fs_context_mount(struct fs_context *fc, unsigned flags)
 	if (IS_ERR(f))
 		return f;
 	/* From now on it is as fspick would have it. */
-	ref_get(&m->ref);
-	fc->picked = m;
-	sb_put(fc->sb);
-	fc->sb = NULL;
 	strbuf_reset(&fc->options);
 	fc->phase = PHASE_CHANGE;
 	return f;

@@ -18,9 +18,9 @@
 
 struct fs_context;
 
-/* The open file of a new context, for @type, or for the super block of @mnt: a reference, or ERR_PTR. */
+/* The open file of a new context, for @type, or for @sb: a reference, or ERR_PTR. */
 struct file *fs_context_open(const struct fs_type *type);
-struct file *fs_context_pick(struct mount *mnt);
+struct file *fs_context_pick(struct super_block *sb);
 /* The context of @f (borrowed), or NULL. */
 struct fs_context *fs_context_of(const struct file *f);
 

@@ -52,7 +52,8 @@ bool mount_is_loose_locked(const struct mount *m);
 struct mount *mount_clone_locked(const struct path *src, bool rec);
 /* A new super block for whoever calls, or ERR_PTR. */
 struct super_block *sb_create(const struct fs_type *fs, uint64_t flags, const char *source, const char *data);
-int mount_reconfigure_sb(struct mount *m, bool readonly);
+/* Makes @sb read-only, or not: -LINUX_EPERM, -LINUX_EBUSY (open for writing), -LINUX_EROFS. */
+int sb_reconfigure(struct super_block *sb, bool readonly);
 /* The mount at @src, ours or loose, goes on top of @where. */
 int mount_move(const struct path *src, const struct path *where);
 /* mount_setattr(2): what is cleared, then set, of LINUX_MS_*; @propagation: LINUX_MS_SHARED and its like, or 0. */

@@ -132,18 +132,17 @@ static bool sb_has_writers_locked(const struct mnt_namespace *ns, const struct s
 	return false;
 }
 
-/* The super block of @m becomes, or is no longer, read-only. */
-static int sb_reconfigure_locked(struct mount *m, bool readonly)
+static int sb_reconfigure_locked(struct super_block *sb, bool readonly)
 {
-	if (readonly && !(m->sb->flags & LINUX_SB_RDONLY)) {
-		if (sb_has_writers_locked(m->ns, m->sb))
+	if (readonly && !(sb->flags & LINUX_SB_RDONLY)) {
+		if (sb_has_writers_locked(current_fs->mnt_ns, sb))
 			return -LINUX_EBUSY;
-		sb_sync(m->sb);
-		m->sb->flags |= LINUX_SB_RDONLY;
-	} else if (!readonly && m->sb->flags & LINUX_SB_RDONLY) {
-		if (m->sb->fixed_ro)
+		sb_sync(sb);
+		sb->flags |= LINUX_SB_RDONLY;
+	} else if (!readonly && sb->flags & LINUX_SB_RDONLY) {
+		if (sb->fixed_ro)
 			return -LINUX_EROFS;
-		m->sb->flags &= ~LINUX_SB_RDONLY;
+		sb->flags &= ~LINUX_SB_RDONLY;
 	}
 	return 0;
 }
@@ -153,12 +152,12 @@ static bool may_reconfigure(const struct super_block *sb)
 	return ns_capable(&init_user_ns, CAP_SYS_ADMIN) || sb->no_devices;
 }
 
-int mount_reconfigure_sb(struct mount *m, bool readonly)
+int sb_reconfigure(struct super_block *sb, bool readonly)
 {
-	if (!may_reconfigure(m->sb))
+	if (!may_reconfigure(sb))
 		return -LINUX_EPERM;
 	NAMESPACE_GUARD();
-	return mount_is_ours_locked(m) ? sb_reconfigure_locked(m, readonly) : -LINUX_EINVAL;
+	return sb_reconfigure_locked(sb, readonly);
 }
 
 static int do_remount(const struct path *where, uint64_t flags)
@@ -181,7 +180,7 @@ static int do_remount(const struct path *where, uint64_t flags)
 		if (new_flags & LINUX_MS_RDONLY && !(m->flags & LINUX_MS_RDONLY) && atomic_load(&m->writers) > 0)
 			return -LINUX_EBUSY;
 	} else {
-		int err = sb_reconfigure_locked(m, flags & LINUX_MS_RDONLY);
+		int err = sb_reconfigure_locked(m->sb, flags & LINUX_MS_RDONLY);
 
 		if (err)
 			return err;

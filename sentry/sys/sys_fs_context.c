@@ -57,7 +57,7 @@ SYSCALL_DEFINE3(fspick, int, dfd, uaddr_t, upath, unsigned, flags)
 		return err;
 	if (path.dentry != path.mnt->root)
 		return -LINUX_EINVAL;
-	return fd_install_or_put(fs_context_pick(path.mnt), flags & LINUX_FSPICK_CLOEXEC);
+	return fd_install_or_put(fs_context_pick(path.mnt->sb), flags & LINUX_FSPICK_CLOEXEC);
 }
 
 /* --- fsconfig --- */

@@ -11,6 +11,7 @@
 #define MAX_QUEUED 16384
 #define MAX_MARKS 65536 /* of all groups */
 #define BUCKETS 1024
+#define MERGE_DEPTH 128
 
 struct fan_event {
 	struct list_head link;
@@ -68,12 +69,14 @@ static void event_free(struct fan_event *ev)
 	free(ev);
 }
 
-/* Events of one process on one object are one event, as long as nobody has read it. */
+/* Events of one process on one object are one event, as long as nobody has read it and not too many came since. */
 static bool event_merge_locked(struct fan_group *g, const struct path *path, uint32_t mask, int32_t pid)
 {
-	struct fan_event *ev;
+	struct list_head *p = g->events.prev;
 
-	list_for_each_entry(ev, &g->events, link) {
+	for (unsigned i = 0; i < MERGE_DEPTH && p != &g->events; i++, p = p->prev) {
+		struct fan_event *ev = list_entry(p, struct fan_event, link);
+
 		if (ev->path.dentry != path->dentry || ev->path.mnt != path->mnt || ev->pid != pid)
 			continue;
 		ev->mask |= mask;
