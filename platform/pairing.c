@@ -37,7 +37,7 @@ static int loadavg_fd = -1;
 
 static atomic_uint nr_pairs;		    /* pairing_lock to write */
 static atomic_uint nr_active = UINT32_MAX; /* of them had work in the last period; UINT32_MAX: not known */
-static atomic_uint nr_dense;		   /* and were dense, and don't count as active where they may share */
+static atomic_uint nr_dense;		   /* had work and were dense, where they may share; they are not among nr_active */
 atomic_uint pairing_nr_split;
 atomic_uint pairing_arrivals;
 
@@ -322,13 +322,13 @@ static int host_nr_running(void)
 
 bool pairing_has_room(bool both)
 {
-	unsigned active = MIN(atomic_load(&nr_active), atomic_load(&nr_pairs)), ours = both ? 2 : 1, dense;
+	unsigned active = MIN(atomic_load(&nr_active), atomic_load(&nr_pairs)), ours = both ? 2 : 1;
+	unsigned dense = atomic_load(&nr_dense); /* this one among them, perhaps; none where pairs don't share */
 	int running;
 
-	/* Each active pair has a core, and one more is for this one's other half. */
-	if (!enabled || active + pairs_share() >= nr_allowed)
+	/* Each active pair has a core, and one more is for this one's other half, but for dense ones among themselves. */
+	if (!enabled || (active && active + dense >= nr_allowed))
 		return false;
-	dense = atomic_load(&nr_dense); /* this one among them, and none where pairs don't share */
 	ours += dense ? 2 * (dense - 1) : 0;
 	running = host_nr_running();
 	return running >= 0 && (unsigned)running + 2 <= nr_allowed + ours;

@@ -15,7 +15,7 @@
  * That needs a core which nobody else wants.  What is known about it: how many of our pairs had work lately, how many threads
  * of the host can run at this moment, and that no new pair has come since.
  *
- * Where there are two cores only, several *dense* pairs, whose stops are short, may share them: all guest threads are on one core then, and
+ * Where there are two cores only, several *dense* pairs, whose stops or sleeps are short, may share them: all guest threads are on one core then, and
  * all sentry threads on the other.  So one pair's sentry thread wakes another's on its own core, and what a guest thread finds when it
  * has its turn was in the cache.  Who waits there for long gives way to the others by sched_yield.
  *
@@ -40,7 +40,7 @@ struct cpu_pair {
 	uint64_t share;	     /* of the last period, in its units */
 	bool split;	     /* the owner is elsewhere; the owner changes it, with pairing_lock */
 	int home;	     /* where both were before */
-	atomic_bool dense;   /* the owner: stops are short; a hint */
+	atomic_bool dense;   /* the owner: stops are short, or sleeps; a hint */
 	/* Written by the owner, read by the balancer without lock. */
 	_Atomic uint64_t entered;    /* cycle counter at the entry, 0 outside the guest */
 	_Atomic uint64_t guest_time; /* cycles of the runs that are over */

@@ -22,8 +22,9 @@
  * slice, or a gap in which somebody else had the core, still more.  Time in which the sentry thread slept is nobody's, if it was
  * short: then another pair had its turn.  When the sentry thread sleeps, the guest thread does not go on looking.
  *
- * Where there are two cores only, several pairs may be split (pairing.h).  Then a thread looks for its word for a short while, which
- * is enough for most stops, and goes on to look between calls of sched_yield.
+ * Where there are two cores only, several pairs may be split (pairing.h), if they wait for each other or get more done so; which is
+ * asked anew after SHARED_STOPS, since how long their stops take then says little.  A thread looks for its word for a short while,
+ * which is enough for most stops, and goes on to look between calls of sched_yield.
  *
  * Each time that being split did not last for GOOD_STOPS, the next try is put off twice as long, up to MAX_BACKOFF times
  * RUN_STOPS; and so it is with yielding, from MIN_PATIENCE to MAX_PATIENCE stops.  All of it is decided by the sentry thread from
@@ -41,6 +42,8 @@
 #define QUIET_LOOKS 4
 #define ROOM_STOPS 1024
 #define GOOD_STOPS 512 /* what they save is many times what moving the thread there and back costs */
+#define DENSE_NS 7000	 /* from stop to stop, above which pairs that don't wait for each other do more with a core each */
+#define SHARED_STOPS (1 << 20)
 #define FULL_CREDIT 256
 #define ENOUGH_CREDIT 128
 #define LONG_CREDIT 16
@@ -59,7 +62,7 @@
 #define CALIBRATE_NS 200000
 
 static enum platform_spin spin_mode = PLATFORM_SPIN_NEVER;
-static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles, sleep_cycles;
+static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles, sleep_cycles, dense_cycles;
 static uint32_t guest_looks; /* in SPIN_NS */
 
 static atomic_ulong nr_splits, nr_spun;
@@ -88,6 +91,7 @@ void systrap_spin_init(enum platform_spin mode)
 	late_cycles = spin_cycles * LATE_NS / SPIN_NS;
 	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
 	sleep_cycles = spin_cycles * SLEEP_NS / SPIN_NS;
+	dense_cycles = spin_cycles * DENSE_NS / SPIN_NS;
 	guest_looks = (uint32_t)MIN(looks * SPIN_NS / (uint64_t)(now - begin), 1000000UL);
 	spin_mode = mode;
 	sleeper_blocks = spin_sleeps;
@@ -132,6 +136,11 @@ static void yield_check(struct systrap_ctx *ctx, bool late)
 
 /* --- split and together --- */
 
+static bool spin_shared(void)
+{
+	return atomic_load_explicit(&pairing_nr_split, memory_order_relaxed) > 1;
+}
+
 static void spin_join(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
@@ -141,8 +150,9 @@ static void spin_join(struct systrap_ctx *ctx)
 	cpu_pair_join(&ctx->pair);
 	s->backoff = s->stops < GOOD_STOPS ? MIN(MAX(s->backoff * 2, 1U), (unsigned)MAX_BACKOFF) : 0;
 	s->wait = s->backoff;
-	s->run = s->quiet = s->credit = 0;
-	atomic_store_explicit(&ctx->pair.dense, false, memory_order_relaxed);
+	s->run = s->quiet = s->heavy = s->answers = 0;
+	if (!s->credit)
+		atomic_store_explicit(&ctx->pair.dense, false, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nr_spun, s->stops, memory_order_relaxed);
 }
 
@@ -170,9 +180,10 @@ static void spin_charge(struct systrap_spin *s, unsigned credit)
 static void spin_consider(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
+	bool dense = s->heavy <= s->run / 4 || s->answers >= s->run / 8;
 
-	s->run = 0;
-	atomic_store_explicit(&ctx->pair.dense, s->credit >= ENOUGH_CREDIT, memory_order_relaxed);
+	atomic_store_explicit(&ctx->pair.dense, dense && s->credit >= ENOUGH_CREDIT, memory_order_relaxed);
+	s->run = s->heavy = s->answers = 0;
 	if (s->credit < ENOUGH_CREDIT && spin_mode == PLATFORM_SPIN_AUTO) {
 		s->quiet = 0;
 		return;
@@ -200,7 +211,7 @@ static void spin_check(struct systrap_ctx *ctx)
 		spin_join(ctx);
 	} else if (++s->run >= ROOM_STOPS) {
 		s->run = 0;
-		if (spin_mode == PLATFORM_SPIN_AUTO && !pairing_has_room(true))
+		if (spin_mode == PLATFORM_SPIN_AUTO && (!pairing_has_room(true) || (spin_shared() && s->stops >= SHARED_STOPS)))
 			spin_join(ctx);
 	}
 }
@@ -218,6 +229,7 @@ void systrap_spin_stopped(struct systrap_ctx *ctx)
 		yield_check(ctx, took > late_cycles);
 	if (spin_mode == PLATFORM_SPIN_NEVER)
 		return;
+	s->heavy += took > dense_cycles;
 	if (took > long_cycles)
 		spin_charge(s, took > late_cycles ? LATE_CREDIT : LONG_CREDIT);
 	else
@@ -244,6 +256,8 @@ static void spin_sleeps(bool asleep)
 	} else {
 		if (now - s->asleep > sleep_cycles)
 			spin_charge(s, LONG_CREDIT);
+		else
+			s->answers++;
 		s->last = now;
 	}
 	if (s->split)
@@ -278,7 +292,7 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 			host_sched_yield();
 		return atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops;
 	}
-	if (atomic_load_explicit(&pairing_nr_split, memory_order_relaxed) > 1)
+	if (spin_shared())
 		return spin_wait_shared(ctx);
 	begin = last = pairing_clock();
 	for (;;) {

@@ -264,6 +264,7 @@ struct systrap_spin {
 	bool split;
 	unsigned credit;	/* how much the last stops are worth being split for */
 	unsigned run;		/* stops since credit or, when split, room was looked at */
+	unsigned heavy, answers; /* not split: how many of those weren't dense; and short sleeps meanwhile */
 	unsigned quiet;		/* looks in a row that found room */
 	unsigned backoff, wait;	/* runs to let pass, and how many of them are left */
 	unsigned arrivals;
