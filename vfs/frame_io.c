@@ -5,8 +5,19 @@
 
 #include "platform/host/host.h"
 #include "sentry/abi/errno.h"
+#include "sentry/base/lock.h"
 
 #define SEGMENTS 64
+
+/*
+ * A frame without memory costs a fault and is zeroed by the host when it is read into.  Going through a buffer that stays in the
+ * processor's cache is cheaper than that, from some pages on.
+ */
+#define BUFFER_SIZE (64UL << 10)
+#define BUFFER_MIN (4 * PAGE_SIZE)
+
+static struct mutex buffer_lock = MUTEX_INIT;
+static char buffer[BUFFER_SIZE]; /* buffer_lock */
 
 /*
  * The longest run of bytes from @start, at most @len, that lies together in the sentry's memory.
@@ -36,11 +47,63 @@ static int segments_of(const pfn_t *pfns, size_t start, size_t len, struct iovec
 	return nr;
 }
 
+/* Puts @len bytes of @src, at most a buffer, into the vector. */
+static int fill(const pfn_t *pfns, size_t start, const char *src, size_t len)
+{
+	size_t run;
+	int err = 0;
+
+	for (size_t done = 0; done < len && !err; done += run) {
+		run_at(pfns, start + done, len - done, &run);
+		err = frames_write(pfns[(start + done) >> PAGE_SHIFT], src + done, run);
+	}
+	return err;
+}
+
+/* As frame_io_pread; may stop anywhere.  @start is a page's. */
+static int64_t pread_buffered(int fd, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && !PAGE_OFFSET(done)) {
+		ssize_t n = host_pread(fd, buffer, MIN(len - done, BUFFER_SIZE), off + done);
+		int err = n < 0 ? (int)n : fill(pfns, start + done, buffer, n);
+
+		if (err)
+			return err;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static bool any_fresh(const pfn_t *pfns, size_t start, size_t len)
+{
+	for (size_t i = start >> PAGE_SHIFT; i < (start + len) >> PAGE_SHIFT; i++)
+		if (!frame_is_resident(pfns[i]))
+			return true;
+	return false;
+}
+
+static bool worth_buffering(const pfn_t *pfns, size_t start, size_t len)
+{
+	return len >= BUFFER_MIN && !PAGE_OFFSET(start) && any_fresh(pfns, start, len);
+}
+
 int64_t frame_io_pread(int fd, uint64_t off, const pfn_t *pfns, size_t start, size_t len)
 {
 	struct iovec iov[SEGMENTS];
 	size_t done = 0, part;
 
+	if (worth_buffering(pfns, start, len) && mutex_trylock(&buffer_lock)) {
+		int64_t n = pread_buffered(fd, off, pfns, start, len);
+
+		mutex_unlock(&buffer_lock);
+		if (n < 0)
+			return n;
+		done = n;
+	}
 	while (done < len) {
 		int nr = segments_of(pfns, start + done, len - done, iov, &part);
 		ssize_t n = host_preadv(fd, iov, nr, off + done);

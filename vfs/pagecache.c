@@ -100,7 +100,7 @@ static int pages_read_locked(struct mapping *m, uint64_t pgoff, unsigned nr)
 	int n, err;
 
 	mutex_unlock(&m->lock);
-	n = frames_alloc(nr, 0, near, pfns);
+	n = frames_alloc(nr, FRAME_UNTOUCHED, near, pfns);
 	mutex_lock(&m->lock);
 	if (!n)
 		return -LINUX_ENOMEM;
@@ -109,6 +109,8 @@ static int pages_read_locked(struct mapping *m, uint64_t pgoff, unsigned nr)
 		return n;
 	mutex_unlock(&m->lock);
 	err = m->ops->readpages(m, pgoff, n, pfns);
+	for (int i = 0; i < n; i++)
+		frames_set_resident(pfns[i], 1);
 	mutex_lock(&m->lock);
 	pages_unlock_locked(m, pgoff, n, pfns, err);
 	/* A bad block behind the one that is wanted must not hide it. */

@@ -721,6 +721,11 @@ void frame_copy(pfn_t dst, pfn_t src)
 	memcpy(frame_ptr(dst), frame_ptr(src), PAGE_SIZE);
 }
 
+int frames_write(pfn_t pfn, const void *src, size_t len)
+{
+	return host_pwrite_full(memory_fd, src, len, pfn << PAGE_SHIFT);
+}
+
 void frame_get_stats(struct frame_stats *ret)
 {
 	mutex_lock(&frame_lock);

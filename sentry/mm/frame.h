@@ -27,9 +27,9 @@ enum frame_flags {
 	FRAME_ZERO = 1,	     /* frame_alloc: contents must read as zero */
 	FRAME_NORECLAIM = 2, /* fail at the limit rather than call frame_reclaim: for callers that hold locks */
 	/*
-	 * With FRAME_ZERO: frames that hold no memory of the host's are handed out as such (frame_is_resident says false), and
-	 * get it when they are touched.  Whoever holds one says what became of it, by frames_settle or frames_set_resident,
-	 * at the latest before it is put.
+	 * Frames that hold no memory of the host's are handed out as such (frame_is_resident says false), and get it when they are
+	 * touched.  Whoever holds one says what became of it, by frames_settle or frames_set_resident, at the latest before it
+	 * is put.
 	 */
 	FRAME_UNTOUCHED = 4,
 };
@@ -80,6 +80,11 @@ int frame_refs(pfn_t pfn);
 void *frame_ptr(pfn_t pfn);
 /* Copies a whole frame; the caller holds both. */
 void frame_copy(pfn_t dst, pfn_t src);
+/*
+ * Writes @len bytes of @src to contiguous frames, from the start of @pfn on.  For frames that hold no memory yet: the host need
+ * not zero what is written here, and they are not mapped in the sentry by it.  0 or -errno.
+ */
+int frames_write(pfn_t pfn, const void *src, size_t len);
 
 struct frame_stats {
 	uint64_t limit;	 /* pages */

@@ -19,12 +19,14 @@
 static int hostfs_readpages(struct mapping *m, uint64_t pgoff, unsigned nr, const pfn_t *pfns)
 {
 	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
+	uint64_t start = pgoff << PAGE_SHIFT, size = READ_ONCE(m->host->size);
 	size_t len = (size_t)nr << PAGE_SHIFT;
 	int64_t n = hostfs_fd_get(HOSTFS_I(m->host), HOSTFS_READ, &hfd);
 
 	if (n)
 		return n;
-	n = frame_io_pread(hfd->fd, pgoff << PAGE_SHIFT, pfns, 0, len);
+	/* Not to its end: a second call would only say that it is there. */
+	n = frame_io_pread(hfd->fd, start, pfns, 0, MIN(len, size > start ? size - start : 0));
 	if (n < 0)
 		return n;
 	frame_io_zero(pfns, n, len - n);
