@@ -15,9 +15,9 @@
  * That needs a core which nobody else wants.  What is known about it: how many of our pairs had work lately, how many threads
  * of the host can run at this moment, and that no new pair has come since.
  *
- * Where there are two cores only, several *dense* pairs, whose stops or sleeps are short, may share them: all guest threads are on one core then, and
- * all sentry threads on the other.  So one pair's sentry thread wakes another's on its own core, and what a guest thread finds when it
- * has its turn was in the cache.  Who waits there for long gives way to the others by sched_yield.
+ * Where there are two cores only, several *dense* pairs, whose stops or sleeps are short, may share them: all guest threads are on
+ * one core then, and all sentry threads on the other.  So one pair's sentry thread wakes another's on its own core, and what a guest
+ * thread finds when it has its turn was in the cache.  Who waits there for long gives way to the others by sched_yield.
  *
  * Threads that a pinned thread makes inherit the pin.  A service thread of the sentry calls pairing_release_thread() first thing.
  */
