@@ -2,14 +2,15 @@
 /*
  * AF_NETLINK sockets: names, groups, requests and answers.
  *
- * Protocols: route, sock_diag, kobject_uevent (silent: devices don't come and go), generic (no families but its own) and usersock.
- * The others answer as a kernel built without them.
+ * Protocols: route, sock_diag, connector (connector.h), kobject_uevent (silent: devices don't come and go), generic (no families but
+ * its own) and usersock.  The others answer as a kernel built without them.
  *
  * Lock order: nl_lock is below sock->lock and above receive queues'.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "netstack/connector.h"
 #include "netstack/netlink.h"
 #include "netstack/sock_queue.h"
 #include "vfs/proc/proc_net.h"
@@ -496,6 +497,8 @@ static int64_t nl_sendmsg(struct sock *sk, struct msg *msg, bool nonblock __unus
 		ret = -LINUX_EFAULT;
 	else if (to.nl_pid)
 		ret = nl_send_unicast(sk, to.nl_pid, buf, len);
+	else if (sk->protocol == LINUX_NETLINK_CONNECTOR)
+		cn_input(sk, buf, len);
 	else
 		nl_requests(sk, buf, len);
 	free(buf);
@@ -623,7 +626,7 @@ struct sock *netlink_create(int type, int protocol)
 	if (protocol < 0 || protocol >= LINUX_NETLINK_MAX)
 		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
 	if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG && protocol != LINUX_NETLINK_GENERIC &&
-	    protocol != LINUX_NETLINK_KOBJECT_UEVENT && protocol != LINUX_NETLINK_USERSOCK)
+	    protocol != LINUX_NETLINK_KOBJECT_UEVENT && protocol != LINUX_NETLINK_USERSOCK && protocol != LINUX_NETLINK_CONNECTOR)
 		return ERR_PTR(-LINUX_EPROTONOSUPPORT);
 	nl = calloc(1, sizeof(*nl));
 	sk = nl ? sock_alloc(current_net_ns(), LINUX_AF_NETLINK, type, protocol, &nl_ops) : NULL;

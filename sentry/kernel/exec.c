@@ -16,6 +16,7 @@
 #include "sentry/kernel/exec.h"
 #include "sentry/kernel/debugreg.h"
 #include "sentry/kernel/key.h"
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
@@ -284,7 +285,7 @@ static void exec_commit_creds(struct task *t, struct exec_request *req)
 	/* Of an unreadable program it is not, to begin with. */
 	if (!same_ids || changed || c->cap_permitted & ~t->cred->cap_permitted)
 		WRITE_ONCE(t->mm->dumpable, false);
-	task_set_cred(t, c);
+	task_set_cred_told(t, c);
 	keys_exec();
 	mm_sync_limits(t->mm, t->tg, t->cred);
 }
@@ -351,6 +352,7 @@ int exec_install(struct exec_request *req, struct exec_image *img)
 	exec_reset(t, img);
 	files_close_on_exec(t->files);
 	trace_task_exec(req->filename);
+	proc_event(LINUX_PROC_EVENT_EXEC);
 	ptrace_event_exec(old_tid);
 	return 0;
 }

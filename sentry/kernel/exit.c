@@ -15,6 +15,7 @@
 #include "sentry/kernel/ipc.h"
 #include "sentry/kernel/jobctl.h"
 #include "sentry/kernel/kernel.h"
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/timers.h"
@@ -533,6 +534,7 @@ void do_exit(int status)
 			zap_others(pid_ns_of(t->tg->pid));
 	}
 	trace_task_exit(task_tid(t), task_wait_status(t), group_dead);
+	proc_event(LINUX_PROC_EVENT_EXIT);
 	if (group_dead)
 		cgroup_exit(t->tg);
 	exit_notify(t, group_dead);

@@ -14,6 +14,7 @@
 #include "sentry/kernel/key.h"
 #include "sentry/kernel/nsproxy.h"
 #include "sentry/kernel/pidfd.h"
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/ptrace.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
@@ -394,6 +395,7 @@ static int64_t clone_start(struct task *child, const struct clone_request *req, 
 
 	trace_task_new(child->pid->nr, req->flags);
 	clone_note_parent(child, req);
+	proc_event_fork(child);
 	err = task_start_thread(child);
 	if (err) {
 		if (child->forked_from)

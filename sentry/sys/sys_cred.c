@@ -2,6 +2,7 @@
 /* User and group IDs, supplementary groups, capabilities: credentials(7), capabilities(7). */
 #include <stdlib.h>
 
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
 #include "sentry/sys/syscall.h"
@@ -114,7 +115,7 @@ static int64_t cred_commit(struct cred *new)
 		WRITE_ONCE(t->mm->dumpable, false);
 		t->pdeath_signal = 0;
 	}
-	task_set_cred(t, new);
+	task_set_cred_told(t, new);
 	return 0;
 }
 

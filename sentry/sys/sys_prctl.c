@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/seccomp.h"
 #include "sentry/kernel/task.h"
 #include "sentry/mm/uaccess.h"
@@ -164,6 +165,7 @@ static int64_t prctl_set_name(uaddr_t uname)
 		return n;
 	comm[TASK_COMM_LEN - 1] = '\0';
 	task_set_comm(current, comm);
+	proc_event(LINUX_PROC_EVENT_COMM);
 	return 0;
 }
 

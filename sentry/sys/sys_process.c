@@ -7,6 +7,7 @@
 #include "sentry/kernel/fork.h"
 #include "sentry/kernel/jobctl.h"
 #include "sentry/kernel/pidfd.h"
+#include "sentry/kernel/proc_event.h"
 #include "sentry/kernel/task.h"
 #include "sentry/kernel/wait.h"
 #include "sentry/mm/uaccess.h"
@@ -53,7 +54,11 @@ SYSCALL_DEFINE0(getpgrp)
 
 SYSCALL_DEFINE0(setsid)
 {
-	return do_setsid();
+	int ret = do_setsid();
+
+	if (ret > 0)
+		proc_event(LINUX_PROC_EVENT_SID);
+	return ret;
 }
 
 SYSCALL_DEFINE1(getsid, int32_t, pid)
