@@ -257,7 +257,6 @@ static int maker_start(void)
 
 int systrap_pool_init(int memory_fd, const char **ret_why)
 {
-	struct systrap_stub *stub;
 	int fd, err;
 
 	fd = err = systrap_start_image(ret_why);
@@ -277,17 +276,21 @@ int systrap_pool_init(int memory_fd, const char **ret_why)
 		err = maker_start();
 	if (err) {
 		*ret_why = host_why(err);
-	} else {
-		stub = systrap_stub_get();
-		err = IS_ERR(stub) ? (int)PTR_ERR(stub) : 0;
-		if (err)
-			*ret_why = stub_exec_why(err);
-		else
-			systrap_stub_put(stub);
-	}
-	if (err)
 		systrap_pool_fini();
+	}
 	return err;
+}
+
+int systrap_pool_check(const char **ret_why)
+{
+	struct systrap_stub *stub = systrap_stub_get();
+
+	if (IS_ERR(stub)) {
+		*ret_why = stub_exec_why((int)PTR_ERR(stub));
+		return (int)PTR_ERR(stub);
+	}
+	systrap_stub_put(stub);
+	return 0;
 }
 
 void systrap_pool_fini(void)

@@ -30,6 +30,8 @@
  * RUN_STOPS; and so it is with yielding, from MIN_PATIENCE to MAX_PATIENCE stops.  All of it is decided by the sentry thread from
  * its own clock; what the guest writes can only make its own sentry thread sleep or spin.
  */
+#include <pthread.h>
+
 #include "platform/host/host.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/base/log.h"
@@ -62,8 +64,12 @@
 #define CALIBRATE_NS 200000
 
 static enum platform_spin spin_mode = PLATFORM_SPIN_NEVER;
+static int64_t init_ns;		/* when systrap_spin_init was called */
+static uint64_t init_cycles;	/* the same by pairing_clock */
+static pthread_once_t clock_once = PTHREAD_ONCE_INIT, looks_once = PTHREAD_ONCE_INIT;
+/* Constant after clock_calibrate. */
 static uint64_t spin_cycles, long_cycles, late_cycles, gap_cycles, sleep_cycles, dense_cycles;
-static uint32_t guest_looks; /* in SPIN_NS */
+static uint32_t guest_looks; /* in SPIN_NS; constant after looks_calibrate */
 
 static atomic_ulong nr_splits, nr_spun;
 
@@ -72,27 +78,42 @@ static _Thread_local struct systrap_ctx *served;
 
 static void spin_sleeps(bool asleep);
 
-void systrap_spin_init(enum platform_spin mode)
-{
-	int64_t begin, now;
-	uint64_t from, looks = 0, cycles;
+/* --- how long things take: found out when it is needed, which for most guests is never --- */
 
-	begin = host_clock_ns(CLOCK_MONOTONIC);
-	from = pairing_clock();
+static void clock_calibrate(void)
+{
+	int64_t now;
+
+	/* Since the start so much time has passed already. */
+	do
+		now = host_clock_ns(CLOCK_MONOTONIC);
+	while (now - init_ns < CALIBRATE_NS);
+	spin_cycles = (pairing_clock() - init_cycles) * SPIN_NS / (uint64_t)(now - init_ns);
+	long_cycles = spin_cycles * LONG_NS / SPIN_NS;
+	late_cycles = spin_cycles * LATE_NS / SPIN_NS;
+	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
+	sleep_cycles = spin_cycles * SLEEP_NS / SPIN_NS;
+	dense_cycles = spin_cycles * DENSE_NS / SPIN_NS;
+}
+
+static void looks_calibrate(void)
+{
+	int64_t begin = host_clock_ns(CLOCK_MONOTONIC), now;
+	uint64_t looks = 0;
+
 	do {
 		for (int i = 0; i < LOOKS; i++)
 			__builtin_ia32_pause();
 		looks += LOOKS;
 		now = host_clock_ns(CLOCK_MONOTONIC);
 	} while (now - begin < CALIBRATE_NS);
-	cycles = pairing_clock() - from;
-	spin_cycles = cycles * SPIN_NS / (uint64_t)(now - begin);
-	long_cycles = spin_cycles * LONG_NS / SPIN_NS;
-	late_cycles = spin_cycles * LATE_NS / SPIN_NS;
-	gap_cycles = spin_cycles * GAP_NS / SPIN_NS;
-	sleep_cycles = spin_cycles * SLEEP_NS / SPIN_NS;
-	dense_cycles = spin_cycles * DENSE_NS / SPIN_NS;
 	guest_looks = (uint32_t)MIN(looks * SPIN_NS / (uint64_t)(now - begin), 1000000UL);
+}
+
+void systrap_spin_init(enum platform_spin mode)
+{
+	init_ns = host_clock_ns(CLOCK_MONOTONIC);
+	init_cycles = pairing_clock();
 	spin_mode = mode;
 	sleeper_blocks = spin_sleeps;
 }
@@ -160,6 +181,7 @@ static void spin_split(struct systrap_ctx *ctx)
 {
 	struct systrap_spin *s = &ctx->spin;
 
+	pthread_once(&looks_once, looks_calibrate);
 	s->arrivals = atomic_load(&pairing_arrivals);
 	if (!cpu_pair_split(&ctx->pair))
 		return;
@@ -223,6 +245,7 @@ void systrap_spin_stopped(struct systrap_ctx *ctx)
 	struct systrap_spin *s = &ctx->spin;
 	uint64_t now = pairing_clock(), took = now - s->last;
 
+	pthread_once(&clock_once, clock_calibrate);
 	s->last = now;
 	served = ctx;
 	if (!s->split)

@@ -258,6 +258,7 @@ static size_t systrap_xstate_size(void)
 
 static void platform_down(void)
 {
+	systrap_patch_enabled = false;
 	systrap_pool_fini();
 	systrap_watch_fini();
 	systrap_frame_fini();
@@ -268,7 +269,6 @@ static void systrap_fini(void)
 	if (!initialised)
 		return;
 	pairing_fini();
-	systrap_patch_enabled = false;
 	platform_down();
 	initialised = false;
 }
@@ -309,10 +309,11 @@ static int guest_check(const char **ret_why)
 	return err;
 }
 
-static int init_with_reason(int memory_fd, const char **ret_why)
+static int init_with_reason(const struct platform_params *params, const char **ret_why)
 {
 	int err;
 
+	systrap_spin_init(params->spin);
 	/* An ignored SIGCHLD would reap stubs by itself. */
 	host_sigaction(SIGCHLD, NULL, SA_NOCLDSTOP);
 	err = systrap_frame_init(ret_why);
@@ -323,7 +324,12 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 	err = systrap_watch_init();
 	*ret_why = host_why(err);
 	if (!err)
-		err = systrap_pool_init(memory_fd, ret_why);
+		err = systrap_pool_init(params->memory_fd, ret_why);
+	/* Before there are stubs, which would have to be made anew. */
+	if (!err && !params->no_patch && systrap_patch_init())
+		log_warn("system calls are not patched: out of memory or descriptors");
+	if (!err)
+		err = systrap_pool_check(ret_why);
 	if (!err)
 		err = guest_check(ret_why);
 	if (err)
@@ -335,32 +341,29 @@ static int init_with_reason(int memory_fd, const char **ret_why)
 
 static int systrap_init(const struct platform_params *params, const char **ret_why)
 {
-	int err = init_with_reason(params->memory_fd, ret_why);
+	int err = init_with_reason(params, ret_why);
 
 	if (!err)
 		pairing_init(); /* without it the host places the threads */
-	if (!err)
-		systrap_spin_init(params->spin);
-	if (!err && !params->no_patch && systrap_patch_init())
-		log_warn("system calls are not patched: out of memory or descriptors");
 	return err;
 }
 
 static int systrap_probe(const char **ret_why)
 {
-	int fd, err;
+	struct platform_params params = { .no_patch = true, .spin = PLATFORM_SPIN_NEVER };
+	int err;
 
 	if (initialised)
 		return 0;
-	fd = host_memfd_create("sentry-probe", 0);
-	if (fd < 0) {
+	params.memory_fd = host_memfd_create("sentry-probe", 0);
+	if (params.memory_fd < 0) {
 		*ret_why = "the host refuses memfd_create";
-		return fd;
+		return params.memory_fd;
 	}
-	err = init_with_reason(fd, ret_why);
+	err = init_with_reason(&params, ret_why);
 	if (!err)
 		systrap_fini();
-	host_close(fd);
+	host_close(params.memory_fd);
 	return err;
 }
 

@@ -91,6 +91,8 @@ struct systrap_stub {
 
 /* Borrows @memory_fd until systrap_pool_fini.  *ret_why only on failure; static storage. */
 int systrap_pool_init(int memory_fd, const char **ret_why);
+/* Whether the host lets there be a stub; makes the first one, which has the backings that were added until now. */
+int systrap_pool_check(const char **ret_why);
 void systrap_pool_fini(void);
 int systrap_pool_backing_add(int fd);
 bool systrap_pool_have_vvar(void);
