@@ -15,6 +15,8 @@
 #define LOOKUP_FLAGS (LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT)
 #define LIST_KEEP_MAX 65536	  /* a bigger one is forgotten when it was read to its end */
 #define LIST_BYTES_MAX (1UL << 30)
+#define LIST_CHUNK 32768
+#define LIST_CURRENT_NS 1000000 /* a listing is believed for a millisecond, as attributes are */
 
 /* --- look-up --- */
 
@@ -76,49 +78,55 @@ static bool is_dot(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-/* Reads all records of @fd to the end of list->buf. */
+/* Adds those records of @buf, of @size bytes, that are names. */
+static int records_add(struct hostfs_list *list, const char *buf, size_t size)
+{
+	const struct linux_dirent64 *de;
+	char *to = list->size + size <= LIST_BYTES_MAX ? realloc(list->buf, list->size + size) : NULL;
+
+	if (!to)
+		return -LINUX_ENOMEM;
+	list->buf = to;
+	for (size_t off = 0; off < size; off += de->d_reclen) {
+		de = (const struct linux_dirent64 *)(buf + off);
+		if (is_dot(de->d_name))
+			continue;
+		memcpy(list->buf + list->size, de, de->d_reclen);
+		list->size += de->d_reclen;
+		list->nr++;
+	}
+	return 0;
+}
+
+/* Adds all records of @fd.  Most directories are small: no more memory than they need, and none that comes and goes. */
 static int records_read(struct hostfs_list *list, int fd)
 {
-	size_t cap = 0;
+	char buf[LIST_CHUNK] __attribute__((aligned(8)));
 
 	for (;;) {
-		ssize_t n;
+		ssize_t n = host_getdents64(fd, buf, sizeof(buf));
+		int err;
 
-		if (cap - list->size < 32768) {
-			char *buf = cap < LIST_BYTES_MAX ? realloc(list->buf, cap = MAX(cap * 2, 65536UL)) : NULL;
-
-			if (!buf)
-				return -LINUX_ENOMEM;
-			list->buf = buf;
-		}
-		n = host_getdents64(fd, list->buf + list->size, cap - list->size);
 		if (n <= 0)
 			return n;
-		list->size += n;
+		err = records_add(list, buf, n);
+		if (err)
+			return err;
 	}
 }
 
-/* Packs the records that are names, and notes where each is. */
+/* Notes where each record is. */
 static int records_index(struct hostfs_list *list)
 {
-	const struct linux_dirent64 *de;
-	uint32_t nr = 0, to = 0;
+	uint32_t off = 0;
 
-	for (size_t off = 0; off < list->size; off += record_at(list, off)->d_reclen)
-		nr++;
-	list->offsets = malloc((nr + 1) * sizeof(*list->offsets));
+	list->offsets = malloc((list->nr + 1) * sizeof(*list->offsets));
 	if (!list->offsets)
 		return -LINUX_ENOMEM;
-	for (size_t off = 0, len; off < list->size; off += len) {
-		de = record_at(list, off);
-		len = de->d_reclen;
-		if (is_dot(de->d_name))
-			continue;
-		list->offsets[list->nr++] = to;
-		memmove(list->buf + to, de, len);
-		to += len;
+	for (uint32_t i = 0; i < list->nr; i++) {
+		list->offsets[i] = off;
+		off += record_at(list, off)->d_reclen;
 	}
-	list->size = to;
 	return 0;
 }
 
@@ -131,29 +139,36 @@ static struct hostfs_list *list_new(void)
 	return list;
 }
 
+/* Fills @list with what the directory has. */
+static int list_fill(struct hostfs_list *list, struct hostfs_inode_info *hi)
+{
+	struct host_stat st;
+	bool keep;
+	int fd = hostfs_dir_open_read(hi, &st, &keep), err;
+
+	if (fd < 0)
+		return fd;
+	list->mtime = st.mtime;
+	list->ctime = st.ctime;
+	list->read_at = monotonic_ns();
+	err = records_read(list, fd);
+	if (!keep)
+		host_close(fd);
+	else if (hostfs_fd_add(hi, HOSTFS_PATH, fd))
+		err = -LINUX_ENOMEM;
+	return err;
+}
+
 /* A fresh listing, or ERR_PTR. */
 static struct hostfs_list *list_read(struct hostfs_inode_info *hi)
 {
 	struct hostfs_list *list = list_new();
-	struct host_stat st;
-	int err = 0, fd;
+	int err = 0;
 
 	if (!list)
 		return ERR_PTR(-LINUX_ENOMEM);
-	if (!hi->closed) {
-		_cleanup_hostfs_fd_ struct hostfs_fd *hfd = NULL;
-
-		err = hostfs_fd_get(hi, HOSTFS_PATH, &hfd);
-		fd = err ? err : host_openat(hfd->fd, ".", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0);
-		err = fd < 0 ? fd : host_fstat(fd, &st);
-		if (!err) {
-			list->mtime = st.mtime;
-			list->ctime = st.ctime;
-			err = records_read(list, fd);
-		}
-		if (fd >= 0)
-			host_close(fd);
-	}
+	if (!hi->closed)
+		err = list_fill(list, hi);
 	if (!err)
 		err = records_index(list);
 	if (err) {
@@ -194,6 +209,9 @@ static bool list_is_current(struct hostfs_inode_info *hi, const struct hostfs_li
 	struct host_stat st;
 
 	if (hi->closed)
+		return true;
+	/* Where the guest changes directories it must see that at once. */
+	if (HOSTFS_SB(hi->vfs.sb)->readonly && monotonic_ns() - list->read_at < LIST_CURRENT_NS)
 		return true;
 	if (hostfs_fd_get(hi, HOSTFS_PATH, &hfd) || host_fstat(hfd->fd, &st))
 		return false;

@@ -260,6 +260,45 @@ int hostfs_fd_get(struct hostfs_inode_info *hi, enum hostfs_slot slot, struct ho
 	return err;
 }
 
+/* Opens @hi's name to read the directory, which it may no longer be.  where_lock held. */
+static int dir_open_name(struct hostfs_inode_info *hi)
+{
+	struct hostfs_sb_info *hs = HOSTFS_SB(hi->vfs.sb);
+	_cleanup_hostfs_fd_ struct hostfs_fd *dir = NULL;
+	int err = hi->parent ? dir_open(hi->parent, &dir) : 0, fd;
+
+	if (err)
+		return err;
+	fd = openat_room(hs, dir ? dir->fd : hs->base_fd, hi->name ? hi->name : ".", open_flags(hi, HOSTFS_READ));
+	return fd == -LINUX_ELOOP || fd == -LINUX_ENOTDIR ? -LINUX_ESTALE : fd;
+}
+
+int hostfs_dir_open_read(struct hostfs_inode_info *hi, struct host_stat *ret_st, bool *ret_keep)
+{
+	struct hostfs_sb_info *hs = HOSTFS_SB(hi->vfs.sb);
+	_cleanup_hostfs_fd_ struct hostfs_fd *hfd = cache_find(hi, HOSTFS_PATH);
+	int fd, err;
+
+	if (hfd) {
+		fd = openat_room(hs, hfd->fd, ".", open_flags(hi, HOSTFS_READ));
+	} else {
+		rwlock_read(&hs->where_lock);
+		fd = dir_open_name(hi);
+		rwlock_unlock(&hs->where_lock);
+	}
+	if (fd < 0)
+		return fd;
+	err = host_fstat(fd, ret_st);
+	if (!err && (ret_st->ino != hi->vfs.ino || ret_st->dev != hi->host_dev))
+		err = -LINUX_ESTALE;
+	if (err) {
+		host_close(fd);
+		return err;
+	}
+	*ret_keep = !hfd;
+	return fd;
+}
+
 int hostfs_fd_get_any(struct hostfs_inode_info *hi, struct hostfs_fd **ret)
 {
 	for (int slot = NR_HOSTFS_SLOTS - 1; slot >= 0; slot--) {

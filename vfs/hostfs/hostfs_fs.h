@@ -49,6 +49,7 @@ struct hostfs_fd {
 struct hostfs_list {
 	struct ref ref;
 	struct host_timespec mtime, ctime; /* of the directory before it was read */
+	int64_t read_at;	/* monotonic time before it was read */
 	uint32_t nr;
 	uint32_t *offsets;	/* of each record in buf */
 	char *buf;		/* records as getdents64 gives them, but for "." and ".." */
@@ -120,6 +121,11 @@ void hostfs_fds_drop(struct hostfs_inode_info *hi);
 int hostfs_fd_get_any(struct hostfs_inode_info *hi, struct hostfs_fd **ret);
 /* What the host says of @hi, opening nothing for it; -LINUX_ESTALE when its name means another file now. */
 int hostfs_stat(struct hostfs_inode_info *hi, struct host_stat *ret_st);
+/*
+ * A descriptor of the directory @hi for reading its names from the first on, with its attributes; the caller's.  *ret_keep: it may be
+ * entered for HOSTFS_PATH afterwards, which is not cached.  Or -errno.
+ */
+int hostfs_dir_open_read(struct hostfs_inode_info *hi, struct host_stat *ret_st, bool *ret_keep);
 /* Enters @fd (taken, on failure too), as when it was made together with the file.  0 or -LINUX_ENOMEM. */
 int hostfs_fd_add(struct hostfs_inode_info *hi, enum hostfs_slot slot, int fd);
 
