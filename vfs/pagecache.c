@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define FAULT_READ_PAGES 32	 /* read around a fault */
+#define SMALL_PAGES 512		 /* a file up to here is read whole, or in halves: most of it will be wanted */
+#define GROUP_PAGES 512		 /* of a file, that had better be together on the memfd */
 #define FAULT_READ_PAGES_SEQ 256 /* and ahead of one that follows the last */
 
 static const struct backing_ops mapping_backing_ops;
@@ -40,6 +42,25 @@ uint64_t *page_wait_locked(struct mapping *m, uint64_t pgoff, unsigned states)
 }
 
 /* --- reading --- */
+
+/*
+ * The frame that would suit the page at @pgoff, by where others of its group are: pages that follow each other in file and memfd
+ * are one host mapping, however many faults brought them in.
+ */
+static pfn_t near_locked(struct mapping *m, uint64_t pgoff)
+{
+	uint64_t group = ALIGN_DOWN(pgoff, GROUP_PAGES), next, *entry;
+
+	for (uint64_t at = pgoff; at > group; at = ALIGN_DOWN(at - 1, FAULT_READ_PAGES)) {
+		entry = radix_find(&m->tree, at - 1);
+		if (entry)
+			return page_pfn(*entry) + (pgoff - at + 1);
+	}
+	entry = radix_next(&m->tree, pgoff, false, &next);
+	if (entry && next < group + GROUP_PAGES && page_pfn(*entry) >= next - pgoff)
+		return page_pfn(*entry) - (next - pgoff);
+	return PFN_NONE;
+}
 
 /* Frames for @nr pages, in runs as long as they can be had.  How many there are. */
 static unsigned frames_alloc(unsigned nr, unsigned flags, pfn_t near, pfn_t *pfns)
@@ -91,12 +112,11 @@ static void pages_unlock_locked(struct mapping *m, uint64_t pgoff, unsigned nr, 
 
 /*
  * Makes @nr absent pages from @pgoff on present by reading them, in one transfer where nobody else is faster.  Holds the lock
- * on entry and return.  0: look again.
+ * on entry and return.  @near: as for frame_alloc.  0: look again.
  */
-static int pages_read_locked(struct mapping *m, uint64_t pgoff, unsigned nr)
+static int pages_read_locked(struct mapping *m, uint64_t pgoff, unsigned nr, pfn_t near)
 {
-	uint64_t *before = pgoff ? radix_find(&m->tree, pgoff - 1) : NULL;
-	pfn_t pfns[PAGE_RUN_MAX], near = before ? page_pfn(*before) + 1 : PFN_NONE;
+	pfn_t pfns[PAGE_RUN_MAX];
 	int n, err;
 
 	mutex_unlock(&m->lock);
@@ -114,7 +134,7 @@ static int pages_read_locked(struct mapping *m, uint64_t pgoff, unsigned nr)
 	mutex_lock(&m->lock);
 	pages_unlock_locked(m, pgoff, n, pfns, err);
 	/* A bad block behind the one that is wanted must not hide it. */
-	return err && n > 1 ? pages_read_locked(m, pgoff, 1) : err;
+	return err && n > 1 ? pages_read_locked(m, pgoff, 1, near) : err;
 }
 
 /* The store has no page there: a new one, zero and dirty. */
@@ -183,7 +203,8 @@ static uint64_t *page_get_locked(struct mapping *m, uint64_t pgoff, unsigned ra)
 		if (mapping_is_store(m))
 			err = page_new_locked(m, pgoff);
 		else
-			err = pages_read_locked(m, pgoff, absent_run_locked(m, pgoff, MIN(ra, PAGE_RUN_MAX - 1) + 1));
+			err = pages_read_locked(m, pgoff, absent_run_locked(m, pgoff, MIN(ra, PAGE_RUN_MAX - 1) + 1),
+						near_locked(m, pgoff));
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -258,22 +279,34 @@ uint64_t mapping_hole(struct mapping *m, uint64_t pgoff, uint64_t nr)
 
 /* --- faults --- */
 
+/* Where to begin a group of a mapped file of which nothing is there: at the same place of frames that nobody has used yet. */
+static pfn_t near_mapped_locked(struct mapping *m, uint64_t pgoff, unsigned nr)
+{
+	pfn_t near = near_locked(m, pgoff);
+
+	if (near == PFN_NONE && mapping_size_pages(m) > 2 * FAULT_READ_PAGES) {
+		near = frame_fresh_group(nr);
+		near = near == PFN_NONE ? near : near + pgoff % GROUP_PAGES;
+	}
+	return near;
+}
+
 /* Reads around an absent page: an aligned window, cut to what is absent; a long one ahead of faults in sequence. */
 static int fault_read_locked(struct mapping *m, uint64_t pgoff)
 {
 	bool seq = pgoff && pgoff == READ_ONCE(m->next_fault);
-	uint64_t start = pgoff, low = seq ? pgoff : ALIGN_DOWN(pgoff, FAULT_READ_PAGES);
-	unsigned nr;
+	unsigned window = mapping_size_pages(m) <= SMALL_PAGES ? PAGE_RUN_MAX : FAULT_READ_PAGES, nr;
+	uint64_t start = pgoff, low = seq ? pgoff : ALIGN_DOWN(pgoff, window);
 
 	while (start > low && !radix_find(&m->tree, start - 1))
 		start--;
-	nr = absent_run_locked(m, start, seq ? FAULT_READ_PAGES_SEQ : low + FAULT_READ_PAGES - start);
+	nr = absent_run_locked(m, start, seq ? FAULT_READ_PAGES_SEQ : low + window - start);
 	if (start + nr <= pgoff) {
 		start = pgoff;
 		nr = 1;
 	}
 	WRITE_ONCE(m->next_fault, start + nr);
-	return pages_read_locked(m, start, nr);
+	return pages_read_locked(m, start, nr, near_mapped_locked(m, start, nr));
 }
 
 static int mapping_fault(struct backing *b, uint64_t pgoff, bool write, pfn_t *ret_pfn)

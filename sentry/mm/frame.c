@@ -577,6 +577,13 @@ unsigned frame_alloc_run(unsigned nr, unsigned flags, pfn_t near, pfn_t *ret_pfn
 	return alloc(nr, false, flags, near, ret_pfn);
 }
 
+pfn_t frame_fresh_group(unsigned nr)
+{
+	MUTEX_GUARD(&frame_lock);
+
+	return free_resident < nr && frontier_advance() ? frontier - BLOCK_FRAMES : PFN_NONE;
+}
+
 void frame_get(pfn_t pfn)
 {
 	BUG_ON(pfn >= nr_frames || atomic_fetch_add_explicit(&frames[pfn].refs, 1, memory_order_relaxed) <= 0);

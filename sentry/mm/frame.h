@@ -56,6 +56,11 @@ unsigned frame_alloc_run(unsigned nr, unsigned flags, pfn_t near, pfn_t *ret_pfn
  * system is an error of who writes, and no process is killed for it.  Without locks; may reclaim.
  */
 bool frame_files_may_grow(void);
+/*
+ * The first of 2^FRAME_MAX_ORDER contiguous free frames that were never used, for frame_alloc_run's @near: they are free for
+ * anybody, but for what needs little others are preferred.  PFN_NONE when there are none, or recycled ones for @nr.
+ */
+pfn_t frame_fresh_group(unsigned nr);
 /* After FRAME_NORECLAIM failed, without locks: whether it is worth trying again (frame_reclaim freed something). */
 bool frame_make_room(unsigned nr);
 void frame_get(pfn_t pfn);

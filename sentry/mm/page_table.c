@@ -10,7 +10,8 @@
 #define PT_ROOT_LEVEL 3
 
 struct pt_dir {
-	unsigned nr; /* slots that are not NULL */
+	unsigned nr;		     /* slots that are not NULL */
+	uint64_t used[PT_SLOTS / 64]; /* a bit for each of them: most tables are nearly empty */
 	void *slot[PT_SLOTS];
 };
 
@@ -22,6 +23,29 @@ static unsigned slot_shift(unsigned level)
 static unsigned slot_index(uaddr_t addr, unsigned level)
 {
 	return (addr >> slot_shift(level)) & (PT_SLOTS - 1);
+}
+
+/* The first slot from @i on that is not NULL; PT_SLOTS: none. */
+static unsigned slot_next(const struct pt_dir *dir, unsigned i)
+{
+	uint64_t word;
+
+	if (i >= PT_SLOTS)
+		return PT_SLOTS;
+	word = dir->used[i / 64] >> i % 64;
+	if (word)
+		return i + (unsigned)__builtin_ctzll(word);
+	for (i = i / 64 + 1; i < PT_SLOTS / 64; i++)
+		if (dir->used[i])
+			return i * 64 + (unsigned)__builtin_ctzll(dir->used[i]);
+	return PT_SLOTS;
+}
+
+static void slot_set(struct pt_dir *dir, unsigned i, void *table)
+{
+	dir->slot[i] = table;
+	dir->used[i / 64] ^= 1ULL << i % 64;
+	dir->nr += table ? 1 : -1U;
 }
 
 struct page_table *page_table_new(void)
@@ -36,10 +60,8 @@ static void table_free(void *table, unsigned level)
 	if (level) {
 		struct pt_dir *dir = table;
 
-		for (unsigned i = 0; i < PT_SLOTS && dir->nr; i++) {
-			dir->nr -= dir->slot[i] != NULL;
+		for (unsigned i = slot_next(dir, 0); i < PT_SLOTS; i = slot_next(dir, i + 1))
 			table_free(dir->slot[i], level - 1);
-		}
 	}
 	free(table);
 }
@@ -76,25 +98,27 @@ struct pt_leaf *page_table_leaf_make(struct page_table *pt, uaddr_t addr)
 {
 	struct pt_leaf *leaf = page_table_leaf(pt, addr);
 	struct pt_dir *parent = NULL;
-	void **link = &pt->root;
+	void *table = pt->root;
 
 	if (leaf || addr >> PT_ADDR_BITS)
 		return leaf;
 	for (unsigned level = PT_ROOT_LEVEL;; level--) {
-		if (!*link) {
-			*link = calloc(1, level ? sizeof(struct pt_dir) : sizeof(struct pt_leaf));
-			if (!*link) {
+		if (!table) {
+			table = calloc(1, level ? sizeof(struct pt_dir) : sizeof(struct pt_leaf));
+			if (!table) {
 				page_table_prune(pt, addr & ~(PT_LEAF_SIZE - 1), pt_leaf_end(addr));
 				return NULL;
 			}
 			pt->nr_tables++;
 			if (parent)
-				parent->nr++;
+				slot_set(parent, slot_index(addr, level + 1), table);
+			else
+				pt->root = table;
 		}
 		if (!level)
-			return leaf_remember(pt, addr, *link);
-		parent = *link;
-		link = &parent->slot[slot_index(addr, level)];
+			return leaf_remember(pt, addr, table);
+		parent = table;
+		table = parent->slot[slot_index(addr, level)];
 	}
 }
 
@@ -111,17 +135,20 @@ static struct pt_leaf *next_leaf(void *table, unsigned level, uaddr_t *addr, uad
 
 	if (!level)
 		return ((struct pt_leaf *)table)->nr ? table : NULL;
-	for (unsigned i = slot_index(*addr, level); i < PT_SLOTS && *addr < end; i++) {
-		if (dir->slot[i]) {
-			uaddr_t at = *addr;
-			struct pt_leaf *leaf = next_leaf(dir->slot[i], level - 1, &at, end);
+	for (unsigned first = slot_index(*addr, level), i = slot_next(dir, first); i < PT_SLOTS; i = slot_next(dir, i + 1)) {
+		uaddr_t at = *addr;
+		struct pt_leaf *leaf;
 
-			if (leaf) {
-				*addr = at;
-				return leaf;
-			}
+		/* In a later slot than the first everything is asked for. */
+		if (i != first)
+			at = ((at >> slot_shift(level)) + (i - first)) << slot_shift(level);
+		if (at >= end)
+			return NULL;
+		leaf = next_leaf(dir->slot[i], level - 1, &at, end);
+		if (leaf) {
+			*addr = at;
+			return leaf;
 		}
-		*addr = ((*addr >> slot_shift(level)) + 1) << slot_shift(level);
 	}
 	return NULL;
 }
@@ -147,16 +174,15 @@ static bool prune(struct page_table *pt, void *table, unsigned level, uaddr_t ba
 
 	if (!level)
 		return ((struct pt_leaf *)table)->nr == 0;
-	for (unsigned i = slot_index(MAX(start, base), level); i < PT_SLOTS; i++) {
+	for (unsigned i = slot_next(dir, slot_index(MAX(start, base), level)); i < PT_SLOTS; i = slot_next(dir, i + 1)) {
 		uaddr_t at = base + ((uaddr_t)i << slot_shift(level));
 
 		if (at >= end)
 			break;
-		if (!dir->slot[i] || !prune(pt, dir->slot[i], level - 1, at, start, end))
+		if (!prune(pt, dir->slot[i], level - 1, at, start, end))
 			continue;
 		free(dir->slot[i]);
-		dir->slot[i] = NULL;
-		dir->nr--;
+		slot_set(dir, i, NULL);
 		pt->nr_tables--;
 	}
 	return dir->nr == 0;
