@@ -85,6 +85,28 @@ static int64_t bench_getppid(long n)
 	return now() - t;
 }
 
+static int64_t bench_getpid(long n)
+{
+	int64_t t = now();
+
+	while (n--)
+		getpid();
+	return now() - t;
+}
+
+/* No system call at all. */
+static int64_t bench_compute(long n)
+{
+	uint64_t x = 1;
+	int64_t t = now();
+
+	while (n--)
+		for (int i = 0; i < 1000; i++)
+			x = x * 6364136223846793005UL + 1442695040888963407UL;
+	__asm__ volatile("" : : "r"(x));
+	return now() - t;
+}
+
 static int64_t bench_clock(long n)
 {
 	int64_t t = now();
@@ -124,6 +146,51 @@ static int64_t bench_pread4k(long n)
 	t = now() - t;
 	close(fd);
 	unlink("pread");
+	return t;
+}
+
+static int64_t bench_lseek(long n)
+{
+	int fd = file("lseek", 1);
+	int64_t t = now();
+
+	while (n--)
+		must(lseek(fd, 0, SEEK_SET), "lseek");
+	t = now() - t;
+	close(fd);
+	unlink("lseek");
+	return t;
+}
+
+static int64_t bench_fstat(long n)
+{
+	int fd = file("fstat", 1);
+	struct stat st;
+	int64_t t = now();
+
+	while (n--)
+		must(fstat(fd, &st), "fstat");
+	t = now() - t;
+	close(fd);
+	unlink("fstat");
+	return t;
+}
+
+static int64_t bench_open_read(long n)
+{
+	int64_t t;
+	char c;
+
+	close(file("open", 1));
+	t = now();
+	while (n--) {
+		int fd = must(open("open", O_RDONLY), "open");
+
+		must(read(fd, &c, 1), "read");
+		close(fd);
+	}
+	t = now() - t;
+	unlink("open");
 	return t;
 }
 
@@ -274,22 +341,25 @@ static int64_t bench_cow(long n)
 	return t;
 }
 
-static int64_t bench_mprotect(long n)
+static int64_t mprotect_flip(long n, size_t len)
 {
-	char *p = map(PAGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *p = map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	int64_t t;
 
-	p[0] = 1;
+	memset(p, 1, len);
 	t = now();
 	while (n--) {
-		mprotect(p, PAGE, PROT_READ);
-		mprotect(p, PAGE, PROT_READ | PROT_WRITE);
+		mprotect(p, len, PROT_READ);
+		mprotect(p, len, PROT_READ | PROT_WRITE);
 		p[0] = 2;
 	}
 	t = now() - t;
-	munmap(p, PAGE);
+	munmap(p, len);
 	return t;
 }
+
+static int64_t bench_mprotect(long n) { return mprotect_flip(n, PAGE); }
+static int64_t bench_mprotect_1m(long n) { return mprotect_flip(n, 1 << 20); }
 
 static char *mend_page;
 
@@ -472,7 +542,7 @@ static int64_t bench_fork(long n)
 	return now() - t;
 }
 
-static int64_t bench_exec(long n)
+static int64_t exec_wait(long n, const char *path, const char *arg)
 {
 	int64_t t = now();
 
@@ -480,13 +550,16 @@ static int64_t bench_exec(long n)
 		pid_t pid = must(vfork(), "vfork");
 
 		if (pid == 0) {
-			execl("/proc/self/exe", "micro", "--nothing", NULL);
+			execl(path, path, arg, NULL);
 			_exit(1);
 		}
 		waitpid(pid, NULL, 0);
 	}
 	return now() - t;
 }
+
+static int64_t bench_exec(long n) { return exec_wait(n, "/proc/self/exe", "--nothing"); }
+static int64_t bench_exec_dynamic(long n) { return exec_wait(n, "/bin/true", NULL); }
 
 /* ---- network ---- */
 
@@ -596,12 +669,17 @@ static const struct bench {
 	int64_t (*run)(long n);
 	long max; /* rounds at most, for what uses up something */
 } benches[] = {
+	{ "compute-1000", bench_compute, 0 },
+	{ "getpid", bench_getpid, 0 },
 	{ "getppid", bench_getppid, 0 },
 	{ "clock_gettime", bench_clock, 0 },
 	{ "read-1-zero", bench_read1, 0 },
 	{ "write-1-null", bench_write1, 0 },
 	{ "pread-4k", bench_pread4k, 0 },
+	{ "lseek", bench_lseek, 0 },
+	{ "fstat", bench_fstat, 0 },
 	{ "open-close", bench_open, 0 },
+	{ "open-read-close", bench_open_read, 0 },
 	{ "stat-deep", bench_stat, 0 },
 	{ "create-unlink", bench_create, 0 },
 	{ "readdir-1000", bench_readdir, 0 },
@@ -611,6 +689,7 @@ static const struct bench {
 	{ "mmap-touch-munmap", bench_mmap, 0 },
 	{ "cow-file-page", bench_cow, 65536 },
 	{ "mprotect-flip", bench_mprotect, 0 },
+	{ "mprotect-flip-1M", bench_mprotect_1m, 0 },
 	{ "segv-mend", bench_segv, 0 },
 	{ "signal-self", bench_signal, 0 },
 	{ "pipe-ping-pong", bench_pipe, 0 },
@@ -619,6 +698,7 @@ static const struct bench {
 	{ "thread-create-join", bench_thread, 0 },
 	{ "fork-exit-wait", bench_fork, 0 },
 	{ "vfork-exec-wait", bench_exec, 0 },
+	{ "exec-dynamic-wait", bench_exec_dynamic, 0 },
 	{ "tcp-connect", bench_connect, 20000 },
 	{ "tcp-echo", bench_tcp_echo, 0 },
 	{ "tcp-stream-1M", bench_tcp_stream, 0 },
