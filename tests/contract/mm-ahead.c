@@ -22,7 +22,7 @@ static long rss(void)
 	FILE *f = fopen("/proc/self/smaps_rollup", "r");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Rss: %ld", &kb) == 1)
+		if (sscanf(line, "Anonymous: %ld", &kb) == 1)
 			break;
 	if (f)
 		fclose(f);
