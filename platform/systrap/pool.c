@@ -16,6 +16,7 @@
 #include "sentry/abi/errno.h"
 
 #define STUBS_MAX_IDLE 16
+#define FIRST_TAKES 3 /* by systrap_pool_check, the check of a guest thread, and the guest's first process */
 #define STUB_TRIES 4 /* exec fails, rarely, when the randomised stack lands on the image */
 
 static struct mutex stubs_lock = MUTEX_INIT;
@@ -59,7 +60,7 @@ static bool maker_has_work(void)
 {
 	if (stubs.nr_wanted > stubs.nr_ready)
 		return true;
-	return !stubs.nr_idle && !stubs.nr_ready && stubs.nr_taken > 2 && !stubs.make_error;
+	return !stubs.nr_idle && !stubs.nr_ready && stubs.nr_taken > FIRST_TAKES && !stubs.make_error;
 }
 
 /* The host may keep its vDSO data where it is (mseal); then no stub can place it. */
