@@ -243,6 +243,10 @@ struct file *file_open_path(struct path *path, uint32_t flags, const struct cred
 		err = -LINUX_ENODEV;
 	if (!err)
 		err = leases_break(f->inode, flags);
+	if (!err && f->fmode & FMODE_EXEC)
+		err = fanotify_perm(f, LINUX_FAN_OPEN_EXEC_PERM);
+	if (!err)
+		err = fanotify_perm(f, LINUX_FAN_OPEN_PERM);
 	if (!err && f->ops->open)
 		err = f->ops->open(f->inode, f);
 	/* They were for the opening only, as a terminal's open looks at O_NOCTTY. */

@@ -31,6 +31,8 @@ int64_t vfs_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 	if (!f->ops->read)
 		return -LINUX_EINVAL;
 	n = verify_area(f, pos, to);
+	if (!n)
+		n = fanotify_perm(f, LINUX_FAN_ACCESS_PERM);
 	if (n)
 		return n;
 	n = f->ops->read(f, to, pos);

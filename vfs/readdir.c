@@ -39,6 +39,9 @@ int iterate_dir(struct file *f, struct dir_context *ctx)
 
 	if (!f->ops->iterate)
 		return -LINUX_ENOTDIR;
+	err = fanotify_perm(f, LINUX_FAN_ACCESS_PERM);
+	if (err)
+		return err;
 	rwlock_read(&inode->i_rwsem);
 	/* A removed directory has no entries, not even "." (fs/readdir.c). */
 	if (inode->dead) {

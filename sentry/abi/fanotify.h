@@ -12,6 +12,9 @@
 #define LINUX_FAN_OPEN 0x20U
 #define LINUX_FAN_OPEN_EXEC 0x1000U
 #define LINUX_FAN_Q_OVERFLOW 0x4000U
+#define LINUX_FAN_OPEN_PERM 0x10000U
+#define LINUX_FAN_ACCESS_PERM 0x20000U
+#define LINUX_FAN_OPEN_EXEC_PERM 0x40000U
 #define LINUX_FAN_EVENT_ON_CHILD 0x08000000U
 #define LINUX_FAN_ONDIR 0x40000000U
 
@@ -33,6 +36,8 @@
 #define LINUX_FAN_MARK_FLUSH 0x80U
 #define LINUX_FAN_MARK_FILESYSTEM 0x100U
 
+#define LINUX_FAN_ALLOW 1U
+#define LINUX_FAN_DENY 2U
 #define LINUX_FAN_NOFD (-1)
 #define LINUX_FANOTIFY_METADATA_VERSION 3
 
@@ -44,5 +49,10 @@ struct linux_fanotify_event_metadata {
 	int32_t fd, pid;
 };
 static_assert(sizeof(struct linux_fanotify_event_metadata) == 24, "struct fanotify_event_metadata");
+
+struct linux_fanotify_response {
+	int32_t fd;
+	uint32_t response;
+};
 
 #endif

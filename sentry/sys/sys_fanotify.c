@@ -15,10 +15,11 @@
 #define MARK_FLAGS                                                                                                     \
 	(MARK_TYPES | MARK_COMMANDS | LINUX_FAN_MARK_DONT_FOLLOW | LINUX_FAN_MARK_ONLYDIR |                            \
 	 LINUX_FAN_MARK_IGNORED_MASK | LINUX_FAN_MARK_IGNORED_SURV_MODIFY)
-/* What comes with a descriptor; neither permission events nor those that need FAN_REPORT_FID. */
+/* What comes with a descriptor; not what needs FAN_REPORT_FID. */
 #define MARK_EVENTS                                                                                                    \
 	(LINUX_FAN_ACCESS | LINUX_FAN_MODIFY | LINUX_FAN_CLOSE_WRITE | LINUX_FAN_CLOSE_NOWRITE | LINUX_FAN_OPEN |      \
-	 LINUX_FAN_OPEN_EXEC | LINUX_FAN_ONDIR | LINUX_FAN_EVENT_ON_CHILD)
+	 LINUX_FAN_OPEN_EXEC | MARK_DECISIONS | LINUX_FAN_ONDIR | LINUX_FAN_EVENT_ON_CHILD)
+#define MARK_DECISIONS (LINUX_FAN_OPEN_PERM | LINUX_FAN_ACCESS_PERM | LINUX_FAN_OPEN_EXEC_PERM)
 
 SYSCALL_DEFINE2(fanotify_init, unsigned, flags, unsigned, event_flags)
 {
@@ -84,7 +85,7 @@ SYSCALL_DEFINE5(fanotify_mark, int, fd, unsigned, flags, uint64_t, mask, int, df
 	f = fget(fd);
 	if (!f)
 		return -LINUX_EBADF;
-	if (!file_is_fanotify(f))
+	if (!file_is_fanotify(f) || (mask & MARK_DECISIONS && !fanotify_decides(f)))
 		return -LINUX_EINVAL;
 	if (command == LINUX_FAN_MARK_FLUSH) {
 		fanotify_mark_flush(f, type);

@@ -208,6 +208,119 @@ static void blocking(void)
 	close(fd);
 }
 
+/* Reads one event and answers it; prints what it was. */
+static void decide(int fd, unsigned response)
+{
+	struct fanotify_event_metadata m;
+	struct fanotify_response r;
+
+	if (MUST(read(fd, &m, sizeof(m))) != sizeof(m))
+		return;
+	say("asked: %#llx", (unsigned long long)m.mask);
+	r = (struct fanotify_response){ m.fd, response };
+	if (response == 7) {
+		say("an answer that is none: %s", write(fd, &r, sizeof(r)) < 0 ? errno_name(errno) : "taken");
+		r.response = FAN_ALLOW;
+		r.fd = 777;
+		say("for another: %s", write(fd, &r, sizeof(r)) < 0 ? errno_name(errno) : "taken");
+		say("too short: %s", write(fd, &r, 4) < 0 ? errno_name(errno) : "taken");
+		r.fd = m.fd;
+	}
+	if (write(fd, &r, sizeof(r)) != sizeof(r))
+		say("answer: %s", errno_name(errno));
+	close(m.fd);
+}
+
+static void try(const char *what, long ret)
+{
+	say("%s: %s", what, ret < 0 ? errno_name(errno) : "allowed");
+}
+
+static void decisions(void)
+{
+	int fd = MUST(fanotify_init(FAN_CLASS_CONTENT, O_RDONLY)), p[2];
+	pid_t child;
+
+	SECTION("decisions");
+	CALL(fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM | FAN_ACCESS_PERM, AT_FDCWD, "f"));
+	MUST(pipe(p));
+	child = MUST(fork());
+	if (!child) {
+		char c;
+		int f;
+
+		close(fd);
+		dup2(p[1], 1);
+		try("open", f = open("f", O_RDONLY));
+		try("read", read(f, &c, 1));
+		try("read", read(f, &c, 1));
+		try("open", open("f", O_RDONLY));
+		try("open", open("f", O_RDONLY));
+		try("another file", open("d/in", O_RDONLY));
+		_exit(0);
+	}
+	close(p[1]);
+	decide(fd, FAN_ALLOW);
+	decide(fd, FAN_ALLOW);
+	decide(fd, FAN_DENY);
+	decide(fd, FAN_DENY);
+	wait_asleep(child);
+	/* Nobody is left to decide. */
+	close(fd);
+	reap("child", child);
+	for (char line[512]; memset(line, 0, sizeof(line)), read(p[0], line, sizeof(line) - 1) > 0;)
+		write_all(1, line, strlen(line));
+	close(p[0]);
+	fd = MUST(fanotify_init(FAN_CLASS_PRE_CONTENT, O_RDONLY));
+	CALL(fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, "tool"));
+	child = MUST(fork());
+	if (!child) {
+		char *argv[] = { "tool", NULL };
+
+		close(fd);
+		close(MUST(open("tool", O_RDONLY)));
+		execv("tool", argv);
+		_exit(errno == EPERM ? 5 : 6);
+	}
+	decide(fd, 7);
+	reap("run", child);
+	child = MUST(fork());
+	if (!child) {
+		char *argv[] = { "tool", NULL };
+
+		close(fd);
+		execv("tool", argv);
+		_exit(errno == EPERM ? 5 : 6);
+	}
+	decide(fd, FAN_DENY);
+	reap("not run", child);
+	child = MUST(fork());
+	if (!child) {
+		char *argv[] = { "tool", NULL };
+
+		close(fd);
+		execv("tool", argv);
+		_exit(6);
+	}
+	wait_asleep(child);
+	MUST(kill(child, SIGKILL));
+	reap("killed", child);
+	close(fd);
+}
+
+/* A copy of /bin/true to be run. */
+static void make_tool(void)
+{
+	int from = MUST(open("/bin/true", O_RDONLY)), to = MUST(open("tool", O_CREAT | O_WRONLY | O_CLOEXEC, 0755));
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = MUST(read(from, buf, sizeof(buf)))) > 0)
+		write_all(to, buf, n);
+	close(from);
+	close(to);
+}
+
 int main(void)
 {
 	scratch();
@@ -227,6 +340,8 @@ int main(void)
 	directories();
 	mounts();
 	blocking();
+	make_tool();
+	decisions();
 	IN_CHILD("ordinary") {
 		drop_privileges();
 		CALL(fanotify_init(FAN_CLASS_NOTIF, O_RDONLY));
