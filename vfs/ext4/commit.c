@@ -221,11 +221,18 @@ static void blocks_build(struct commit *c)
 	}
 }
 
+/*
+ * The commit block is written alone, and whoever recovers takes half of one for damage.  All it says is in its first sector: so its
+ * place is zeroed together with the blocks before it, and the block itself is kept behind that in the buffer.
+ */
 static void commit_block_build(struct commit *c)
 {
-	struct jbd2_commit *b = (void *)next_block(c, JBD2_COMMIT);
+	struct jbd2_commit *b = (void *)buf_block(c, c->nr + 1);
 	struct timespec64 now = current_time();
 
+	memset(buf_block(c, c->nr++), 0, c->es->blocksize);
+	memset(b, 0, c->es->blocksize);
+	header_set(b, JBD2_COMMIT, c->tid);
 	b->sec = htobe64(now.sec);
 	b->nsec = htobe32(now.nsec);
 	b->csum[0] = htobe32(ext4_crc32c(c->es->rw->log.csum_seed, b, c->es->blocksize));
@@ -286,7 +293,7 @@ static int commit_build(struct commit *c)
 		return err;
 	if (log->used + commit_size(es) >= ring_size(log))
 		return -LINUX_ENOSPC;
-	size = (size_t)commit_size(es) << es->blkbits;
+	size = (size_t)(commit_size(es) + 1) << es->blkbits;
 	if (size > log->buf_size) {
 		free(log->buf);
 		log->buf_size = 0;
@@ -315,12 +322,12 @@ static int commit_write(struct commit *c)
 {
 	struct ext4_log *log = &c->es->rw->log;
 	uint32_t last = ring_add(log, log->head, c->nr - 1);
-	int err = ring_write(c->es, log->head, c->nr - 1, log->buf);
+	int err = ring_write(c->es, log->head, c->nr, log->buf);
 
 	if (!err)
 		err = ext4_flush(c->es);
 	if (!err)
-		err = ring_write(c->es, last, 1, buf_block(c, c->nr - 1));
+		err = ring_write(c->es, last, 1, buf_block(c, c->nr));
 	if (!err)
 		err = ext4_flush(c->es);
 	log->head = ring_add(log, last, 1);
@@ -533,7 +540,8 @@ static int log_super_read(struct ext4_sb_info *es, struct ext4_inode_info *ei, s
 			    "&& tune2fs -j %s", es->name, es->name, es->name);
 		return -LINUX_EUCLEAN;
 	}
-	if (be32toh(s->incompat) & ~JBD2_FEATURES_KNOWN || be32toh(s->num_fc_blocks)) {
+	/* The blocks that tune2fs leaves counted when it takes the feature away belong to this log again. */
+	if (be32toh(s->incompat) & ~JBD2_FEATURES_KNOWN) {
 		strbuf_addf(why, "%s has a journal with fast commits; take them away with: tune2fs -O ^fast_commit %s", es->name,
 			    es->name);
 		return -LINUX_EOPNOTSUPP;
