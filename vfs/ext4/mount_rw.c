@@ -26,65 +26,98 @@
 	 EXT4_FEATURE_RO_COMPAT_GDT_CSUM | EXT4_FEATURE_RO_COMPAT_DIR_NLINK | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE |     \
 	 EXT4_FEATURE_RO_COMPAT_METADATA_CSUM)
 
+/* How an image gets rid of a feature: tune2fs takes some away, e2fsck one, the others are there from the start to the end. */
+enum feature_mend { BY_TUNE2FS, BY_E2FSCK, BY_MKE2FS };
+
 struct feature {
 	uint32_t bit;
 	const char *name; /* as tune2fs spells it */
+	enum feature_mend mend;
 };
 
 static const struct feature incompat_names[] = {
-	{ EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data" }, { EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt" },
-	{ EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold" },	      { EXT4_FEATURE_INCOMPAT_EA_INODE, "ea_inode" },
-	{ EXT4_FEATURE_INCOMPAT_MMP, "mmp" },		      { 0, NULL },
+	{ EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data", BY_MKE2FS },
+	{ EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt", BY_MKE2FS },
+	{ EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold", BY_TUNE2FS },
+	{ EXT4_FEATURE_INCOMPAT_EA_INODE, "ea_inode", BY_MKE2FS },
+	{ EXT4_FEATURE_INCOMPAT_MMP, "mmp", BY_TUNE2FS },
+	{ 0, NULL, BY_MKE2FS },
 };
 static const struct feature ro_compat_names[] = {
-	{ EXT4_FEATURE_RO_COMPAT_QUOTA, "quota" },     { EXT4_FEATURE_RO_COMPAT_BIGALLOC, "bigalloc" },
-	{ EXT4_FEATURE_RO_COMPAT_PROJECT, "project" }, { EXT4_FEATURE_RO_COMPAT_VERITY, "verity" },
-	{ 0x10000, "orphan_present" },		       { EXT4_FEATURE_RO_COMPAT_READONLY, "read-only" },
-	{ EXT4_FEATURE_RO_COMPAT_SHARED_BLOCKS, "shared_blocks" }, { 0, NULL },
+	{ EXT4_FEATURE_RO_COMPAT_QUOTA, "quota", BY_TUNE2FS },
+	{ EXT4_FEATURE_RO_COMPAT_BIGALLOC, "bigalloc", BY_MKE2FS },
+	{ EXT4_FEATURE_RO_COMPAT_PROJECT, "project", BY_TUNE2FS },
+	{ EXT4_FEATURE_RO_COMPAT_VERITY, "verity", BY_MKE2FS },
+	{ 0x10000, "orphan_present", BY_E2FSCK },
+	{ EXT4_FEATURE_RO_COMPAT_READONLY, "read-only", BY_TUNE2FS },
+	{ EXT4_FEATURE_RO_COMPAT_SHARED_BLOCKS, "shared_blocks", BY_E2FSCK },
+	{ 0, NULL, BY_MKE2FS },
 };
 static const struct feature compat_names[] = {
-	{ 0x400, "fast_commit" }, { 0x800, "stable_inodes" }, { 0x1000, "orphan_file" },
-	{ EXT4_FEATURE_COMPAT_SPARSE_SUPER2, "sparse_super2" }, { 0, NULL },
+	{ 0x400, "fast_commit", BY_TUNE2FS },
+	{ 0x800, "stable_inodes", BY_MKE2FS },
+	{ 0x1000, "orphan_file", BY_TUNE2FS },
+	{ EXT4_FEATURE_COMPAT_SPARSE_SUPER2, "sparse_super2", BY_MKE2FS },
+	{ 0, NULL, BY_MKE2FS },
 };
 
-/* The first feature of @mask that is not in @known, by name; NULL when all are. */
-static const char *feature_unknown(const struct feature *names, uint32_t mask, uint32_t known)
+/* The first feature of @mask that is not in @known; one without a name when it is not among @names; NULL when all are known. */
+static const struct feature *feature_unknown(const struct feature *names, uint32_t mask, uint32_t known)
 {
 	mask &= ~known;
 	if (!mask)
 		return NULL;
-	for (; names->name; names++)
-		if (mask & names->bit)
-			return names->name;
-	return "(unknown)";
+	while (names->name && !(mask & names->bit))
+		names++;
+	return names;
+}
+
+static void feature_explain(const struct ext4_sb_info *es, const struct feature *f, struct strbuf *why)
+{
+	const char *name = f->name ? f->name : "(unknown)";
+
+	strbuf_addf(why, "%s has the feature '%s', with which sentry does not write; run it without --rw, or ", es->name, name);
+	if (!f->name)
+		strbuf_addf(why, "make it anew with: mke2fs -t ext4 %s", es->name);
+	else if (f->mend == BY_TUNE2FS)
+		strbuf_addf(why, "take the feature away with: tune2fs -O ^%s %s", name, es->name);
+	else if (f->mend == BY_E2FSCK)
+		strbuf_addf(why, "take it away with: e2fsck -fy -E unshare_blocks %s", es->name);
+	else
+		strbuf_addf(why, "make it anew with: mke2fs -t ext4 -O ^%s %s", name, es->name);
 }
 
 static int features_check(struct ext4_sb_info *es, struct strbuf *why)
 {
 	const struct ext2_super_block *s = es->fs->super;
-	const char *name = feature_unknown(incompat_names, s->s_feature_incompat, INCOMPAT_RW);
+	const struct feature *f = feature_unknown(incompat_names, s->s_feature_incompat, INCOMPAT_RW);
 
-	if (!name)
-		name = feature_unknown(ro_compat_names, s->s_feature_ro_compat, RO_COMPAT_RW);
-	if (!name)
-		name = feature_unknown(compat_names, s->s_feature_compat, COMPAT_RW);
-	if (name) {
-		strbuf_addf(why, "%s has the feature '%s', with which sentry does not write; run it without --rw, or take the "
-			    "feature away where that is possible: tune2fs -O ^%s %s", es->name, name, name, es->name);
+	if (!f)
+		f = feature_unknown(ro_compat_names, s->s_feature_ro_compat, RO_COMPAT_RW);
+	if (!f)
+		f = feature_unknown(compat_names, s->s_feature_compat, COMPAT_RW);
+	if (f) {
+		feature_explain(es, f, why);
 		return -LINUX_EOPNOTSUPP;
 	}
-	if (!ext2fs_has_feature_journal(es->fs->super) || !s->s_journal_inum) {
+	if (es->blocksize > PAGE_SIZE || s->s_log_cluster_size != s->s_log_block_size) {
+		strbuf_addf(why, "%s has blocks of %u bytes, and sentry writes up to %lu; make it anew with: mke2fs -t ext4 -b %lu %s",
+			    es->name, es->blocksize, PAGE_SIZE, PAGE_SIZE, es->name);
+		return -LINUX_EOPNOTSUPP;
+	}
+	if (!ext2fs_has_feature_journal(es->fs->super)) {
 		strbuf_addf(why, "%s has no journal, without which it would not survive a crash; add one with: tune2fs -j %s",
 			    es->name, es->name);
+		return -LINUX_EOPNOTSUPP;
+	}
+	if (!s->s_journal_inum) {
+		strbuf_addf(why, "%s has its journal on another device; give it one of its own with: tune2fs -O ^has_journal %s && "
+			    "tune2fs -j %s", es->name, es->name, es->name);
 		return -LINUX_EOPNOTSUPP;
 	}
 	if (!ext2fs_has_feature_extents(es->fs->super) || !ext2fs_has_feature_filetype(es->fs->super)) {
 		strbuf_addf(why, "%s is an ext2 or ext3 file system; make it ext4 with: tune2fs -O extents,filetype %s && e2fsck "
 			    "-fyE bmap2extent %s", es->name, es->name, es->name);
-		return -LINUX_EOPNOTSUPP;
-	}
-	if (es->blocksize > PAGE_SIZE || s->s_log_cluster_size != s->s_log_block_size) {
-		strbuf_addf(why, "%s has blocks of %u bytes; sentry writes up to %lu", es->name, es->blocksize, PAGE_SIZE);
 		return -LINUX_EOPNOTSUPP;
 	}
 	if (s->s_state & EXT2_ERROR_FS) {
