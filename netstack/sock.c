@@ -145,6 +145,16 @@ struct skb *skb_new(struct sock *from, size_t len)
 	return skb;
 }
 
+/*
+ * Whether there is so much room now that those who wait for it are to hear: as unix_write_space() has it and, for TCP,
+ * sk_stream_write_space().  Who was woken for each message that is read would sleep again after one of his own.
+ */
+static bool sock_room_is_news(const struct sock *sk)
+{
+	return sock_is_stream(sk) && sk->family != LINUX_AF_UNIX ?
+	       atomic_load(&((struct sock *)sk)->wmem) * 3 <= (unsigned long)sk->sndbuf * 2 : sock_writable(sk);
+}
+
 void skb_free(struct skb *skb)
 {
 	struct sock *from = skb->from;
@@ -158,7 +168,8 @@ void skb_free(struct skb *skb)
 		return;
 	}
 	atomic_fetch_sub(&from->wmem, skb->charge);
-	sock_wake(from, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLWRBAND);
+	if (sock_room_is_news(from))
+		sock_wake(from, LINUX_EPOLLOUT | LINUX_EPOLLWRNORM | LINUX_EPOLLWRBAND);
 	if (sock_writable(from) && atomic_load(&from->nospace) && atomic_exchange(&from->nospace, false))
 		fasync_kill(&from->async, LINUX_POLL_OUT);
 	sock_put(from);
