@@ -103,7 +103,7 @@ bool icmp_denied(const struct icmp_info *info, const struct sock *sk, const stru
 /* The packet that an error quotes was ours: whom it is for. */
 static void icmp_quoted(const struct pkt *k, const uint8_t *q, size_t len, int err, bool hard, struct icmp_info *info)
 {
-	struct inet_name local, remote;
+	struct inet_name local = { .port = 0 }, remote = { .port = 0 };
 	size_t hlen;
 	uint8_t proto;
 

@@ -174,6 +174,8 @@ int inet_bind_check(struct sock *sk, const struct linux_sockaddr *addr, unsigned
 		return -LINUX_EADDRNOTAVAIL;
 	if (sk->family == LINUX_AF_INET6 && inet_is_v4(ret) && inet_sk(sk)->v6only)
 		return -LINUX_EINVAL;
+	if (addr_has_scope(ret->addr) && !inet_is_multicast(ret) && !ret->scope && !sk->bound_if)
+		return -LINUX_EINVAL;
 	return 0;
 }
 
@@ -272,7 +274,8 @@ struct sock *inet_listener_find(struct net *net, const struct inet_name *to, con
 int inet_resolve_dest(struct sock *sk, struct inet_name *to, struct dst *ret)
 {
 	int unicast = (int)__builtin_bswap32((uint32_t)inet_sk(sk)->unicast_if);
-	int via = sk->bound_if ? sk->bound_if : inet_is_multicast(to) ? inet_sk(sk)->mcast_if : sock_is_stream(sk) ? 0 : unicast;
+	int via = sk->bound_if ? sk->bound_if : to->scope ? to->scope : inet_is_multicast(to) ? inet_sk(sk)->mcast_if :
+		  sock_is_stream(sk) ? 0 : unicast;
 	struct netif *oif = via ? netif_find(sk->net, via) : NULL;
 	const struct inet_name *local = &inet_sk(sk)->local;
 	int err;
@@ -537,6 +540,8 @@ static int inet_connect(struct sock *sk, const struct linux_sockaddr *addr, unsi
 		return 0;
 	}
 	err = inet_from_sockaddr(sk->family, addr, len, &to);
+	if (!err && addr_has_scope(to.addr) && !to.scope && !sk->bound_if)
+		err = -LINUX_EINVAL; /* every link has those */
 	if (err)
 		return err;
 	if (sk->type == LINUX_SOCK_STREAM)

@@ -14,6 +14,7 @@
 struct inet_name {
 	uint8_t addr[16];
 	uint16_t port; /* host order; 0: none */
+	int scope;     /* of a link-local address: the interface, 0: not said */
 };
 
 static inline void inet_set_v4(struct inet_name *n, uint32_t be_addr)
@@ -50,6 +51,12 @@ static inline bool addr_is_multicast(const uint8_t a[16])
 	return addr_is_v4(a) ? (a[12] & 0xf0) == 0xe0 : a[0] == 0xff;
 }
 
+/* fe80::/10, and groups of the link. */
+static inline bool addr_has_scope(const uint8_t a[16])
+{
+	return (a[0] == 0xfe && (a[1] & 0xc0) == 0x80) || (a[0] == 0xff && (a[1] & 0x0f) == 2);
+}
+
 static inline bool inet_is_v4(const struct inet_name *n)
 {
 	return addr_is_v4(n->addr);
@@ -84,6 +91,7 @@ static inline int inet_from_sockaddr(int family, const struct linux_sockaddr *sa
 		if (sa->family != LINUX_AF_INET && !(sa->family == LINUX_AF_UNSPEC && !sa->in.sin_addr))
 			return -LINUX_EAFNOSUPPORT;
 		inet_set_v4(ret, sa->in.sin_addr);
+		ret->scope = 0;
 		ret->port = __builtin_bswap16(sa->in.sin_port);
 		return 0;
 	}
@@ -93,6 +101,7 @@ static inline int inet_from_sockaddr(int family, const struct linux_sockaddr *sa
 		return -LINUX_EAFNOSUPPORT;
 	memcpy(ret->addr, sa->in6.sin6_addr, 16);
 	ret->port = __builtin_bswap16(sa->in6.sin6_port);
+	ret->scope = len >= sizeof(sa->in6) && addr_has_scope(ret->addr) ? (int)sa->in6.sin6_scope_id : 0;
 	return 0;
 }
 
@@ -109,6 +118,7 @@ static inline unsigned inet_to_sockaddr(int family, const struct inet_name *n, s
 	/* "any" is stored per family; an IPv6 socket always shows :: */
 	if (!(inet_is_v4(n) && inet_is_any(n)))
 		memcpy(ret->in6.sin6_addr, n->addr, 16);
+	ret->in6.sin6_scope_id = (uint32_t)n->scope;
 	return sizeof(ret->in6);
 }
 

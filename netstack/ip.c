@@ -325,6 +325,7 @@ static bool ip6_parse(struct pkt *k, uint8_t *p, size_t len)
 		return false;
 	memcpy(k->src.addr, p + 8, 16);
 	memcpy(k->dst.addr, p + 24, 16);
+	k->src.scope = addr_has_scope(k->src.addr) ? k->nif->index : 0;
 	if (addr_is_v4(k->src.addr) || addr_is_v4(k->dst.addr)) /* mapped addresses never travel */
 		return false;
 	k->ip = p;

@@ -5,7 +5,8 @@
  *     (none) --packet--> INCOMPLETE --answer--> REACHABLE        PERMANENT by rtnetlink
  *                            | asked in vain: FAILED, what waited is dropped
  *
- * The link behind eth0 is one helper process that answers at once, so entries don't age; a new answer replaces an old one.
+ * The link behind eth0 is one helper process that answers at once, so its entries don't age; those of others are confirmed now and
+ * then while they are used.  A new answer replaces an old one.
  */
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@
 #define NR_PENDING_MAX 16
 #define ASK_INTERVAL_NS 1000000000LL
 #define ASK_TRIES 2
+#define REACHABLE_NS (30 * 1000000000LL)
 
 struct neigh_frame {
 	struct list_head link;
@@ -71,6 +73,28 @@ static struct neigh *neigh_new_locked(struct netif *nif, const uint8_t addr[16])
 	return n;
 }
 
+/*
+ * Whether what is known of @n may be used.  Behind a veth pair somebody else may have the address by now: what was not confirmed for a
+ * while is asked for again (*ret_ask), and forgotten when nobody answers.
+ */
+static bool neigh_usable_locked(struct neigh *n, bool *ret_ask)
+{
+	int64_t now = monotonic_ns();
+
+	if (!(n->state & (LINUX_NUD_REACHABLE | LINUX_NUD_PERMANENT)))
+		return false;
+	if (n->state == LINUX_NUD_PERMANENT || !n->nif->kind || now - n->asked < (n->tries ? ASK_INTERVAL_NS : REACHABLE_NS))
+		return true;
+	if (n->tries > ASK_TRIES) {
+		n->state = LINUX_NUD_FAILED;
+		return false;
+	}
+	n->tries++;
+	n->asked = now;
+	*ret_ask = true;
+	return true;
+}
+
 static void neigh_header(struct netif *nif, const uint8_t lladdr[6], bool v4, uint8_t *eth)
 {
 	memcpy(eth, lladdr, 6);
@@ -110,6 +134,14 @@ static void multicast_lladdr(const uint8_t to[16], uint8_t ret[6])
 		memcpy(ret, (uint8_t[]){ 0x33, 0x33, to[12], to[13], to[14], to[15] }, 6);
 }
 
+static void neigh_ask(struct netif *nif, const uint8_t to[16])
+{
+	if (addr_is_v4(to))
+		arp_request(nif, to, NULL);
+	else
+		ndp_solicit(nif, to);
+}
+
 int neigh_xmit(struct netif *nif, const uint8_t to[16], const struct iovec *iov, unsigned nr)
 {
 	static const uint8_t ones[6] = { 255, 255, 255, 255, 255, 255 };
@@ -125,9 +157,11 @@ int neigh_xmit(struct netif *nif, const uint8_t to[16], const struct iovec *iov,
 	} else {
 		mutex_lock(&netif_lock);
 		n = neigh_find_locked(nif, to);
-		if (n && n->state & (LINUX_NUD_REACHABLE | LINUX_NUD_PERMANENT)) {
+		if (n && neigh_usable_locked(n, &ask)) {
 			memcpy(lladdr, n->lladdr, 6);
 			mutex_unlock(&netif_lock);
+			if (ask)
+				neigh_ask(nif, to);
 		} else {
 			if (!n)
 				n = neigh_new_locked(nif, to);
@@ -146,10 +180,8 @@ int neigh_xmit(struct netif *nif, const uint8_t to[16], const struct iovec *iov,
 			}
 			err = n ? neigh_hold_locked(n, iov, nr) : -LINUX_ENOBUFS;
 			mutex_unlock(&netif_lock);
-			if (ask && v4)
-				arp_request(nif, to, NULL);
-			else if (ask)
-				ndp_solicit(nif, to);
+			if (ask)
+				neigh_ask(nif, to);
 			return err == -LINUX_ENOBUFS ? 0 : err; /* dropped, as on a busy link */
 		}
 	}
@@ -179,6 +211,7 @@ static void neigh_learn(struct netif *nif, const uint8_t addr[16], const uint8_t
 		memcpy(n->lladdr, lladdr, 6);
 		n->state = state;
 		n->tries = 0;
+		n->asked = monotonic_ns();
 		n->nr_pending = 0;
 		list_splice_tail(&n->pending, &frames);
 		copy = *n;

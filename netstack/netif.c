@@ -310,6 +310,37 @@ static void lo_changed(struct netif *lo, bool up)
 	ifaddr_add(&b);
 }
 
+void netif_link_local(const struct netif *nif, uint8_t ret[16])
+{
+	const uint8_t *h = nif->hwaddr;
+
+	memcpy(ret, (uint8_t[]){ 0xfe, 0x80, 0, 0, 0, 0, 0, 0, h[0] ^ 2, h[1], h[2], 0xff, 0xfe, h[3], h[4], h[5] }, 16);
+}
+
+/* An address of the link comes when it comes up, and all of IPv6 goes with it: addrconf_notify() of Linux. */
+static void ether_changed(struct netif *nif, bool up)
+{
+	struct ifaddr a = { .nif = nif, .plen = 64, .scope = LINUX_RT_SCOPE_LINK }, *i;
+
+	if (up) {
+		netif_link_local(nif, a.addr);
+		ifaddr_add(&a);
+		return;
+	}
+	neigh_flush(nif);
+	for (bool found = true; found;) {
+		found = false;
+		mutex_lock(&netif_lock);
+		list_for_each_entry(i, &nif->addrs, link)
+			if (!addr_is_v4(i->addr) && !found) {
+				memcpy(a.addr, i->addr, 16);
+				found = true;
+			}
+		mutex_unlock(&netif_lock);
+		found = found && !ifaddr_del(nif, a.addr, 0);
+	}
+}
+
 int netif_set_flags(struct netif *nif, unsigned flags, unsigned mask)
 {
 	unsigned old, now;
@@ -332,6 +363,8 @@ int netif_set_flags(struct netif *nif, unsigned flags, unsigned mask)
 	if (netif_is_lo(nif))
 		lo_changed(nif, now & LINUX_IFF_UP);
 	netif_routes_changed(nif, now & LINUX_IFF_UP);
+	if (nif->kind)
+		ether_changed(nif, now & LINUX_IFF_UP);
 	if (nif->kind && nif->kind->changed)
 		nif->kind->changed(nif);
 	return 0;

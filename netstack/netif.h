@@ -164,6 +164,8 @@ static inline bool netif_is_lo(const struct netif *nif)
 int netif_set_flags(struct netif *nif, unsigned flags, unsigned mask);
 int netif_set_mtu(struct netif *nif, unsigned mtu);
 int netif_set_hwaddr(struct netif *nif, const uint8_t hwaddr[6]); /* -EOPNOTSUPP: it is the link's */
+/* fe80::/64 with the number that RFC 4291 makes of the hardware address. */
+void netif_link_local(const struct netif *nif, uint8_t ret[16]);
 /* The link is gone or back: IFF_RUNNING follows.  No lock held. */
 void netif_set_carrier(struct netif *nif, bool on);
 /* @a is copied.  Adds the connected route.  -EEXIST, -ENOMEM. */

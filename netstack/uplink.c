@@ -199,18 +199,17 @@ static int uplink_xmit(struct netif *nif __unused, const struct iovec *iov, unsi
 }
 
 /*
- * What router advertisements of libslirp would come to: fec0::/64, a default route by fe80::2, and the address of the link.  The number
- * of the interface is made of its hardware address, as RFC 4291 has it.
+ * What router advertisements of libslirp would come to: fec0::/64, a default route by fe80::2, and the address of the link.
  */
 static int uplink_init_ipv6(void)
 {
 	struct route r = { .plen = 0, .has_gateway = true, .oif = &eth0, .table = LINUX_RT_TABLE_MAIN, .metric = 1024,
 			   .protocol = LINUX_RTPROT_RA, .type = LINUX_RTN_UNICAST, .gateway = { 0xfe, 0x80, [15] = 2 } };
-	struct ifaddr a = { .nif = &eth0, .plen = 64, .scope = LINUX_RT_SCOPE_SITE, .addr = { 0xfe, 0xc0 } };
+	struct ifaddr a = { .nif = &eth0, .plen = 64, .scope = LINUX_RT_SCOPE_SITE };
 	int err;
 
-	memcpy(a.addr + 8, (uint8_t[]){ eth0.hwaddr[0] ^ 2, eth0.hwaddr[1], eth0.hwaddr[2], 0xff, 0xfe, eth0.hwaddr[3], eth0.hwaddr[4],
-					eth0.hwaddr[5] }, 8);
+	netif_link_local(&eth0, a.addr);
+	a.addr[1] = 0xc0;
 	err = ifaddr_add(&a);
 	a.addr[1] = 0x80;
 	a.scope = LINUX_RT_SCOPE_LINK;

@@ -205,9 +205,10 @@ static void cloned(void)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 	ino_t mine = net_ino("/proc/self/ns/net");
-	pid_t pid = MUST(clone(child_in_own, stack + sizeof(stack), CLONE_NEWNET | SIGCHLD, &mine));
+	pid_t pid;
 
 	SECTION("clone");
+	pid = MUST(clone(child_in_own, stack + sizeof(stack), CLONE_NEWNET | SIGCHLD, &mine));
 	reap("clone", pid);
 	YES(net_ino("/proc/self/ns/net") == mine);
 }

@@ -239,6 +239,49 @@ static void errors(void)
 	SHOW(if_nametoindex("x3"));
 }
 
+/* Over addresses of the link, which need the interface's number; both ends are at hand here. */
+static void link_local(void)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(6000) }, from;
+	struct gate up, done;
+	int fd = other_fd(), u;
+	socklen_t len = sizeof(from);
+	char buf[16] = "";
+	pid_t pid;
+
+	SECTION("addresses of the link");
+	gate_init(&up);
+	gate_init(&done);
+	inet_pton(AF_INET6, "fe80::7:1", &a.sin6_addr);
+	pid = MUST(fork());
+	if (!pid) {
+		MUST(setns(fd, CLONE_NEWNET));
+		CALL(addr_add("v1", "fe80::7:1", 64));
+		u = MUST(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+		CALL(bind(u, SA(a), sizeof(a)));
+		a.sin6_scope_id = if_nametoindex("v1");
+		CALL(bind(u, SA(a), sizeof(a)));
+		gate_open(&up);
+		MUST(recvfrom(u, buf, sizeof(buf), 0, SA(from), &len));
+		MUST(sendto(u, "answer", 6, 0, SA(from), len));
+		gate_wait(&done);
+		_exit(from.sin6_scope_id != if_nametoindex("v1"));
+	}
+	gate_wait(&up);
+	CALL(addr_add("v0", "fe80::7:2", 64));
+	u = MUST(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	CALL(connect(u, SA(a), sizeof(a)));
+	a.sin6_scope_id = if_nametoindex("v0");
+	CALL(sendto(u, "question", 8, 0, SA(a), sizeof(a)));
+	CALL(recvfrom(u, buf, sizeof(buf), 0, SA(from), &len));
+	YES(from.sin6_scope_id == if_nametoindex("v0"));
+	YES(!memcmp(&from.sin6_addr, &a.sin6_addr, 16));
+	gate_open(&done);
+	reap("other end", pid);
+	close(u);
+	close(fd);
+}
+
 /* With its last process a namespace goes, and with it both ends of its pairs. */
 static void gone(void)
 {
@@ -263,6 +306,7 @@ int main(void)
 	making();
 	other_start();
 	across();
+	link_local();
 	errors();
 	gone();
 	return 0;
