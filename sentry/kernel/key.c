@@ -53,7 +53,7 @@ int key_check_payload(const struct key_type *type, size_t size)
 
 /* --- quotas --- */
 
-struct key_user *key_user_get_locked(uint32_t uid)
+struct key_user *key_user_find_locked(uint32_t uid)
 {
 	struct key_user *u;
 
@@ -61,8 +61,15 @@ struct key_user *key_user_get_locked(uint32_t uid)
 	list_for_each_entry(u, &key_users, link)
 		if (u->uid == uid)
 			return u;
-	if (nr_key_users >= KEY_USERS_MAX)
-		return NULL;
+	return NULL;
+}
+
+struct key_user *key_user_get_locked(uint32_t uid)
+{
+	struct key_user *u = key_user_find_locked(uid);
+
+	if (u || nr_key_users >= KEY_USERS_MAX)
+		return u;
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return NULL;

@@ -120,6 +120,8 @@ void key_revoke_locked(struct key *key);
 void key_invalidate_locked(struct key *key);
 int key_chown_locked(struct key *key, uint32_t uid, uint32_t gid); /* either may be UINT32_MAX: unchanged */
 void key_set_expiry_locked(struct key *key, unsigned seconds);	  /* 0: never */
+/* Those of @uid, or NULL. */
+struct key_user *key_user_find_locked(uint32_t uid);
 /* The counts of @uid, made when there are none; NULL: no memory, or far too many. */
 struct key_user *key_user_get_locked(uint32_t uid);
 /* The keyring named @name that current may search, borrowed, or NULL. */

@@ -162,7 +162,7 @@ struct key *process_keys_search_locked(struct key_search *s)
 	int none = 0, wrong = 0;
 
 	if (!from[2]) {
-		const struct key_user *u = key_user_get_locked(current_cred->uid);
+		const struct key_user *u = key_user_find_locked(current_cred->uid);
 
 		from[2] = u ? u->session_keyring : NULL;
 	}
