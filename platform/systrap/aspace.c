@@ -349,10 +349,29 @@ static void ctx_set_thread(struct systrap_ctx *ctx, struct systrap_stub *stub)
 	cpu_pair_start(&ctx->pair, ctx->thread.tid, ctx->thread.cpu);
 }
 
+int systrap_aspace_reserve_locked(struct systrap_aspace *as, struct systrap_ctx *ctx)
+{
+	int err;
+
+	if (!as->stub || !as->stub->nr_attached || atomic_load(&as->stub->dead))
+		return 0;
+	systrap_stub_mapper_near(as->stub);
+	err = systrap_stub_thread_get(as->stub, &ctx->thread);
+	ctx->reserved = !err;
+	/* A stub that died takes its process with it, as the thread will see. */
+	return err == -LINUX_ESRCH ? 0 : err;
+}
+
 int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx)
 {
 	int err = -LINUX_ESRCH;
 
+	/* It counts as attached since then, so the stub is still the same. */
+	if (ctx->reserved) {
+		ctx->reserved = false;
+		ctx_set_thread(ctx, as->stub);
+		return 0;
+	}
 	/* An idle stub may have been killed by someone: then the next. */
 	for (int i = 0; i < ATTACH_TRIES && err; i++) {
 		if (!as->stub) {

@@ -199,6 +199,10 @@ static struct platform_ctx *systrap_ctx_new(struct platform_aspace *pas)
 	ctx->ctx.regs_dirty = true;
 	list_init(&ctx->watch);
 	MUTEX_GUARD(&as->lock);
+	if (systrap_aspace_reserve_locked(as, ctx)) {
+		free(ctx);
+		return ERR_PTR(-LINUX_EAGAIN);
+	}
 	list_add_tail(&ctx->link, &as->ctxs);
 	return &ctx->ctx;
 }
@@ -210,6 +214,8 @@ static void systrap_ctx_free(struct platform_ctx *pctx)
 
 	systrap_watch_ctx_del(ctx);
 	mutex_lock(&as->lock);
+	if (ctx->reserved)
+		systrap_aspace_attach_locked(as, ctx);
 	if (ctx->stub)
 		systrap_aspace_detach_locked(as, ctx);
 	list_del(&ctx->link);

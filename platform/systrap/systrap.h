@@ -250,6 +250,11 @@ int systrap_map_vvar(struct platform_aspace *as, uaddr_t addr);
 int systrap_sync(struct platform_aspace *as, bool frames);
 uint64_t systrap_cpu_time(struct platform_aspace *as);
 
+/*
+ * A context for a thread of a process that runs: takes its thread of the stub now, while who makes it can still be told that there may
+ * be no more.  0, also when it is too early for that, or -errno.
+ */
+int systrap_aspace_reserve_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 /* Gives @ctx a thread of the aspace's stub, with a new stub when it has none. */
 int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *ctx);
 /* Takes @ctx's thread away, and with the last one the stub. */
@@ -284,7 +289,8 @@ struct systrap_ctx {
 	struct list_head link;	    /* as->lock */
 	struct list_head watch;	    /* watch_lock */
 	struct systrap_stub *stub;  /* NULL before the first run; as->lock to change */
-	struct stub_thread thread;  /* the same */
+	bool reserved;		    /* @thread waits, though the context was never attached */
+	struct stub_thread thread;  /* as stub */
 	uint8_t *block;		    /* the thread's, in the sentry */
 	uaddr_t block_addr;	    /* and in the stub */
 	struct systrap_page *page;

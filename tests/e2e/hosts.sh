@@ -130,6 +130,11 @@ alone=$((200000 + BASHPID))
 refuses "processes" "cannot start the network helper: the limit of 1 processes * (RLIMIT_NPROC) *ulimit -u*" \
 	--limit nproc=1 --uid $alone
 refuses "a few processes" "cannot use platform '*': *the limit of 3 processes * (RLIMIT_NPROC) *ulimit -u*" --limit nproc=3 --uid $alone
+# Threads beyond the limit, whichever of the two that stand for one of the guest's meets it.
+for n in 60 61; do
+	on --limit nproc=$n --uid $alone -- "$SENTRY" "${plain[@]}" "$SENTRY_BUILD/tests/e2e/lib/threads" idle 100 &&
+		is "threads beyond $n" "pthread_create: Resource temporarily unavailable, 1" "$out, $status"
+done
 works "enough processes" --limit nproc=30 --uid $alone
 
 # --- what callers leave ---
