@@ -82,6 +82,8 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence)
 		return -LINUX_ESPIPE;
 	if (f->ops->llseek)
 		return f->ops->llseek(f, off, whence);
+	if (LINUX_S_ISDIR(f->inode->mode))
+		return generic_dir_llseek(f, off, whence);
 	return LINUX_S_ISREG(f->inode->mode) ? generic_file_llseek(f, off, whence) : -LINUX_ESPIPE;
 }
 

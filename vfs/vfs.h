@@ -420,7 +420,7 @@ struct dir_context {
 struct file_ops {
 	int64_t (*read)(struct file *f, struct iov_iter *to, uint64_t *pos);	/* [-EINVAL] */
 	int64_t (*write)(struct file *f, struct iov_iter *from, uint64_t *pos);	/* [-EINVAL] */
-	int64_t (*llseek)(struct file *f, int64_t off, int whence);		/* [generic for regular files, else -ESPIPE] */
+	int64_t (*llseek)(struct file *f, int64_t off, int whence);		/* [generic for files and directories, else -ESPIPE] */
 	/* i_rwsem held for reading.  "." and ".." included (dir_emit_dots).  [-ENOTDIR] */
 	int (*iterate)(struct file *f, struct dir_context *ctx);
 	/* Event bits now; registers with @pt through poll_wait (pt may be NULL).  [always readable and writable] */

@@ -45,6 +45,9 @@ int main(void)
 		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu0/cache/index%d/type", i);
 		show_file(path);
 	}
+	show_file("/sys/devices/system/node/node0/cpumap");
+	show_file("/sys/devices/system/node/node0/cpulist");
+	show_file("/sys/devices/system/node/node0/distance");
 	CALL(access("/sys/devices/system/cpu/cpu0/cache/index99", F_OK));
 	CALL(access("/sys/devices/system/cpu/cpu99999", F_OK));
 	CALL(access("/sys/devices/system/cpu/cpu0/nothing", F_OK));

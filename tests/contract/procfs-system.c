@@ -23,6 +23,27 @@ static bool has(const char *path, const char *what)
 
 #define HAS(path, what) say("%s has \"%s\": %s", path, what, has(path, what) ? "yes" : "no")
 
+/* Directories can be read again from the start. */
+static void show_rewind(const char *path, const char *name)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int seen = 0;
+
+	if (!d) {
+		say("%s: %s", path, errno_name(errno));
+		return;
+	}
+	for (int round = 0; round < 2; round++) {
+		while ((e = readdir(d)))
+			seen += !strcmp(e->d_name, name);
+		rewinddir(d);
+	}
+	say("%s: %s seen %d times", path, name, seen);
+	say("%s: lseek %s", path, lseek(dirfd(d), 0, SEEK_SET) ? errno_name(errno) : "0");
+	closedir(d);
+}
+
 int main(void)
 {
 	char path[64], buf[100];
@@ -124,5 +145,13 @@ int main(void)
 	CALL(rename("/proc/version", "/proc/x"));
 	drop_privileges();
 	CALL(open("/proc/version", O_WRONLY));
+	show_rewind("/proc", "self");
+	show_rewind("/proc/self", "fd");
+	show_rewind("/proc/self/fd", "0");
+	show_rewind("/proc/self/task", "..");
+	show_rewind("/proc/sys/kernel", "ostype");
+	show_rewind("/sys/devices/system", "cpu");
+	show_rewind("/sys/devices/system/cpu", "cpu0");
+	show_rewind("/dev/pts", "ptmx");
 	return 0;
 }

@@ -30,7 +30,8 @@ static const struct proc_entry cpus_children[] = {
 	FIXED("kernel_max", "8191\n"), FIXED("isolated", "\n"), FIXED("offline", "\n"), SHOW("online", sysfs_show_cpu_list),
 	SHOW("possible", sysfs_show_cpu_list), SHOW("present", sysfs_show_cpu_list), END,
 };
-static const struct proc_entry node0_children[] = { SHOW("cpulist", sysfs_show_cpu_list), END };
+static const struct proc_entry node0_children[] = {
+	SHOW("cpulist", sysfs_show_cpu_list), SHOW("cpumap", sysfs_show_cpu_mask), FIXED("distance", "10\n"), END };
 static const struct proc_entry node_children[] = {
 	FIXED("has_cpu", "0\n"), FIXED("has_memory", "0\n"), DIR("node0", node0_children), FIXED("online", "0\n"),
 	FIXED("possible", "0\n"), END,

@@ -50,6 +50,11 @@ int sysfs_show_cpu_list(struct proc_inode *pi __unused, struct strbuf *sb)
 	return show_list(sb, 0, proc_nr_cpus() - 1);
 }
 
+int sysfs_show_cpu_mask(struct proc_inode *pi __unused, struct strbuf *sb)
+{
+	return show_mask(sb, 0, proc_nr_cpus() - 1);
+}
+
 /* --- topology --- */
 
 static int show_zero(struct proc_inode *pi __unused, struct strbuf *sb)
@@ -68,15 +73,10 @@ static int show_this_mask(struct proc_inode *pi, struct strbuf *sb)
 	return show_mask(sb, cpu_of(pi), cpu_of(pi));
 }
 
-static int show_all_mask(struct proc_inode *pi __unused, struct strbuf *sb)
-{
-	return show_mask(sb, 0, proc_nr_cpus() - 1);
-}
-
 static const struct proc_entry topology_children[] = {
 	SHOW("core_cpus", show_this_mask), SHOW("core_cpus_list", show_this_list), SHOW("core_id", show_this_list),
-	SHOW("core_siblings", show_all_mask), SHOW("core_siblings_list", sysfs_show_cpu_list), SHOW("die_cpus", show_all_mask),
-	SHOW("die_cpus_list", sysfs_show_cpu_list), SHOW("die_id", show_zero), SHOW("package_cpus", show_all_mask),
+	SHOW("core_siblings", sysfs_show_cpu_mask), SHOW("core_siblings_list", sysfs_show_cpu_list), SHOW("die_cpus", sysfs_show_cpu_mask),
+	SHOW("die_cpus_list", sysfs_show_cpu_list), SHOW("die_id", show_zero), SHOW("package_cpus", sysfs_show_cpu_mask),
 	SHOW("package_cpus_list", sysfs_show_cpu_list), SHOW("physical_package_id", show_zero), SHOW("thread_siblings", show_this_mask),
 	SHOW("thread_siblings_list", show_this_list),
 };
@@ -167,7 +167,7 @@ static int show_shared_list(struct proc_inode *pi, struct strbuf *sb)
 
 static int show_shared_mask(struct proc_inode *pi, struct strbuf *sb)
 {
-	return cache_of(pi).shared ? show_all_mask(pi, sb) : show_this_mask(pi, sb);
+	return cache_of(pi).shared ? sysfs_show_cpu_mask(pi, sb) : show_this_mask(pi, sb);
 }
 
 static const struct proc_entry cache_children[] = {
