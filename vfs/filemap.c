@@ -19,27 +19,27 @@
 /* How far to read ahead at @pgoff; a first look at the start of a file counts as sequential. */
 static unsigned ra_pages(struct file *f, uint64_t pgoff)
 {
-	struct file_ra *ra = &f->ra;
+	unsigned window = READ_ONCE(f->ra.window);
 
-	if (ra->window == UINT32_MAX)
+	if (window == UINT32_MAX)
 		return 0; /* POSIX_FADV_RANDOM */
-	if (pgoff == ra->next_pgoff)
-		return MIN(ra->window ? ra->window : RA_MIN, RA_MAX);
+	if (pgoff == READ_ONCE(f->ra.next_pgoff))
+		return MIN(window ? window : RA_MIN, RA_MAX);
 	return 0;
 }
 
 /* Reading went on up to @next, with @got pages at once. */
 static void ra_advance(struct file *f, uint64_t pgoff, uint64_t next)
 {
-	struct file_ra *ra = &f->ra;
+	unsigned window = READ_ONCE(f->ra.window);
 
-	if (ra->window == UINT32_MAX)
+	if (window == UINT32_MAX)
 		return;
-	if (pgoff != ra->next_pgoff)
-		ra->window = 0;
+	if (pgoff != READ_ONCE(f->ra.next_pgoff))
+		WRITE_ONCE(f->ra.window, 0);
 	else if (next != pgoff)
-		ra->window = MIN(ra->window ? ra->window * 2 : RA_MIN, RA_MAX);
-	ra->next_pgoff = next;
+		WRITE_ONCE(f->ra.window, MIN(window ? window * 2 : RA_MIN, RA_MAX));
+	WRITE_ONCE(f->ra.next_pgoff, next);
 }
 
 /* Copies [pos, pos + len) out of pages that were looked up; contiguous frames in one go.  Bytes. */
@@ -272,7 +272,8 @@ int64_t generic_file_llseek(struct file *f, int64_t off, int whence)
 	if (off < 0 || (uint64_t)off > max)
 		return -LINUX_EINVAL;
 	f->pos = off;
-	f->ra.next_pgoff = off >> PAGE_SHIFT == (int64_t)f->ra.next_pgoff ? f->ra.next_pgoff : UINT64_MAX;
+	if ((uint64_t)off >> PAGE_SHIFT != READ_ONCE(f->ra.next_pgoff))
+		WRITE_ONCE(f->ra.next_pgoff, UINT64_MAX);
 	return off;
 }
 

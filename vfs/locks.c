@@ -49,22 +49,26 @@ static LIST_HEAD(waiters); /* waiters_lock */
 
 static struct file_lock_ctx *ctx_get(struct inode *inode, bool create)
 {
+	struct file_lock_ctx *ctx;
 	MUTEX_GUARD(&inode->i_lock);
 
-	if (inode->locks || !create)
-		return inode->locks;
-	inode->locks = calloc(1, sizeof(*inode->locks));
-	if (!inode->locks)
+	ctx = atomic_load(&inode->locks);
+	if (ctx || !create)
+		return ctx;
+	ctx = calloc(1, sizeof(*ctx));
+	if (!ctx)
 		return NULL;
-	mutex_init(&inode->locks->lock);
-	list_init(&inode->locks->flocks);
-	list_init(&inode->locks->ranges);
-	waitq_init(&inode->locks->wait);
-	inode->locks->inode = inode;
+	mutex_init(&ctx->lock);
+	list_init(&ctx->flocks);
+	list_init(&ctx->ranges);
+	waitq_init(&ctx->wait);
+	ctx->inode = inode;
 	mutex_lock(&all_lock);
-	list_add_tail(&inode->locks->all_link, &all_ctx);
+	list_add_tail(&ctx->all_link, &all_ctx);
 	mutex_unlock(&all_lock);
-	return inode->locks;
+	/* Others look without the lock. */
+	atomic_store(&inode->locks, ctx);
+	return ctx;
 }
 
 static void list_free(struct list_head *list)
@@ -79,7 +83,7 @@ static void list_free(struct list_head *list)
 
 void locks_free_inode(struct inode *inode)
 {
-	struct file_lock_ctx *ctx = inode->locks;
+	struct file_lock_ctx *ctx = atomic_load(&inode->locks);
 
 	if (!ctx)
 		return;
@@ -91,7 +95,7 @@ void locks_free_inode(struct inode *inode)
 	waitq_fini(&ctx->wait);
 	mutex_fini(&ctx->lock);
 	free(ctx);
-	inode->locks = NULL;
+	atomic_store(&inode->locks, NULL);
 }
 
 /* --- flock --- */
@@ -482,7 +486,7 @@ static void ranges_drop_locked(struct file_lock_ctx *ctx, const void *owner)
 
 void locks_remove_posix(struct file *f, const void *owner)
 {
-	struct file_lock_ctx *ctx = READ_ONCE(f->inode->locks);
+	struct file_lock_ctx *ctx = atomic_load(&f->inode->locks);
 
 	if (!ctx)
 		return;
@@ -492,7 +496,7 @@ void locks_remove_posix(struct file *f, const void *owner)
 
 void locks_remove_file(struct file *f)
 {
-	struct file_lock_ctx *ctx = READ_ONCE(f->inode->locks);
+	struct file_lock_ctx *ctx = atomic_load(&f->inode->locks);
 
 	if (!ctx)
 		return;
@@ -542,7 +546,7 @@ void locks_show_all(struct strbuf *sb)
 
 void locks_show_file(struct file *f, int32_t pid, struct strbuf *sb)
 {
-	struct file_lock_ctx *ctx = READ_ONCE(f->inode->locks);
+	struct file_lock_ctx *ctx = atomic_load(&f->inode->locks);
 	struct file_lock *l;
 	unsigned nr = 0;
 

@@ -195,7 +195,7 @@ struct inode {
 	struct mapping mapping;	/* the page cache; ops NULL for what has none */
 	atomic_int writecount;	/* > 0: open for writing; < 0: being executed (deny write) */
 	atomic_int readcount;	/* regular files: open for reading only */
-	struct file_lock_ctx *locks;	/* i_lock; NULL until the first lock */
+	_Atomic(struct file_lock_ctx *) locks; /* i_lock to set; NULL until the first lock */
 	struct leases *leases;		/* i_lock; NULL until the first lease */
 	struct fsnotify_marks *marks;	/* i_lock */
 	struct pipe *pipe;		/* FIFOs; i_lock */
@@ -468,7 +468,7 @@ struct file {
 	int32_t owner_pid;	/* F_SETOWN, and its type */
 	int owner_type, owner_sig;
 	uint32_t owner_uid, owner_euid; /* of who called F_SETOWN */
-	struct file_ra { uint64_t next_pgoff; unsigned window; } ra; /* read-ahead state; racy by design */
+	struct file_ra { uint64_t next_pgoff; unsigned window; } ra; /* read-ahead: a hint, READ_ONCE and WRITE_ONCE without a lock */
 	uint32_t tty_generation; /* of a terminal: hangups before it was opened */
 	void *private_data;
 };

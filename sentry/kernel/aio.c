@@ -81,7 +81,7 @@ static struct aio_table *table_get(bool make)
 			return NULL;
 		mutex_init(&table->lock);
 		list_init(&table->ctxs);
-		mm_aio_free = table_free;
+		WRITE_ONCE(mm_aio_free, table_free);
 		atomic_store(&current_mm->aio, table);
 	}
 	return table;

@@ -273,7 +273,7 @@ static void exec_commit_creds(struct task *t, struct exec_request *req)
 	bool changed = c->euid != t->cred->euid || c->egid != t->cred->egid;
 
 	if (req->secure || changed) {
-		t->pdeath_signal = 0;
+		atomic_store(&t->pdeath_signal, 0);
 		t->personality &= ~LINUX_PER_CLEAR_ON_SETID;
 	}
 	if (req->secure) {

@@ -283,11 +283,12 @@ static struct task *find_new_reaper(struct task *father)
 
 static void send_pdeath_signal(struct task *t)
 {
+	int sig = atomic_load(&t->pdeath_signal);
 	struct linux_siginfo info;
 
-	if (!t->pdeath_signal)
+	if (!sig)
 		return;
-	siginfo_init_user(&info, t->pdeath_signal, LINUX_SI_USER);
+	siginfo_init_user(&info, sig, LINUX_SI_USER);
 	signal_send_tgroup(t->tg, &info, 0);
 }
 

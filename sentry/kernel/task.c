@@ -177,7 +177,7 @@ void task_set_cred(struct task *t, const struct cred *cred)
 	if (t == current)
 		current_cred = cred;
 	if (t->mm)
-		t->mm->cap_ipc_lock = cred->cap_effective & BIT(CAP_IPC_LOCK);
+		WRITE_ONCE(t->mm->cap_ipc_lock, cred->cap_effective & BIT(CAP_IPC_LOCK));
 	cred_put(old);
 }
 
@@ -196,7 +196,7 @@ void mm_sync_limits(struct mm *mm, struct tgroup *tg, const struct cred *cred)
 	mm->rlim_data = READ_ONCE(tg->rlim[LINUX_RLIMIT_DATA].rlim_cur);
 	mm->rlim_stack = READ_ONCE(tg->rlim[LINUX_RLIMIT_STACK].rlim_cur);
 	mm->rlim_memlock = READ_ONCE(tg->rlim[LINUX_RLIMIT_MEMLOCK].rlim_cur);
-	mm->cap_ipc_lock = cred->cap_effective & BIT(CAP_IPC_LOCK);
+	WRITE_ONCE(mm->cap_ipc_lock, cred->cap_effective & BIT(CAP_IPC_LOCK));
 }
 
 /* --- finding --- */

@@ -199,7 +199,7 @@ struct task {
 	struct list_head children;	/* pids_lock; leaders by sibling */
 	struct list_head sibling;	/* pids_lock */
 	int exit_signal;		/* pids_lock; sent to the parent at exit; -1 for threads */
-	int pdeath_signal;		/* atomic access */
+	atomic_int pdeath_signal;	/* the task's own; its parent reads it */
 	_Atomic enum task_exit_state exit_state; /* pids_lock to change, read without */
 	atomic_int exit_code;		/* pids_lock once exiting; the wait status */
 	atomic_bool exiting;		/* siglock to change; in do_exit */

@@ -50,7 +50,7 @@ static void copy_fields(struct mm *mm, const struct mm *old)
 	mm->rlim_data = old->rlim_data;
 	mm->rlim_stack = old->rlim_stack;
 	mm->rlim_memlock = old->rlim_memlock;
-	mm->cap_ipc_lock = old->cap_ipc_lock;
+	mm->cap_ipc_lock = READ_ONCE(old->cap_ipc_lock);
 	mm->exe = old->exe;
 	if (mm->exe)
 		mm->exe->ops->get(mm->exe);

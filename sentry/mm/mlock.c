@@ -9,7 +9,7 @@
 
 static bool can_lock(const struct mm *mm)
 {
-	return mm->cap_ipc_lock || READ_ONCE(mm->rlim_memlock);
+	return READ_ONCE(mm->cap_ipc_lock) || READ_ONCE(mm->rlim_memlock);
 }
 
 static int lock_vma(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end, unsigned lock_flags)
@@ -124,7 +124,7 @@ int mm_mlockall(struct mm *mm, unsigned flags)
 	if (!can_lock(mm))
 		return -LINUX_EPERM;
 	rwlock_write(&mm->lock);
-	if ((flags & LINUX_MCL_CURRENT) && !mm->cap_ipc_lock && mm->total_vm > READ_ONCE(mm->rlim_memlock) >> PAGE_SHIFT) {
+	if ((flags & LINUX_MCL_CURRENT) && !READ_ONCE(mm->cap_ipc_lock) && mm->total_vm > READ_ONCE(mm->rlim_memlock) >> PAGE_SHIFT) {
 		err = -LINUX_ENOMEM;
 	} else {
 		mm->def_flags &= ~VM_LOCKED_MASK;

@@ -149,7 +149,7 @@ void mm_put(struct mm *mm)
 	if (mm->exe)
 		mm->exe->ops->put(mm->exe);
 	if (atomic_load(&mm->aio))
-		mm_aio_free(atomic_load(&mm->aio));
+		READ_ONCE(mm_aio_free)(atomic_load(&mm->aio));
 	mm_free(mm);
 }
 

@@ -262,7 +262,7 @@ bool mm_enough_memory(uint64_t pages)
 
 bool mm_may_lock(struct mm *mm, uint64_t pages)
 {
-	return mm->cap_ipc_lock || mm->locked_vm + pages <= READ_ONCE(mm->rlim_memlock) >> PAGE_SHIFT;
+	return READ_ONCE(mm->cap_ipc_lock) || mm->locked_vm + pages <= READ_ONCE(mm->rlim_memlock) >> PAGE_SHIFT;
 }
 
 /* --- unmapping --- */

@@ -124,7 +124,7 @@ static int mmap_flags(struct mm *mm, const struct mmap_args *a, uint64_t len, un
 	if (READ_ONCE(mm->mdwe) && (vm_flags & VM_EXEC) && (vm_flags & VM_WRITE))
 		return -LINUX_EACCES;
 	if (a->flags & LINUX_MAP_LOCKED) {
-		if (!mm->cap_ipc_lock && !READ_ONCE(mm->rlim_memlock))
+		if (!READ_ONCE(mm->cap_ipc_lock) && !READ_ONCE(mm->rlim_memlock))
 			return -LINUX_EPERM;
 		vm_flags |= VM_LOCKED;
 	}

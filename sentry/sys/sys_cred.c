@@ -113,7 +113,7 @@ static int64_t cred_commit(struct cred *new)
 	if (old->euid != new->euid || old->egid != new->egid || old->fsuid != new->fsuid || old->fsgid != new->fsgid ||
 	    (new->cap_permitted & ~old->cap_permitted)) {
 		WRITE_ONCE(t->mm->dumpable, false);
-		t->pdeath_signal = 0;
+		atomic_store(&t->pdeath_signal, 0);
 	}
 	task_set_cred_told(t, new);
 	return 0;

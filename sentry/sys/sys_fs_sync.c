@@ -98,10 +98,10 @@ SYSCALL_DEFINE4(fadvise64, int, fd, int64_t, off, int64_t, len, int, advice)
 	switch (advice) {
 	case FADV_NORMAL:
 	case FADV_SEQUENTIAL:
-		f->ra.window = 0;
+		WRITE_ONCE(f->ra.window, 0);
 		break;
 	case FADV_RANDOM:
-		f->ra.window = UINT32_MAX;
+		WRITE_ONCE(f->ra.window, UINT32_MAX);
 		break;
 	case FADV_WILLNEED:
 		if (off >= 0)

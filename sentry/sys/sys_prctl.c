@@ -371,10 +371,10 @@ SYSCALL_DEFINE5(prctl, int, op, uint64_t, a2, uint64_t, a3, uint64_t, a4, uint64
 	case LINUX_PR_SET_PDEATHSIG:
 		if (a2 > LINUX_NSIG)
 			return -LINUX_EINVAL;
-		t->pdeath_signal = (int)a2;
+		atomic_store(&t->pdeath_signal, (int)a2);
 		return 0;
 	case LINUX_PR_GET_PDEATHSIG:
-		return put_user(t->pdeath_signal, a2, int32_t);
+		return put_user(atomic_load(&t->pdeath_signal), a2, int32_t);
 	case LINUX_PR_GET_DUMPABLE:
 		return READ_ONCE(t->mm->dumpable);
 	case LINUX_PR_SET_DUMPABLE:

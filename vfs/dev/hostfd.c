@@ -453,7 +453,12 @@ static int hostfd_setattr(struct inode *inode, const struct iattr *attr)
 
 static void hostfd_free_inode(struct inode *inode)
 {
-	free(inode->i_private);
+	struct hostfd *h = inode->i_private;
+
+	/* The last release has done so with one that is ours to close.  The sentry's own streams can be opened again until here. */
+	if (h && !h->owned)
+		hostpoll_fini(&h->poll);
+	free(h);
 }
 
 static const struct inode_ops hostfd_inode_ops = {
