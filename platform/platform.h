@@ -59,6 +59,12 @@ enum platform_prot { PLATFORM_READ = 1, PLATFORM_WRITE = 2, PLATFORM_EXEC = 4 };
  */
 #define PLATFORM_LAZY 8
 
+/*
+ * Another: the guest may write these pages as far as others are concerned, whatever its own protection says at the moment.  Only
+ * what was mapped so may be made writable by protect, and a guest that owns its stub may do that by itself.
+ */
+#define PLATFORM_OWNED 16
+
 enum platform_stop_kind {
 	STOP_SYSCALL,	  /* regs: number in orig_rax, rip behind the instruction, rax still the number */
 	STOP_FAULT,	  /* a page fault: addr, access, present */
@@ -194,7 +200,7 @@ struct platform_ops {
 
 	/*
 	 * Maps [addr, addr+len) to @backing at byte offset @off, replacing what was there.  All page aligned and inside the
-	 * guest's range.  @prot may have PLATFORM_LAZY.  -LINUX_ENOMEM when the host refuses (too many
+	 * guest's range.  @prot may have PLATFORM_LAZY and PLATFORM_OWNED.  -LINUX_ENOMEM when the host refuses (too many
 	 * mappings): the caller may aspace_reset and go on.
 	 */
 	int (*map)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
@@ -202,6 +208,11 @@ struct platform_ops {
 	int (*unmap)(struct platform_aspace *as, uaddr_t addr, size_t len);
 	/* Changes protection of a range that is entirely mapped. */
 	int (*protect)(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
+	/*
+	 * Optional.  Makes a range that is entirely mapped with PLATFORM_OWNED inaccessible, so that protect brings it back, which is
+	 * cheaper than mapping it anew.  Its frames stay mapped until it is unmapped, mapped over or reset.
+	 */
+	int (*park)(struct platform_aspace *as, uaddr_t addr, size_t len);
 	/* Drops every guest mapping, the special ones of map_vvar excepted. */
 	int (*aspace_reset)(struct platform_aspace *as);
 

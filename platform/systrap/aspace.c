@@ -5,6 +5,10 @@
  * The queue is a cache of mappings to be (platform/mapping.h): one that overflows collapses to "unmap everything", and so
  * does one whose orders fail.
  *
+ * What a guest thread was told to unmap by itself, it may not have, and nobody is to rely on it who lets go of frames.  So the mapper does
+ * it again before it does anything else: because nothing was mapped in between, that changes nothing but for a guest that
+ * has cheated.
+ *
  * Of the vDSO's data pages there is one instance per stub.  as->vvar is where they belong when all queued calls are made,
  * stub->vvar is where they are; when the guest maps over them they are lost, and the stub is not used again.
  */
@@ -43,7 +47,7 @@ static unsigned reset_make(const struct systrap_stub *stub, uaddr_t vvar, struct
 /* Replaces the queue by a reset. */
 static void queue_collapse(struct systrap_aspace *as)
 {
-	as->queue.nr = 0;
+	as->queue.nr = as->loose.nr = 0;
 	if (!as->stub)
 		return;
 	if (as->vvar_lost)
@@ -68,11 +72,15 @@ static int call_give(struct systrap_stub *stub, const struct mapping_call *call)
 	return systrap_stub_order(stub, &order);
 }
 
-/* Hands the queue over; the mapper is not woken yet. */
+/* Hands the queue over, behind what is older; the mapper is not woken yet. */
 static int queue_give(struct systrap_aspace *as)
 {
 	struct systrap_stub *stub = as->stub;
 
+	for (unsigned i = 0; i < as->loose.nr; i++)
+		if (call_give(stub, &as->loose.call[i]))
+			return -LINUX_ESRCH;
+	as->loose.nr = 0;
 	for (unsigned i = 0; i < as->queue.nr; i++)
 		if (call_give(stub, &as->queue.call[i]))
 			return -LINUX_ESRCH;
@@ -113,6 +121,47 @@ static void queue_check_failed(struct systrap_aspace *as)
 	queue_collapse(as);
 }
 
+/* --- or to the guest thread --- */
+
+/*
+ * Whether the guest thread itself may make the queued calls.  It can neither map, nor is it sure when it does what it is told: so
+ * nobody else may order anything meanwhile, nor may the mapper have something left to do.
+ */
+static bool queue_is_guests(const struct systrap_aspace *as)
+{
+	const struct systrap_stub *stub = as->stub;
+
+	if (as->nr_ctxs != 1 || as->queue.nr > SYSTRAP_MAX_CALLS || !mapping_queue_has_room(&as->loose, as->queue.nr) ||
+	    (stub->head != stub->run && stub->head != stub->acked) || as->vvar_lost || !systrap_pool_have_ro())
+		return false;
+	for (unsigned i = 0; i < as->queue.nr; i++)
+		if (as->queue.call[i].nr != SYS_munmap && as->queue.call[i].nr != SYS_mprotect)
+			return false;
+	return true;
+}
+
+static void queue_give_guest(struct systrap_aspace *as, struct systrap_page *page)
+{
+	for (unsigned i = 0; i < as->queue.nr; i++) {
+		const struct mapping_call *call = &as->queue.call[i];
+
+		page->call[i] = (struct systrap_call){ call->nr, { call->arg[0], call->arg[1], call->arg[2] } };
+		if (call->nr == SYS_munmap && !mapping_queue_merge(&as->loose, call))
+			mapping_queue_add(&as->loose, call);
+	}
+	page->nr_calls = as->queue.nr;
+	as->queue.nr = 0;
+}
+
+/* The host did not let it. */
+static void queue_check_guest(struct systrap_aspace *as, struct systrap_page *page)
+{
+	if (likely(!READ_ONCE(page->calls_failed)))
+		return;
+	page->calls_failed = 0;
+	queue_collapse(as);
+}
+
 /* Whether orders may not be carried out yet. */
 static bool stub_is_busy(const struct systrap_stub *stub)
 {
@@ -132,12 +181,17 @@ int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *c
 	if (unlikely(atomic_load_explicit(&stub->dead, memory_order_relaxed)))
 		return -LINUX_ESRCH;
 	queue_check_failed(as);
+	queue_check_guest(as, page);
 	ctx->stops = atomic_load(&page->stops);
-	if (as->queue.nr && stub->nr_attached == 1) {
+	if (as->queue.nr && queue_is_guests(as)) {
+		queue_give_guest(as, page);
+	} else if (as->queue.nr && stub->nr_attached == 1) {
 		systrap_stub_mapper_near(stub);
 		if (queue_give(as) || systrap_stub_order(stub, &run))
 			return -LINUX_ESRCH;
+		stub->run = stub->head;
 		systrap_stub_order_wake(stub);
+		ctx->spin.mapper = true;
 		return 0;
 	}
 	if ((as->queue.nr || (stub->nr_attached > 1 && stub_is_busy(stub))) && queue_flush(as))
@@ -153,7 +207,7 @@ int systrap_sync(struct platform_aspace *pas, bool frames)
 	struct systrap_aspace *as = systrap_aspace(pas);
 
 	MUTEX_GUARD(&as->lock);
-	if (!as->stub || (!as->queue.nr && !stub_is_busy(as->stub)))
+	if (!as->stub || (!as->queue.nr && !as->loose.nr && !stub_is_busy(as->stub)))
 		return 0;
 	if (!frames && as->stub->nr_attached < 2)
 		return 0;
@@ -237,7 +291,7 @@ static int aspace_queue_over_patches(struct platform_aspace *pas, const struct m
 static int backing_fd(int backing, unsigned prot)
 {
 	if (backing == PLATFORM_MEMORY)
-		return SYSTRAP_FD_MEMORY;
+		return prot & (PLATFORM_WRITE | PLATFORM_OWNED) ? SYSTRAP_FD_MEMORY : SYSTRAP_FD_MEMORY_RO;
 	if (prot & PLATFORM_WRITE)
 		return -LINUX_EACCES;
 	return systrap_pool_backing_exists(backing) ? SYSTRAP_FD_BACKING + backing - 1 : -LINUX_EBADF;
@@ -250,7 +304,7 @@ int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned p
 
 	if (!mapping_range_is_valid(addr, len) || PAGE_OFFSET(off) || off + len < off)
 		return -LINUX_EINVAL;
-	if (!prot)
+	if (!(prot & ~PLATFORM_OWNED))
 		return systrap_unmap(as, addr, len);
 	if (fd < 0)
 		return fd;
@@ -284,6 +338,18 @@ int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 		return -LINUX_EINVAL;
 	if (!prot)
 		return systrap_unmap(as, addr, len);
+	patch_restore(&systrap_aspace(as)->patch, addr, len);
+	return aspace_queue(as, &call);
+}
+
+int systrap_park(struct platform_aspace *as, uaddr_t addr, size_t len)
+{
+	struct mapping_call call = { SYS_mprotect, { addr, len, PROT_NONE } };
+
+	if (!mapping_range_is_valid(addr, len))
+		return -LINUX_EINVAL;
+	if (!systrap_pool_have_ro())
+		return -LINUX_EOPNOTSUPP;
 	patch_restore(&systrap_aspace(as)->patch, addr, len);
 	return aspace_queue(as, &call);
 }
@@ -421,7 +487,7 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 		systrap_stub_fail(stub);
 	cpu_clock_stop(&as->cpu_clock);
 	as->stub = NULL;
-	as->queue.nr = 0;
+	as->queue.nr = as->loose.nr = 0;
 	as->vvar_lost = false;
 	systrap_stub_put(stub);
 }

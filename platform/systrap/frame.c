@@ -164,6 +164,7 @@ void systrap_frame_new(struct systrap_ctx *ctx)
 	ctx->xsaves = 0;
 	systrap_frame_put_flags(ctx);
 	ctx->page->spin = 0;
+	ctx->page->nr_calls = ctx->page->calls_failed = 0;
 	ctx->ctx.regs_dirty = true;
 	/* The thread may have been another context's. */
 	ctx->fs_base = ctx->gs_base = ~0ULL;

@@ -21,7 +21,7 @@
  * A guest thread has a second, stricter filter: every call is a SIGSYS but the few that the handler makes, each from its own
  * instruction only.  Everything that stops a guest is a signal; its handler runs on the block's signal stack, so that the
  * frame which the host's kernel writes, registers and extended state, is what the sentry reads and changes.  The handler passes the
- * turn to the sentry, waits for it to come back, and returns from the signal.
+ * turn to the sentry, waits for it to come back, makes the calls that came with it, and returns from the signal.
  *
  * The turn.  A guest thread that stops writes what for (kind, frame), sets systrap_page.turn to STOPPED, counts one up in
  * systrap_page.stops, which is what its sentry thread waits for, and waits until turn is something else:
@@ -31,6 +31,10 @@
  *     TRAP        the guest thread is to stop again by a SIGSYS in the stub's text.  For a thread that stopped without a
  *                 signal (SYSTRAP_KIND_PATCH): its extended state is in the frame afterwards, and the frame takes the place of
  *                 the other kind of stop.  A thread whose extended state is wanted often saves it itself (FLAG_XSAVE)
+ *
+ * The calls of a guest thread.  It may munmap and mprotect what it has below GUEST_TASK_SIZE, as it likes, because that gives it
+ * nothing: what it may not write is mapped from descriptors that were opened for reading, which the host's kernel remembers; and what it
+ * says it has unmapped the mapper unmaps again before the memory is somebody else's.  It can map nothing.
  *
  * A guest can write any of these fields at any time.  That may end or confuse that guest process, and no more: the sentry reads a field
  * once, takes no address from it that it does not check, and what other processes rely on goes by the mapper's acknowledgement.
@@ -80,9 +84,10 @@
 #define SYSTRAP_WAIT_YIELD_RET_OFF 0x5e0 /* sched_yield */
 #define SYSTRAP_BASES_OFF 0x600
 #define SYSTRAP_BASES_RET_OFF 0x680	 /* arch_prctl */
-#define SYSTRAP_RESTORER_OFF 0x6c0	 /* the handlers' return address; nothing returns there */
-#define SYSTRAP_YIELD_OFF 0x700
-#define SYSTRAP_YIELD_RET_OFF 0x740	 /* sched_yield */
+#define SYSTRAP_CALLS_RET_OFF 0x700	 /* munmap and mprotect below GUEST_TASK_SIZE */
+#define SYSTRAP_RESTORER_OFF 0x780	 /* the handlers' return address; nothing returns there */
+#define SYSTRAP_YIELD_OFF 0x7c0
+#define SYSTRAP_YIELD_RET_OFF 0x800	 /* sched_yield */
 #define SYSTRAP_PATCH_OFF 0x1000	 /* the second page: where a KIND_PATCH stop goes on with rbx the page */
 #define SYSTRAP_END_OFF 0x2000
 
@@ -90,7 +95,8 @@
 #define SYSTRAP_FD_MEMORY 0  /* guest memory */
 #define SYSTRAP_FD_BLOCKS 1  /* orders and blocks of all stubs */
 #define SYSTRAP_FD_ACK 2     /* an eventfd */
-#define SYSTRAP_FD_BACKING 3 /* backing id n at SYSTRAP_FD_BACKING + n - 1 */
+#define SYSTRAP_FD_MEMORY_RO 3 /* guest memory, opened for reading: no mapping of it can be made writable */
+#define SYSTRAP_FD_BACKING 4 /* backing id n at SYSTRAP_FD_BACKING + n - 1; for reading, too */
 
 /* struct systrap_orders */
 #define SYSTRAP_ORDERS_HEAD 0
@@ -129,6 +135,9 @@
 #define SYSTRAP_PAGE_SPIN 52
 #define SYSTRAP_PAGE_SELF 56
 #define SYSTRAP_PAGE_REGS 64
+#define SYSTRAP_PAGE_NR_CALLS 288
+#define SYSTRAP_PAGE_CALLS_FAILED 292
+#define SYSTRAP_PAGE_CALLS 296
 #define SYSTRAP_PAGE_PATCH 512
 #define SYSTRAP_PAGE_SIZE 1024
 
@@ -149,6 +158,10 @@
 
 /* CLONE_VM, _FS, _FILES, _SIGHAND, _THREAD, _SYSVSEM, _PARENT_SETTID */
 #define SYSTRAP_CLONE_FLAGS 0x150f00
+
+/* struct systrap_call */
+#define SYSTRAP_CALL_SIZE 32
+#define SYSTRAP_MAX_CALLS 6
 
 #ifndef __ASSEMBLER__
 
@@ -182,6 +195,12 @@ static_assert(sizeof(struct systrap_orders) == SYSTRAP_ORDERS_SIZE &&
 		      offsetof(struct systrap_orders, ring) == SYSTRAP_ORDERS_RING,
 	      "struct systrap_orders");
 
+struct systrap_call {
+	uint64_t nr; /* SYS_munmap or SYS_mprotect */
+	uint64_t arg[3];
+};
+static_assert(sizeof(struct systrap_call) == SYSTRAP_CALL_SIZE, "struct systrap_call");
+
 /* One guest thread's; both sides read and write it. */
 struct systrap_page {
 	atomic_uint turn;	   /* futex of the guest thread: SYSTRAP_TURN_* */
@@ -197,7 +216,11 @@ struct systrap_page {
 				    * which it turns to as soon as it sees that */
 	uint64_t self;		   /* the sentry: the page's address in the stub, for code that has it at %gs */
 	struct guest_regs regs;	   /* of a KIND_PATCH stop, written by the code that stops */
-	uint8_t pad2[512 - 64 - sizeof(struct guest_regs)];
+	uint64_t pad;
+	uint32_t nr_calls;	   /* the sentry: what the thread is to do before it goes on; 0 when it has */
+	uint32_t calls_failed;	   /* it could not.  A hint. */
+	struct systrap_call call[SYSTRAP_MAX_CALLS];
+	uint8_t pad2[512 - 296 - SYSTRAP_MAX_CALLS * SYSTRAP_CALL_SIZE];
 	uint8_t patch[512];	   /* for platform/systrap/patch* */
 };
 static_assert(sizeof(struct systrap_page) == SYSTRAP_PAGE_SIZE &&
@@ -213,6 +236,9 @@ static_assert(sizeof(struct systrap_page) == SYSTRAP_PAGE_SIZE &&
 		      offsetof(struct systrap_page, tid) == SYSTRAP_PAGE_TID &&
 		      offsetof(struct systrap_page, self) == SYSTRAP_PAGE_SELF &&
 		      offsetof(struct systrap_page, regs) == SYSTRAP_PAGE_REGS &&
+		      offsetof(struct systrap_page, nr_calls) == SYSTRAP_PAGE_NR_CALLS &&
+		      offsetof(struct systrap_page, calls_failed) == SYSTRAP_PAGE_CALLS_FAILED &&
+		      offsetof(struct systrap_page, call) == SYSTRAP_PAGE_CALLS &&
 		      offsetof(struct systrap_page, patch) == SYSTRAP_PAGE_PATCH,
 	      "struct systrap_page");
 static_assert(SYSTRAP_PAGE_OFF + SYSTRAP_PAGE_SIZE == SYSTRAP_BLOCK_SIZE, "the page ends the block");

@@ -14,6 +14,7 @@
 #include "platform/stub_exec.h"
 #include "platform/systrap/systrap.h"
 #include "sentry/abi/errno.h"
+#include "sentry/abi/fcntl.h"
 
 #define STUBS_MAX_IDLE 16
 #define FIRST_TAKES 3 /* by systrap_pool_check, the check of a guest thread, and the guest's first process */
@@ -38,7 +39,7 @@ static struct {
 	int make_error;		/* of the last attempt */
 	pthread_cond_t for_maker, for_callers;
 } stubs = {
-	.start = { .image_fd = -1, .memory_fd = -1, .blocks_fd = -1 },
+	.start = { .image_fd = -1, .memory_fd = -1, .blocks_fd = -1, .memory_ro_fd = -1 },
 	.idle = LIST_HEAD_INIT(stubs.idle),
 	.ready = LIST_HEAD_INIT(stubs.ready),
 	.for_maker = PTHREAD_COND_INITIALIZER,
@@ -212,16 +213,29 @@ static void idle_destroy(void)
 	}
 }
 
+/* Guests can change the protection of what is mapped from it, so they must not have it for writing. */
+static int backing_give_locked(int fd)
+{
+	int ro = fd, err;
+
+	if (stubs.start.nr_backings == STUB_MAX_BACKINGS)
+		return -LINUX_ENOSPC;
+	if (systrap_pool_have_ro() && (host_fcntl_getfl(fd) & LINUX_O_ACCMODE) != LINUX_O_RDONLY)
+		ro = host_reopen(fd, LINUX_O_RDONLY | LINUX_O_CLOEXEC);
+	if (ro < 0)
+		return ro;
+	err = systrap_start_backing(ro);
+	if (ro != fd)
+		host_close(ro);
+	return err;
+}
+
 int systrap_pool_backing_add(int fd)
 {
 	int err, id;
 
 	mutex_lock(&stubs_lock);
-	if (stubs.start.nr_backings == STUB_MAX_BACKINGS) {
-		mutex_unlock(&stubs_lock);
-		return -LINUX_ENOSPC;
-	}
-	err = systrap_start_backing(fd);
+	err = backing_give_locked(fd);
 	if (err) {
 		mutex_unlock(&stubs_lock);
 		return err;
@@ -242,6 +256,25 @@ static int high_dup(int fd, int *ret_fd)
 		return high;
 	*ret_fd = high;
 	return 0;
+}
+
+/* Does without where there is no /proc. */
+static int memory_fds(int memory_fd)
+{
+	int ro = host_reopen(memory_fd, LINUX_O_RDONLY | LINUX_O_CLOEXEC);
+	int err = high_dup(memory_fd, &stubs.start.memory_fd);
+
+	if (ro < 0)
+		return err;
+	if (!err)
+		err = high_dup(ro, &stubs.start.memory_ro_fd);
+	host_close(ro);
+	return err;
+}
+
+bool systrap_pool_have_ro(void)
+{
+	return stubs.start.memory_ro_fd >= 0;
 }
 
 static int maker_start(void)
@@ -266,7 +299,7 @@ int systrap_pool_init(int memory_fd, const char **ret_why)
 	err = high_dup(fd, &stubs.start.image_fd);
 	host_close(fd);
 	if (!err)
-		err = high_dup(memory_fd, &stubs.start.memory_fd);
+		err = memory_fds(memory_fd);
 	fd = err ? err : systrap_blocks_init();
 	if (!err)
 		err = fd < 0 ? fd : high_dup(fd, &stubs.start.blocks_fd);

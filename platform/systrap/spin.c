@@ -315,6 +315,10 @@ bool systrap_spin_wait(struct systrap_ctx *ctx)
 			host_sched_yield();
 		return atomic_load_explicit(&ctx->page->stops, memory_order_acquire) != ctx->stops;
 	}
+	/* It is on this core, and comes first. */
+	if (s->mapper)
+		host_sched_yield();
+	s->mapper = false;
 	if (spin_shared())
 		return spin_wait_shared(ctx);
 	begin = last = pairing_clock();

@@ -118,9 +118,9 @@ static void first_orders(const struct stub_start *start, struct systrap_stub *st
 	for (unsigned i = 0; i < ARRAY_SIZE(handled_signals); i++)
 		order_add(stub, SYS_rt_sigaction, handled_signals[i], START_DATA(action), 0, sizeof(data->sigmask));
 
-	guest_filter->len = (unsigned short)systrap_filter_build_guest(data->guest_insn);
+	guest_filter->len = (unsigned short)systrap_filter_build_guest(data->guest_insn, start->memory_ro_fd >= 0);
 	guest_filter->filter = (struct sock_filter *)START_DATA(guest_insn);
-	data->filter.len = (unsigned short)systrap_filter_build_stub(data->insn);
+	data->filter.len = (unsigned short)systrap_filter_build_stub(data->insn, start->memory_ro_fd >= 0);
 	data->filter.filter = (struct sock_filter *)START_DATA(insn);
 	order_add(stub, SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, START_DATA(filter), 0);
 	order = order_add(stub, SYS_write, SYSTRAP_FD_ACK, 0, sizeof(uint64_t), 0);
@@ -143,9 +143,11 @@ static int child_files(const struct child_args *a)
 {
 	const struct stub_start *start = a->start;
 	int exec_fd = SYSTRAP_FD_BACKING + (int)start->nr_backings;
+	int ro_fd = start->memory_ro_fd >= 0 ? start->memory_ro_fd : start->memory_fd;
 
 	if (host_dup2(start->memory_fd, SYSTRAP_FD_MEMORY) < 0 || host_dup2(start->blocks_fd, SYSTRAP_FD_BLOCKS) < 0 ||
-	    host_dup2(a->ack_fd, SYSTRAP_FD_ACK) < 0 || host_dup3(start->image_fd, exec_fd) < 0)
+	    host_dup2(a->ack_fd, SYSTRAP_FD_ACK) < 0 || host_dup2(ro_fd, SYSTRAP_FD_MEMORY_RO) < 0 ||
+	    host_dup3(start->image_fd, exec_fd) < 0)
 		return -LINUX_EBADF;
 	for (unsigned i = 0; i < start->nr_backings; i++)
 		if (host_dup2(start->backing_fd[i], SYSTRAP_FD_BACKING + (int)i) < 0)
@@ -262,9 +264,9 @@ static void spawn_handle(struct spawner_msg *req, struct spawner_msg *reply)
 
 static void spawn_start(int sock)
 {
-	const int keep[] = { sock, spawned->image_fd, spawned->memory_fd, spawned->blocks_fd };
+	const int keep[] = { sock, spawned->image_fd, spawned->memory_fd, spawned->blocks_fd, spawned->memory_ro_fd };
 
-	spawner_keep_fds(keep, ARRAY_SIZE(keep));
+	spawner_keep_fds(keep, ARRAY_SIZE(keep) - (spawned->memory_ro_fd < 0));
 }
 
 static const struct spawner_ops spawn_ops = { .start = spawn_start, .handle = spawn_handle };
@@ -343,6 +345,7 @@ void systrap_start_fini(struct stub_start *start)
 	start->nr_backings = 0; /* the spawner had them */
 	close_fd(&start->image_fd);
 	close_fd(&start->memory_fd);
+	close_fd(&start->memory_ro_fd);
 	close_fd(&start->blocks_fd);
 	if (start->child_stack)
 		host_munmap(start->child_stack, STUB_CHILD_STACK_SIZE);

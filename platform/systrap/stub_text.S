@@ -232,6 +232,9 @@ go:
 	movl	SYSTRAP_PAGE_TURN(%rbx), %eax
 	cmpl	$SYSTRAP_TURN_RUN, %eax
 	jne	other
+	cmpl	$0, SYSTRAP_PAGE_NR_CALLS(%rbx)
+	jne	calls
+called:
 	testl	$SYSTRAP_FLAG_SET_BASES, SYSTRAP_PAGE_FLAGS(%rbx)
 	jnz	bases
 resume:
@@ -288,6 +291,30 @@ bases:
 	movl	$ARCH_SET_GS, %edi
 	movq	SYSTRAP_PAGE_GS_BASE(%rbx), %rsi
 	jmp	2b
+
+	/* Its own memory; what can't be protected goes, as the mapper has it. */
+calls:
+	movl	SYSTRAP_PAGE_NR_CALLS(%rbx), %ebp
+	leaq	SYSTRAP_PAGE_CALLS(%rbx), %r12
+1:	movl	(%r12), %eax
+	movq	8(%r12), %rdi
+	movq	16(%r12), %rsi
+	movq	24(%r12), %rdx
+	jmp	2f
+	.org systrap_text + SYSTRAP_CALLS_RET_OFF - 2, 0x90
+2:	syscall
+	cmpq	$-4095, %rax
+	jb	3f
+	movl	$SYS_munmap, %eax
+	cmpl	%eax, (%r12)
+	movl	%eax, (%r12)
+	jne	2b
+	movl	$1, SYSTRAP_PAGE_CALLS_FAILED(%rbx)
+3:	addq	$SYSTRAP_CALL_SIZE, %r12
+	decl	%ebp
+	jnz	1b
+	movl	$0, SYSTRAP_PAGE_NR_CALLS(%rbx)
+	jmp	called
 
 	.org systrap_text + SYSTRAP_RESTORER_OFF, 0xcc
 restorer:

@@ -204,6 +204,7 @@ static struct platform_ctx *systrap_ctx_new(struct platform_aspace *pas)
 		return ERR_PTR(-LINUX_EAGAIN);
 	}
 	list_add_tail(&ctx->link, &as->ctxs);
+	as->nr_ctxs++;
 	return &ctx->ctx;
 }
 
@@ -219,6 +220,7 @@ static void systrap_ctx_free(struct platform_ctx *pctx)
 	if (ctx->stub)
 		systrap_aspace_detach_locked(as, ctx);
 	list_del(&ctx->link);
+	as->nr_ctxs--;
 	mutex_unlock(&as->lock);
 	free(ctx->xstate);
 	free(ctx);
@@ -390,6 +392,7 @@ const struct platform_ops systrap_platform = {
 	.map = systrap_map,
 	.unmap = systrap_unmap,
 	.protect = systrap_protect,
+	.park = systrap_park,
 	.aspace_reset = systrap_aspace_reset,
 	.sync = systrap_sync,
 	.patch = systrap_patch,

@@ -22,9 +22,10 @@
  * Mapping operations.  map, unmap and protect are queued.  The queue goes to the mapper, which works through it in order:
  *
  *     run      with other contexts about: is acknowledged before the guest goes on.  Else the mapper itself lets it go on behind
- *              the last of them, and nobody waits.
- *     sync     is acknowledged.  mm calls it before it lets go of a frame, since that a guest thread has stopped is only what
- *              it says itself.
+ *              the last of them, and nobody waits.  Or, where the queue only takes away or protects, the mapper does not hear of
+ *              it: the guest thread makes the calls itself before it goes on (layout.h), and aspace.loose remembers them.
+ *     sync     is acknowledged, the loose ones too.  mm calls it before it lets go of a frame, since that a guest thread has
+ *              stopped, or made a call, is only what it says itself.
  *
  * Who can be believed.  A context that has stopped may be a thread that says so and goes on in guest code.  That is its
  * process's own affair while its mappings are what they should be; so sync waits for the mapper, never for a stop.  A stub is
@@ -71,6 +72,7 @@ struct systrap_stub {
 	struct systrap_orders *orders;
 	unsigned head;		/* orders given */
 	unsigned acked;		/* of them are surely carried out */
+	unsigned run;		/* and so many before the guest thread that was let go with the last of them */
 	int mapper_cpu;		/* where it is pinned to; -1 */
 	unsigned nr_backings;	/* immutable; those it was made with */
 	unsigned nr_attached;	/* threads that run contexts */
@@ -97,6 +99,8 @@ void systrap_pool_fini(void);
 int systrap_pool_backing_add(int fd);
 bool systrap_pool_have_vvar(void);
 bool systrap_pool_backing_exists(int id);
+/* Whether what a guest may not write is mapped so that it can't be made writable; constant after systrap_pool_init. */
+bool systrap_pool_have_ro(void);
 
 /* An idle stub, perhaps with memory of its last user; or ERR_PTR. */
 struct systrap_stub *systrap_stub_get(void);
@@ -166,6 +170,7 @@ static inline uaddr_t systrap_stub_block_addr(unsigned slot)
 /* What every stub starts with; set by systrap_pool_init. */
 struct stub_start {
 	int image_fd, memory_fd, blocks_fd;
+	int memory_ro_fd; /* opened for reading; -1: the host can't */
 	int backing_fd[STUB_MAX_BACKINGS]; /* the spawner's */
 	unsigned nr_backings;
 	size_t vvar_size; /* 0: the stubs have no vDSO data */
@@ -186,9 +191,9 @@ int systrap_start_stub(const struct stub_start *start, struct systrap_stub *stub
 
 struct sock_filter;
 #define FILTER_MAX 128
-/* Fills in the instructions, at most FILTER_MAX; their number. */
-unsigned systrap_filter_build_stub(struct sock_filter *insn);
-unsigned systrap_filter_build_guest(struct sock_filter *insn);
+/* Fills in the instructions, at most FILTER_MAX; their number.  @calls: guest threads munmap and mprotect. */
+unsigned systrap_filter_build_stub(struct sock_filter *insn, bool calls);
+unsigned systrap_filter_build_guest(struct sock_filter *insn, bool calls);
 /* Calls they allow, one for each instruction that may make it. */
 void systrap_filter_count(struct host_filter_count *ret_stub, struct host_filter_count *ret_guest);
 
@@ -228,6 +233,8 @@ struct systrap_aspace {
 	uaddr_t vvar;		   /* where the vDSO data pages belong; 0: nowhere */
 	bool vvar_lost;		   /* something was mapped over those of this stub */
 	struct mapping_queue queue;
+	struct mapping_queue loose; /* munmaps older than the queue, which a guest thread was told to make */
+	unsigned nr_ctxs;
 	struct patch_set patch; /* its own */
 	struct systrap_hits hits[SYSTRAP_NR_HITS];
 	_Atomic(atomic_uint *) futex_counts; /* while contexts are attached; read by anyone who knows that */
@@ -245,6 +252,7 @@ int systrap_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned p
 int systrap_map_own(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off);
 int systrap_unmap(struct platform_aspace *as, uaddr_t addr, size_t len);
 int systrap_protect(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot);
+int systrap_park(struct platform_aspace *as, uaddr_t addr, size_t len);
 int systrap_aspace_reset(struct platform_aspace *as);
 int systrap_map_vvar(struct platform_aspace *as, uaddr_t addr);
 int systrap_sync(struct platform_aspace *as, bool frames);
@@ -269,6 +277,7 @@ int systrap_aspace_enter_locked(struct systrap_aspace *as, struct systrap_ctx *c
 /* spin.c's; the owner's. */
 struct systrap_spin {
 	bool split;
+	bool mapper;		/* it is who lets the guest go on, this time */
 	unsigned credit;	/* how much the last stops are worth being split for */
 	unsigned run;		/* stops since credit or, when split, room was looked at */
 	unsigned heavy, answers; /* not split: how many of those weren't dense; and short sleeps meanwhile */

@@ -6,6 +6,9 @@
  * So whoever takes something away from a PTE takes it from the host before pt_lock is released, and before the frame is put;
  * whoever adds something may leave it to the next fault.
  *
+ * A page is mapped as owned (PLATFORM_OWNED) when it has PTE_OWNED, else so that the guest can't come to write it whatever
+ * it does to its stub.  So a page that is shared from now on, or must be noticed when it is written, is mapped anew.
+ *
  * Host calls are what is dear here.  Operations gather ranges (struct host_run) and make one call for each.  When the host
  * refuses a call, everything it maps for the address space is dropped: the pages fault in again.
  */
@@ -17,6 +20,7 @@
 #define MAP_RUN_MAX PT_SLOTS /* pages in front of and behind the wanted one in one host mapping */
 #define PUT_BATCH 128
 #define LIMBO_FRESH_MAX 16
+#define REMAP_MAX_CALLS 32
 
 /* --- host calls that can't fail --- */
 
@@ -60,17 +64,39 @@ static void host_sync(struct mm *mm, bool frames)
 		platform->sync(mm->as, frames);
 }
 
-/* A range that waits for its host call: unmapping (prot 0) or a new protection.  Empty when start == end. */
+/*
+ * Maps pages again that are mapped as what they were and have lost PTE_MAPPED: those that many calls don't reach fault in.
+ */
+static void host_remap(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	unsigned calls = 0;
+
+	for (; start < end && calls < REMAP_MAX_CALLS; start += PAGE_SIZE) {
+		if (page_table_get(mm->pt, start) & PTE_MAPPED)
+			continue;
+		mm_pt_map(mm, start);
+		calls++;
+		if (!(page_table_get(mm->pt, start) & PTE_MAPPED))
+			host_unmap(mm, start, start + PAGE_SIZE);
+	}
+	if (start < end)
+		host_unmap(mm, start, end);
+}
+
+/* A range that waits for its host call: unmapping (prot 0), a new protection, or RUN_REMAP.  Empty when start == end. */
 struct host_run {
 	uaddr_t start, end;
 	unsigned prot;
 };
+#define RUN_REMAP (PTE_PROT + 1)
 
 static void host_run_flush(struct mm *mm, struct host_run *run)
 {
 	if (run->start == run->end)
 		return;
-	if (run->prot)
+	if (run->prot == RUN_REMAP)
+		host_remap(mm, run->start, run->end);
+	else if (run->prot)
 		host_protect(mm, run->start, run->end, run->prot);
 	else
 		host_unmap(mm, run->start, run->end);
@@ -285,18 +311,18 @@ void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end)
 
 /* --- protection --- */
 
-/* Gives the page new access bits, which differ from the old ones, and takes the host along. */
+/* Gives the page new access bits, PTE_OWNED among them, and takes the host along: who owns a page can't be changed by protecting it. */
 static void pte_reprotect(struct mm *mm, struct host_run *run, struct pt_leaf *leaf, uaddr_t addr, pte_t pte)
 {
 	unsigned i = pte_index(addr);
-	unsigned prot = pte & PTE_PROT;
+	unsigned prot = pte & PTE_PROT, change = (pte ^ leaf->pte[i]) & (PTE_PROT | PTE_OWNED);
 	bool mapped = pte & PTE_MAPPED;
 
-	if (!prot)
+	if (mapped && (!prot || (change & PTE_OWNED)))
 		pte &= ~(pte_t)PTE_MAPPED;
 	pte_set(leaf, i, pte);
-	if (mapped)
-		host_run_add(mm, run, addr, prot);
+	if (mapped && change)
+		host_run_add(mm, run, addr, change & PTE_OWNED ? RUN_REMAP : prot);
 }
 
 void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
@@ -331,13 +357,8 @@ void mm_pt_ahead_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
-		if (!(pte & PTE_AHEAD) || !(pte & PTE_OWNED))
-			continue;
-		pte &= ~(pte_t)PTE_OWNED;
-		if (pte & PTE_WRITE)
-			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)PTE_WRITE);
-		else
-			pte_set(leaf, pte_index(addr), pte);
+		if ((pte & PTE_AHEAD) && (pte & PTE_OWNED))
+			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)(PTE_OWNED | PTE_WRITE));
 	}
 	host_run_flush(mm, &run);
 	host_sync(mm, false);
@@ -353,13 +374,8 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
-		if (pte & PTE_ANON || !(pte & PTE_OWNED))
-			continue;
-		pte &= ~(pte_t)PTE_OWNED;
-		if (pte & PTE_WRITE)
-			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)PTE_WRITE);
-		else
-			pte_set(leaf, pte_index(addr), pte);
+		if (!(pte & PTE_ANON) && (pte & PTE_OWNED))
+			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)(PTE_OWNED | PTE_WRITE));
 	}
 	host_run_flush(mm, &run);
 	/* What is written from here on must be noticed. */
@@ -371,7 +387,7 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 /* Whether @pte is the page that continues, @step pages away, a run that starts with @first. */
 static bool continues_run(pte_t pte, pte_t first, int64_t step)
 {
-	return (pte & PTE_PRESENT) && !(pte & PTE_MAPPED) && (pte & PTE_PROT) == (first & PTE_PROT) &&
+	return (pte & PTE_PRESENT) && !(pte & PTE_MAPPED) && !((pte ^ first) & (PTE_PROT | PTE_OWNED)) &&
 	       PTE_PFN(pte) == PTE_PFN(first) + step && is_lazy(pte) == is_lazy(first);
 }
 
@@ -379,7 +395,7 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 {
 	uaddr_t start = PAGE_DOWN(addr), end = start + PAGE_SIZE;
 	pte_t pte = page_table_get(mm->pt, start);
-	unsigned prot = pte & PTE_PROT;
+	unsigned prot = pte & PTE_PROT, hint = (is_lazy(pte) ? PLATFORM_LAZY : 0) | (pte & PTE_OWNED ? PLATFORM_OWNED : 0);
 	int err = -LINUX_ENOMEM;
 	uint64_t off;
 
@@ -394,8 +410,7 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 			break;
 	off = (PTE_PFN(pte) << PAGE_SHIFT) - (PAGE_DOWN(addr) - start);
 	for (int try = 0; err == -LINUX_ENOMEM && try < 2; try++) {
-		err = platform->map(mm->as, start, end - start, prot | (is_lazy(pte) ? PLATFORM_LAZY : 0), PLATFORM_MEMORY,
-				    off);
+		err = platform->map(mm->as, start, end - start, prot | hint, PLATFORM_MEMORY, off);
 		/* Too many host mappings: begin again with this one. */
 		if (err)
 			host_reset(mm);
@@ -532,13 +547,9 @@ void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, u
 	while (high < max && may_own(leaf->pte[high]))
 		high++;
 	for (unsigned i = low; i < high; i++) {
-		pte_t pte = leaf->pte[i] | PTE_OWNED;
-		unsigned prot = pte_prot(pte, vm_flags);
+		pte_t pte = (leaf->pte[i] | PTE_OWNED) & ~(pte_t)PTE_PROT;
 
-		if ((pte & PTE_PROT) != prot)
-			pte_reprotect(mm, &run, leaf, base + i * PAGE_SIZE, (pte & ~(pte_t)PTE_PROT) | prot);
-		else
-			leaf->pte[i] = pte;
+		pte_reprotect(mm, &run, leaf, base + i * PAGE_SIZE, pte | pte_prot(pte, vm_flags));
 	}
 	host_run_flush(mm, &run);
 }
@@ -547,15 +558,11 @@ void mm_pt_own_around(struct mm *mm, uaddr_t addr, uaddr_t start, uaddr_t end, u
 static pte_t share_pte(struct mm *src, struct host_run *run, struct pt_leaf *leaf, uaddr_t addr)
 {
 	pte_t pte = leaf->pte[pte_index(addr)];
-	bool writable = pte & PTE_WRITE;
 
-	if (!(pte & PTE_ANON))
-		return pte & ~(pte_t)PTE_MAPPED;
-	pte &= ~(pte_t)(PTE_OWNED | PTE_WRITE);
-	if (writable)
+	if (pte & PTE_ANON) {
+		pte &= ~(pte_t)(PTE_OWNED | PTE_WRITE);
 		pte_reprotect(src, run, leaf, addr, pte);
-	else
-		pte_set(leaf, pte_index(addr), pte);
+	}
 	return pte & ~(pte_t)PTE_MAPPED;
 }
 

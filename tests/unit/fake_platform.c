@@ -42,9 +42,11 @@ static void check_range(uaddr_t addr, size_t len)
 static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsigned prot, int backing, uint64_t off)
 {
 	struct fake_aspace *fa = container_of(as, struct fake_aspace, as);
+	unsigned owned = prot & PLATFORM_OWNED ? PTE_OWNED : 0;
 
 	check_range(addr, len);
-	prot &= ~PLATFORM_LAZY;
+	prot &= ~(PLATFORM_LAZY | PLATFORM_OWNED);
+	BUG_ON((prot & PLATFORM_WRITE) && !owned);
 	BUG_ON(!prot || (prot & ~PTE_PROT) || backing != PLATFORM_MEMORY || PAGE_OFFSET(off));
 	MUTEX_GUARD(&fa->lock);
 	fa->nr_calls++;
@@ -56,7 +58,7 @@ static int fake_map(struct platform_aspace *as, uaddr_t addr, size_t len, unsign
 		fa->nr_pages += !leaf->pte[pte_index(addr + i)];
 		/* Frames that are mapped are held. */
 		BUG_ON(frame_refs((off + i) >> PAGE_SHIFT) <= 0);
-		pte_set(leaf, pte_index(addr + i), PTE_MAKE((off + i) >> PAGE_SHIFT, PTE_PRESENT | prot));
+		pte_set(leaf, pte_index(addr + i), PTE_MAKE((off + i) >> PAGE_SHIFT, PTE_PRESENT | prot | owned));
 	}
 	return 0;
 }
@@ -95,6 +97,7 @@ static int fake_protect(struct platform_aspace *as, uaddr_t addr, size_t len, un
 		pte_t pte = leaf ? leaf->pte[pte_index(addr + i)] : 0;
 
 		BUG_ON(!pte); /* the range is mapped whole */
+		BUG_ON((prot & PLATFORM_WRITE) && !(pte & PTE_OWNED));
 		leaf->pte[pte_index(addr + i)] = (pte & ~(pte_t)PTE_PROT) | prot;
 	}
 	return 0;
@@ -204,7 +207,7 @@ static void check_pte(struct mm *mm, uaddr_t addr, pte_t pte, long rss[NR_MM_COU
 		BUG_ON(frame_refs(PTE_PFN(pte)) != 1);
 	if (pte & PTE_MAPPED) {
 		BUG_ON(PTE_PFN(host) != PTE_PFN(pte));
-		BUG_ON((host & PTE_PROT) != (pte & PTE_PROT));
+		BUG_ON((host ^ pte) & (PTE_PROT | PTE_OWNED));
 	} else {
 		BUG_ON(host);
 	}

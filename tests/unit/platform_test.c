@@ -213,7 +213,7 @@ Test(platform, faults_of_data)
 	assert_fault(&g, DATA + 0x123, ACCESS_READ, false);
 	cr_assert_eq(g.stop.si_code, SEGV_MAPERR);
 	cr_assert_eq(g.ctx->regs.rip, rd);
-	platform->map(g.as, DATA, PAGE_SIZE, R, PLATFORM_MEMORY, 8 * PAGE_SIZE);
+	platform->map(g.as, DATA, PAGE_SIZE, R | PLATFORM_OWNED, PLATFORM_MEMORY, 8 * PAGE_SIZE);
 	assert_syscall(&g);
 
 	guest_goto(&g, wr);
@@ -296,6 +296,7 @@ Test(platform, an_instruction_that_writes_itself)
 	struct guest g = guest_new();
 	uaddr_t code = CODE_LOAD(g.as, 0, do_store_self);
 
+	platform->map(g.as, code, PAGE_SIZE, R | X | PLATFORM_OWNED, PLATFORM_MEMORY, 0);
 	guest_goto(&g, code);
 	if (!on_systrap()) /* which knows the access */
 		assert_fault(&g, code, ACCESS_EXEC, true); /* the fetch comes first */

@@ -92,6 +92,91 @@ Test(systrap, the_mappers_loop_takes_no_orders_from_a_guest)
 	guest_free(&g);
 }
 
+/*
+ * A call by the instruction that a guest thread has for its own mappings.  What is behind it goes on with a page of the test's, which
+ * leads nowhere.
+ */
+static enum platform_stop_kind own_call(struct guest *g, uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+{
+	struct guest_regs *r = &g->ctx->regs;
+
+	platform->map(g->as, DATA, PAGE_SIZE, R | W, PLATFORM_MEMORY, 8 * PAGE_SIZE);
+	memset(frame(8), 0, PAGE_SIZE);
+	*(uint32_t *)(frame(8) + SYSTRAP_PAGE_CALLS) = SYS_munmap;
+	guest_goto(g, SYSTRAP_TEXT + SYSTRAP_CALLS_RET_OFF - 2);
+	r->rax = nr, r->rdi = a, r->rsi = b, r->rdx = c;
+	r->rbx = DATA, r->r12 = DATA + SYSTRAP_PAGE_CALLS, r->rbp = 1;
+	return guest_run(g);
+}
+
+Test(systrap, calls_of_a_guest)
+{
+	static const uint64_t end = GUEST_TASK_SIZE, page = PAGE_SIZE;
+	static const uint64_t none[][4] = {
+		{ SYS_munmap, SYSTRAP_TEXT, 4096 },
+		{ SYS_munmap, SYSTRAP_TEXT - 4096, 8192 },
+		{ SYS_munmap, SYSTRAP_TEXT - 4096, 4097 },
+		{ SYS_munmap, 0, 1UL << 47 },
+		{ SYS_munmap, 4096, SYSTRAP_TEXT },
+		{ SYS_munmap, 0x7ffefffff000, 0xe0002000 },
+		{ SYS_munmap, 0xfffff000, 0x7ffee0002000 },
+		{ SYS_munmap, SYSTRAP_BLOCKS, 4096 },
+		{ SYS_munmap, -4096UL, 8192 },
+		{ SYS_munmap, 8192, -4096UL },
+		{ SYS_munmap, 1UL << 63, 1UL << 63 },
+		{ SYS_mprotect, SYSTRAP_ORDERS, 4096, 3 },
+		{ SYS_mprotect, SYSTRAP_VVAR, 4096, 3 },
+		{ SYS_mprotect, SYSTRAP_TEXT - 4096, 8192, 3 },
+		{ SYS_mprotect, DATA + 4096, 4096, 8 },
+		{ SYS_mprotect, DATA + 4096, 4096, 0x01000003 },
+		{ SYS_mprotect, DATA + 4096, 4096, 1UL << 32 | 3 },
+		{ SYS_mmap, DATA, 4096, 3 },
+		{ SYS_mremap, DATA, 4096, 8192 },
+		{ SYS_madvise, DATA, 4096, 4 },
+		{ SYS_pkey_mprotect, DATA, 4096, 3 },
+	};
+	struct guest g = guest_new();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++) {
+		cr_assert_eq(own_call(&g, none[i][0], none[i][1], none[i][2], none[i][3]), STOP_SYSCALL, "%u", i);
+		cr_assert_eq(g.ctx->regs.orig_rax, none[i][0]);
+	}
+	cr_assert_neq(own_call(&g, SYS_munmap, end - page, page, -1UL), STOP_SYSCALL);
+	cr_assert_neq(own_call(&g, SYS_munmap, 0x7ffefffff000, 0xe0001000, 0), STOP_SYSCALL);
+	cr_assert_neq(own_call(&g, SYS_mprotect, DATA + page, page, 7), STOP_SYSCALL);
+	guest_free(&g);
+	assert_unharmed();
+}
+
+/* What may not be written is not to be had for writing, whatever its protection is. */
+Test(systrap, protections_of_a_guest)
+{
+	struct guest g = guest_new();
+	uaddr_t code = CODE_LOAD(g.as, 0, do_store), at = DATA + PAGE_SIZE;
+
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned prot = i ? R | X : R;
+
+		memset(frame(9), 0, PAGE_SIZE);
+		platform->map(g.as, at, PAGE_SIZE, prot, PLATFORM_MEMORY, 9 * PAGE_SIZE);
+		own_call(&g, SYS_mprotect, at, PAGE_SIZE, 7);
+		guest_goto(&g, code);
+		g.ctx->regs.rdi = at;
+		g.ctx->regs.rsi = 77;
+		cr_assert_eq(guest_run(&g), STOP_FAULT);
+		cr_assert_eq(*(uint64_t *)frame(9), 0);
+
+		platform->map(g.as, at, PAGE_SIZE, prot | PLATFORM_OWNED, PLATFORM_MEMORY, 9 * PAGE_SIZE);
+		own_call(&g, SYS_mprotect, at, PAGE_SIZE, 3);
+		guest_goto(&g, code);
+		g.ctx->regs.rdi = at;
+		g.ctx->regs.rsi = 77;
+		assert_syscall(&g);
+		cr_assert_eq(*(uint64_t *)frame(9), 77);
+	}
+	guest_free(&g);
+}
+
 struct stuck {
 	struct guest g;
 	pthread_t thread;
