@@ -76,6 +76,7 @@ static int call_give(struct systrap_stub *stub, const struct mapping_call *call)
 static int queue_give(struct systrap_aspace *as)
 {
 	struct systrap_stub *stub = as->stub;
+	uaddr_t vvar = as->vvar_lost ? 0 : as->vvar ? as->vvar : systrap_pool_have_vvar() ? SYSTRAP_VVAR : 0;
 
 	for (unsigned i = 0; i < as->loose.nr; i++)
 		if (call_give(stub, &as->loose.call[i]))
@@ -85,7 +86,7 @@ static int queue_give(struct systrap_aspace *as)
 		if (call_give(stub, &as->queue.call[i]))
 			return -LINUX_ESRCH;
 	as->queue.nr = 0;
-	stub->vvar = as->vvar_lost ? 0 : as->vvar ? as->vvar : systrap_pool_have_vvar() ? SYSTRAP_VVAR : 0;
+	stub->vvar = vvar;
 	return 0;
 }
 
@@ -405,6 +406,38 @@ static void queue_begin(struct systrap_aspace *as)
 	mapping_queue_prepend(&as->queue, call, nr);
 }
 
+/*
+ * A stub that had another guest.  By the calls that a guest may make, until its last thread was gone, it could take away the vDSO data,
+ * which is the only thing that the next one gets from it: so the mapper has to bring them before anybody relies on them.
+ * -LINUX_ESRCH: it can't.
+ */
+static int stub_inherit(struct systrap_aspace *as)
+{
+	const struct vdso_layout *vdso = vdso_layout();
+	struct systrap_stub *stub = as->stub;
+	uaddr_t to = as->vvar ? as->vvar : SYSTRAP_VVAR;
+	struct mapping_call call[MAPPING_VVAR_MAX + VDSO_MAX_PIECES];
+	unsigned nr, blame = 0;
+
+	if (!stub->used || !stub->vvar || !systrap_pool_have_ro())
+		return 0;
+	nr = mapping_vvar_moves(call, stub->vvar, to, SYSTRAP_VVAR);
+	for (unsigned i = 0; i < vdso->nr_pieces; i++)
+		call[nr++] = mapping_protect(to + vvar_size() - vdso->piece[i].below, vdso->piece[i].size, PLATFORM_READ);
+	for (unsigned i = 0; i < nr; i++) {
+		struct systrap_order order = { .nr = call[i].nr, .blame = SYSTRAP_BLAME_ORDER };
+
+		memcpy(order.arg, call[i].arg, sizeof(order.arg));
+		if (systrap_stub_order(stub, &order))
+			return -LINUX_ESRCH;
+	}
+	if (systrap_stub_order_wait(stub, &blame) || (blame & SYSTRAP_BLAME_ORDER))
+		return -LINUX_ESRCH;
+	atomic_store(mapper_failed(stub), 0);
+	stub->vvar = to;
+	return 0;
+}
+
 static void ctx_set_thread(struct systrap_ctx *ctx, struct systrap_stub *stub)
 {
 	ctx->stub = stub;
@@ -448,7 +481,9 @@ int systrap_aspace_attach_locked(struct systrap_aspace *as, struct systrap_ctx *
 			as->stub = stub;
 		}
 		systrap_stub_mapper_near(as->stub);
-		err = systrap_stub_thread_get(as->stub, &ctx->thread);
+		err = as->stub->nr_attached ? 0 : stub_inherit(as);
+		if (!err)
+			err = systrap_stub_thread_get(as->stub, &ctx->thread);
 		if (err && as->stub->nr_attached)
 			return err;
 		if (err) {

@@ -176,6 +176,7 @@ void systrap_stub_put(struct systrap_stub *stub)
 	keep = !atomic_load(&stub->dead) && stubs.nr_idle < STUBS_MAX_IDLE && (stub->vvar || !stubs.start.vvar_size) &&
 	       stub->nr_backings == stubs.start.nr_backings && stub->nr_units == 1;
 	if (keep) {
+		stub->used = true;
 		/* The last one used is the first one reused: its pages are warm. */
 		list_add(&stub->link, &stubs.idle);
 		stubs.nr_idle++;

@@ -69,6 +69,7 @@ struct systrap_stub {
 	pid_t pid;		/* immutable; the mapper */
 	int pidfd, ack_fd;	/* immutable */
 	atomic_bool dead;	/* anyone; never cleared */
+	bool used;		/* by an address space that is gone */
 	struct systrap_orders *orders;
 	unsigned head;		/* orders given */
 	unsigned acked;		/* of them are surely carried out */

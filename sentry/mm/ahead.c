@@ -130,7 +130,7 @@ bool mm_drop_ahead(struct mm *mm)
 	bool any;
 
 	MUTEX_GUARD(&mm->pt_lock);
-	any = mm->nr_limbo;
+	any = mm->nr_limbo || mm->nr_parked;
 	mm_pt_limbo_end(mm);
 	while (next_run(mm, &addr, GUEST_TASK_SIZE, &run)) {
 		uint64_t before = mm->nr_ahead, rss = mm->rss[MM_ANONPAGES];

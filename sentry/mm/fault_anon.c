@@ -77,11 +77,14 @@ static unsigned anon_fill(struct mm *mm, unsigned vm_flags, const struct anon_ra
 	unsigned flags = PTE_PRESENT | PTE_ANON | PTE_OWNED | vma_prot(vm_flags);
 	/* One alone that is touched has nothing ahead of it, and can't be taken back. */
 	unsigned how = FRAME_ZERO | FRAME_NORECLAIM | (r->nr > 1 || !r->touch ? FRAME_UNTOUCHED : 0);
-	unsigned done = 0, n;
+	unsigned done = 0, n, parked;
 	pfn_t pfn, near = r->near;
 
 	while (leaf && done < r->nr) {
-		n = frame_alloc_run(r->nr - done, how, near, &pfn);
+		uaddr_t start = r->start + done * PAGE_SIZE;
+
+		parked = mm_unpark(mm, start, r->nr - done, &pfn);
+		n = parked ? parked : frame_alloc_run(r->nr - done, how, near, &pfn);
 		if (!n)
 			break;
 		for (unsigned i = 0; i < n; i++, done++) {
@@ -90,6 +93,8 @@ static unsigned anon_fill(struct mm *mm, unsigned vm_flags, const struct anon_ra
 
 			mm_pt_install(mm, leaf, addr, PTE_MAKE(pfn + i, flags | (known ? 0 : PTE_AHEAD)));
 		}
+		if (parked)
+			mm_pt_unparked(mm, start, n);
 		near = pfn + n;
 	}
 	return done;

@@ -64,7 +64,7 @@ static int advise_flags(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end
 static void zap(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	mutex_lock(&mm->pt_lock);
-	mm_pt_zap_own(mm, start, end);
+	mm_pt_zap_own(mm, start, end, false);
 	mutex_unlock(&mm->pt_lock);
 }
 

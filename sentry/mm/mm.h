@@ -29,6 +29,14 @@ struct page_table;
 enum mm_counter { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
 #define MM_LIMBO_MAX 64
+#define MM_PARKED_MAX 4
+
+/* Frames that an unmapped range has kept, see limbo.c. */
+struct mm_parked {
+	uaddr_t start;
+	pfn_t pfn;
+	unsigned nr;
+};
 
 struct aio_table;
 
@@ -45,7 +53,9 @@ struct mm {
 	atomic_ullong guest_time; /* ns that its tasks were in the guest; kernel/acct.c */
 	atomic_bool many_tgroups; /* tasks of several processes have used it; never cleared */
 	unsigned nr_limbo;	 /* pt_lock, as limbo */
-	pfn_t limbo[MM_LIMBO_MAX]; /* references to frames that the host may still map here (mm_pt.c) */
+	pfn_t limbo[MM_LIMBO_MAX]; /* references to frames that the host may still map here (limbo.c) */
+	unsigned nr_parked;	 /* pt_lock, as parked */
+	struct mm_parked parked[MM_PARKED_MAX]; /* the oldest first */
 	uint64_t nr_ahead;	 /* pt_lock; PTEs with PTE_AHEAD, which rss does not count */
 	unsigned copy_credit;	 /* pt_lock; pages that may still be copied ahead of being written, since the last fork */
 

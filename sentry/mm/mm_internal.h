@@ -103,11 +103,19 @@ int mm_unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma_gc *gc)
 void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too);
 /*
  * The same, all pages, for the address space's own guest: where it has one thread, which waits for this call, the host's
- * mappings need not be gone before it goes on, and the frames are let go some time later.
+ * mappings need not be gone before it goes on, and the frames are let go some time later.  With @park they may stay where they are
+ * (limbo.c).
  */
-void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end);
-/* Lets go of frames that are kept until the host has lost them. */
-void mm_pt_limbo_end(struct mm *mm);
+void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end, bool park);
+/* Takes a range from the host, and nothing else. */
+void mm_pt_host_unmap(struct mm *mm, uaddr_t start, uaddr_t end);
+/*
+ * To be called between taking pages from the host and what relies on it: with @frames, letting go of frames; without, going
+ * back to the guest's threads, of which the caller's is not the only one.
+ */
+void mm_pt_host_sync(struct mm *mm, bool frames);
+/* Pages with frames that were parked at the same place, just installed and all alike: the guest may use them. */
+void mm_pt_unparked(struct mm *mm, uaddr_t start, unsigned nr);
 /* The vma's flags became @vm_flags. */
 void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags);
 /* Makes pages of the cache in the range ask again before they are written. */
@@ -151,6 +159,22 @@ void mm_pt_sync(struct mm *mm);
 unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max);
 /* mremap: moves PTEs.  The new range is empty.  -LINUX_ENOMEM with nothing moved. */
 int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len);
+
+/* --- limbo.c: mm->pt_lock held --- */
+
+/* Whether @nr frames may go to mm->limbo; then there is room. */
+bool mm_limbo_has_room(struct mm *mm, unsigned nr);
+/* Lets go of all that is kept until the host has lost it. */
+void mm_pt_limbo_end(struct mm *mm);
+/*
+ * Parks the pages of [start, end), if they are few and of one piece: the caller takes their PTEs away, and the frames' references
+ * are limbo.c's.
+ */
+bool mm_park(struct mm *mm, uaddr_t start, uaddr_t end);
+/* Frames that were parked from @addr on, zeroed, if they are no more than @max: their number, with the first in *ret_pfn. */
+unsigned mm_unpark(struct mm *mm, uaddr_t addr, unsigned max, pfn_t *ret_pfn);
+/* What is parked anywhere in [start, end) can't come back.  Without @unmap the host loses that range by itself, or has. */
+void mm_park_forget(struct mm *mm, uaddr_t start, uaddr_t end, bool unmap);
 
 /* --- ahead.c: mm->pt_lock held, but for mm_drop_ahead --- */
 

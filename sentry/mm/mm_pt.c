@@ -35,13 +35,14 @@ static void forget_mapped(struct mm *mm, uaddr_t start, uaddr_t end)
 
 static void host_reset(struct mm *mm)
 {
+	mm_park_forget(mm, 0, GUEST_TASK_SIZE, false);
 	/* A failure means that the execution vehicle is gone: its contexts stop with STOP_DEAD. */
 	if (platform->aspace_reset(mm->as) < 0)
 		log_debug("the platform could not drop an address space's mappings");
 	forget_mapped(mm, 0, GUEST_TASK_SIZE);
 }
 
-static void host_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
+void mm_pt_host_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	if (mm->as && platform->unmap(mm->as, start, end - start) < 0)
 		host_reset(mm);
@@ -53,11 +54,7 @@ static void host_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned pro
 		host_reset(mm);
 }
 
-/*
- * To be called between taking pages from the host and what relies on it: with @frames, letting go of frames; without, going
- * back to the guest's threads, of which the caller's is not the only one.
- */
-static void host_sync(struct mm *mm, bool frames)
+void mm_pt_host_sync(struct mm *mm, bool frames)
 {
 	/* It fails when nothing runs any more. */
 	if (mm->as && platform->sync)
@@ -77,10 +74,10 @@ static void host_remap(struct mm *mm, uaddr_t start, uaddr_t end)
 		mm_pt_map(mm, start);
 		calls++;
 		if (!(page_table_get(mm->pt, start) & PTE_MAPPED))
-			host_unmap(mm, start, start + PAGE_SIZE);
+			mm_pt_host_unmap(mm, start, start + PAGE_SIZE);
 	}
 	if (start < end)
-		host_unmap(mm, start, end);
+		mm_pt_host_unmap(mm, start, end);
 }
 
 /* A range that waits for its host call: unmapping (prot 0), a new protection, or RUN_REMAP.  Empty when start == end. */
@@ -99,7 +96,7 @@ static void host_run_flush(struct mm *mm, struct host_run *run)
 	else if (run->prot)
 		host_protect(mm, run->start, run->end, run->prot);
 	else
-		host_unmap(mm, run->start, run->end);
+		mm_pt_host_unmap(mm, run->start, run->end);
 	run->start = run->end = 0;
 }
 
@@ -192,30 +189,6 @@ static void put_flush(struct put_batch *b)
 	b->nr = 0;
 }
 
-/*
- * Frames that this address space has lost, but the host may still map: to wait for that costs more than most calls that
- * unmap a little, and matters only to somebody else who gets the frame.  So a few of them are kept, and waited for together.  The guest's
- * only thread goes on when the host has worked through what was queued, as always.
- */
-static bool limbo_has_room(struct mm *mm, unsigned nr)
-{
-	if (!platform->sync || !mm->as || mm != current_mm || ref_read(&mm->users) != 1 || nr > MM_LIMBO_MAX)
-		return false;
-	if (mm->nr_limbo + nr > MM_LIMBO_MAX)
-		mm_pt_limbo_end(mm);
-	return true;
-}
-
-void mm_pt_limbo_end(struct mm *mm)
-{
-	mutex_assert_held(&mm->pt_lock);
-	if (!mm->nr_limbo)
-		return;
-	host_sync(mm, true);
-	frame_put_many(mm->limbo, mm->nr_limbo);
-	mm->nr_limbo = 0;
-}
-
 /* What a removal takes with it. */
 struct zap_count {
 	unsigned nr, nr_mapped;
@@ -229,6 +202,7 @@ static void zap_host(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, s
 	struct pt_leaf *leaf;
 	uaddr_t addr;
 
+	mm_park_forget(mm, start, end, true);
 	page_table_for_each(mm->pt, leaf, addr, start, end) {
 		pte_t pte = leaf->pte[pte_index(addr)];
 
@@ -247,8 +221,11 @@ static void zap_host(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, s
 	host_run_flush(mm, &run);
 }
 
+/* What becomes of the frames. */
+enum zap { ZAP_PUT, ZAP_LIMBO, ZAP_PARKED };
+
 /* Takes them from the page table. */
-static void zap_ptes(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, bool to_limbo)
+static void zap_ptes(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, enum zap to)
 {
 	struct put_batch batch = { .nr = 0 };
 	struct pt_leaf *leaf;
@@ -261,13 +238,13 @@ static void zap_ptes(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too, b
 			continue;
 		count_sub(mm, pte);
 		pte_set(leaf, pte_index(addr), 0);
-		if (to_limbo) {
-			/* A touch may still come. */
-			if (pte & PTE_AHEAD)
-				frames_set_resident(PTE_PFN(pte), 1);
+		/* A touch may still come. */
+		if (to != ZAP_PUT && (pte & PTE_AHEAD))
+			frames_set_resident(PTE_PFN(pte), 1);
+		if (to == ZAP_LIMBO)
 			mm->limbo[mm->nr_limbo++] = PTE_PFN(pte);
+		if (to != ZAP_PUT)
 			continue;
-		}
 		batch.pfns[batch.nr++] = PTE_PFN(pte);
 		if (batch.nr == PUT_BATCH)
 			put_flush(&batch);
@@ -285,28 +262,32 @@ void mm_pt_zap(struct mm *mm, uaddr_t start, uaddr_t end, bool anon_too)
 	if (!c.nr)
 		return;
 	if (c.nr_mapped)
-		host_sync(mm, true);
+		mm_pt_host_sync(mm, true);
 	if (anon_too)
 		mm_pt_ahead_close(mm, start, end);
-	zap_ptes(mm, start, end, anon_too, false);
+	zap_ptes(mm, start, end, anon_too, ZAP_PUT);
 }
 
-void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end)
+void mm_pt_zap_own(struct mm *mm, uaddr_t start, uaddr_t end, bool park)
 {
 	struct zap_count c = { 0 };
 	bool defer;
 
 	mutex_assert_held(&mm->pt_lock);
+	if (park && mm_park(mm, start, end)) {
+		zap_ptes(mm, start, end, true, ZAP_PARKED);
+		return;
+	}
 	zap_host(mm, start, end, true, &c);
 	if (!c.nr)
 		return;
 	/* Frames that may never have been touched are worth asking about, which comes after the wait. */
-	defer = c.nr_mapped && c.nr_fresh <= LIMBO_FRESH_MAX && limbo_has_room(mm, c.nr);
+	defer = c.nr_mapped && c.nr_fresh <= LIMBO_FRESH_MAX && mm_limbo_has_room(mm, c.nr);
 	if (c.nr_mapped && !defer)
-		host_sync(mm, true);
+		mm_pt_host_sync(mm, true);
 	if (!defer)
 		mm_pt_ahead_close(mm, start, end);
-	zap_ptes(mm, start, end, true, defer);
+	zap_ptes(mm, start, end, true, defer ? ZAP_LIMBO : ZAP_PUT);
 }
 
 /* --- protection --- */
@@ -342,7 +323,7 @@ void mm_pt_protect(struct mm *mm, uaddr_t start, uaddr_t end, unsigned vm_flags)
 			host_run_flush(mm, &run);
 	}
 	host_run_flush(mm, &run);
-	host_sync(mm, false);
+	mm_pt_host_sync(mm, false);
 }
 
 void mm_pt_ahead_protect(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -361,7 +342,7 @@ void mm_pt_ahead_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 			pte_reprotect(mm, &run, leaf, addr, pte & ~(pte_t)(PTE_OWNED | PTE_WRITE));
 	}
 	host_run_flush(mm, &run);
-	host_sync(mm, false);
+	mm_pt_host_sync(mm, false);
 }
 
 void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -379,7 +360,7 @@ void mm_pt_write_protect(struct mm *mm, uaddr_t start, uaddr_t end)
 	}
 	host_run_flush(mm, &run);
 	/* What is written from here on must be noticed. */
-	host_sync(mm, true);
+	mm_pt_host_sync(mm, true);
 }
 
 /* --- mapping --- */
@@ -408,6 +389,7 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 	for (int64_t n = 1; n <= MAP_RUN_MAX && end < GUEST_TASK_SIZE; n++, end += PAGE_SIZE)
 		if (!continues_run(page_table_get(mm->pt, end), pte, n))
 			break;
+	mm_park_forget(mm, start, end, false);
 	off = (PTE_PFN(pte) << PAGE_SHIFT) - (PAGE_DOWN(addr) - start);
 	for (int try = 0; err == -LINUX_ENOMEM && try < 2; try++) {
 		err = platform->map(mm->as, start, end - start, prot | hint, PLATFORM_MEMORY, off);
@@ -419,6 +401,16 @@ void mm_pt_map(struct mm *mm, uaddr_t addr)
 		return;
 	for (uaddr_t at = start; at < end; at += PAGE_SIZE)
 		page_table_leaf(mm->pt, at)->pte[pte_index(at)] |= PTE_MAPPED;
+}
+
+void mm_pt_unparked(struct mm *mm, uaddr_t start, unsigned nr)
+{
+	struct pt_leaf *leaf = page_table_leaf(mm->pt, start);
+	pte_t *pte = &leaf->pte[pte_index(start)];
+
+	for (unsigned i = 0; i < nr; i++)
+		pte[i] |= PTE_MAPPED;
+	host_protect(mm, start, start + nr * PAGE_SIZE, *pte & PTE_PROT);
 }
 
 unsigned mm_pt_map_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned max)
@@ -464,6 +456,7 @@ void mm_pt_remap_all(struct mm *mm, unsigned max)
 {
 	mutex_assert_held(&mm->pt_lock);
 	forget_mapped(mm, 0, GUEST_TASK_SIZE);
+	mm_park_forget(mm, 0, GUEST_TASK_SIZE, false);
 	mm_pt_map_range(mm, 0, GUEST_TASK_SIZE, max);
 }
 
@@ -471,8 +464,9 @@ void mm_pt_unmap_host(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	mutex_assert_held(&mm->pt_lock);
 	forget_mapped(mm, start, end);
-	host_unmap(mm, start, end);
-	host_sync(mm, false);
+	mm_park_forget(mm, start, end, false);
+	mm_pt_host_unmap(mm, start, end);
+	mm_pt_host_sync(mm, false);
 }
 
 static pte_t pte_exchange(struct mm *mm, uaddr_t addr, pte_t pte)
@@ -507,22 +501,22 @@ void mm_pt_replace(struct mm *mm, uaddr_t addr, unsigned nr, const pte_t *ptes)
 			continue;
 		mm_pt_map(mm, at);
 		if (!(page_table_get(mm->pt, at) & PTE_MAPPED))
-			host_unmap(mm, at, at + PAGE_SIZE);
+			mm_pt_host_unmap(mm, at, at + PAGE_SIZE);
 		displaced = true;
 	}
-	if (displaced && limbo_has_room(mm, nr)) {
+	if (displaced && mm_limbo_has_room(mm, nr)) {
 		memcpy(&mm->limbo[mm->nr_limbo], pfns, nr * sizeof(*pfns));
 		mm->nr_limbo += nr;
 		return;
 	}
 	if (displaced)
-		host_sync(mm, true);
+		mm_pt_host_sync(mm, true);
 	frame_put_many(pfns, nr);
 }
 
 void mm_pt_sync(struct mm *mm)
 {
-	host_sync(mm, true);
+	mm_pt_host_sync(mm, true);
 }
 
 /* --- ownership of private pages --- */
@@ -618,7 +612,7 @@ int mm_pt_move(struct mm *mm, uaddr_t old, uaddr_t new, uint64_t len)
 			host_run_add(mm, &run, addr, 0);
 	}
 	host_run_flush(mm, &run);
-	host_sync(mm, false);
+	mm_pt_host_sync(mm, false);
 	page_table_prune(mm->pt, old, old + len);
 	return 0;
 }

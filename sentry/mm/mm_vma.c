@@ -282,7 +282,7 @@ int mm_unmap_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma_gc *gc)
 	 * mm->lock is held for writing.
 	 */
 	mutex_lock(&mm->pt_lock);
-	mm_pt_zap_own(mm, start, end);
+	mm_pt_zap_own(mm, start, end, true);
 	mutex_unlock(&mm->pt_lock);
 	for (v = vma_find_intersection(&mm->vmas, start, end); v && v->start < end; v = next) {
 		next = vma_next(v);

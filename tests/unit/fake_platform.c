@@ -103,6 +103,15 @@ static int fake_protect(struct platform_aspace *as, uaddr_t addr, size_t len, un
 	return 0;
 }
 
+static int fake_park(struct platform_aspace *as, uaddr_t addr, size_t len)
+{
+	struct fake_aspace *fa = container_of(as, struct fake_aspace, as);
+
+	for (size_t i = 0; i < len; i += PAGE_SIZE)
+		BUG_ON(!(page_table_get(fa->pt, addr + i) & PTE_OWNED));
+	return fake_protect(as, addr, len, 0);
+}
+
 static uint64_t fake_cpu_time(struct platform_aspace *as __unused)
 {
 	return 0;
@@ -130,6 +139,7 @@ static const struct platform_ops fake_ops = {
 	.map = fake_map,
 	.unmap = fake_unmap,
 	.protect = fake_protect,
+	.park = fake_park,
 	.aspace_reset = fake_aspace_reset,
 	.cpu_time = fake_cpu_time,
 	.sync = fake_sync,
@@ -209,7 +219,7 @@ static void check_pte(struct mm *mm, uaddr_t addr, pte_t pte, long rss[NR_MM_COU
 		BUG_ON(PTE_PFN(host) != PTE_PFN(pte));
 		BUG_ON((host ^ pte) & (PTE_PROT | PTE_OWNED));
 	} else {
-		BUG_ON(host);
+		BUG_ON(host & PTE_PROT);
 	}
 	if (pte & PTE_AHEAD) {
 		BUG_ON(!(pte & PTE_ANON) || frame_refs(PTE_PFN(pte)) != 1);
@@ -245,6 +255,7 @@ static void check_vmas(struct mm *mm)
 void fake_check(struct mm *mm, int *refs, unsigned nr_refs)
 {
 	long rss[NR_MM_COUNTERS] = { 0 };
+	unsigned nr_parked = 0;
 	struct pt_leaf *leaf;
 	uaddr_t addr;
 
@@ -260,8 +271,25 @@ void fake_check(struct mm *mm, int *refs, unsigned nr_refs)
 	}
 	for (unsigned i = 0; refs && i < mm->nr_limbo; i++)
 		refs[mm->limbo[i]]++;
-	page_table_for_each(fake_of(mm)->pt, leaf, addr, 0, GUEST_TASK_SIZE)
-		BUG_ON(!(page_table_get(mm->pt, addr) & PTE_MAPPED));
+	for (unsigned i = 0; i < mm->nr_parked; i++) {
+		const struct mm_parked *p = &mm->parked[i];
+
+		for (unsigned n = 0; n < p->nr; n++) {
+			pte_t host = page_table_get(fake_of(mm)->pt, p->start + n * PAGE_SIZE);
+
+			BUG_ON(PTE_PFN(host) != p->pfn + n || !(host & PTE_OWNED) || (host & PTE_PROT));
+			if (refs)
+				refs[p->pfn + n]++;
+		}
+		nr_parked += p->nr;
+	}
+	page_table_for_each(fake_of(mm)->pt, leaf, addr, 0, GUEST_TASK_SIZE) {
+		bool mapped = page_table_get(mm->pt, addr) & PTE_MAPPED;
+
+		BUG_ON(mapped != !!(leaf->pte[pte_index(addr)] & PTE_PROT));
+		nr_parked -= !mapped;
+	}
+	BUG_ON(nr_parked);
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
 		BUG_ON(rss[i] != mm->rss[i]);
 }
