@@ -63,7 +63,7 @@ try()
 	# shellcheck disable=SC2086
 	LD_PRELOAD=$lib "$SENTRY" do -q --platform="$SENTRY_PLATFORM" $opts -- python3 -S -c "$script" "$how" >"$tmp/out" 2>"$tmp/err" </dev/null &
 	pid=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		grep -q started "$tmp/out" && break
 		sleep 0.1
 	done
@@ -73,7 +73,7 @@ try()
 		kill -"$sig" $pid
 		sleep 0.3
 	done
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		[ "$(alive $pid $all)" = 0 ] && break
 		sleep 0.1
 	done
@@ -120,7 +120,7 @@ exec 9<>"$tmp/fifo"
 dd if=/dev/zero of="$tmp/fifo" bs=65536 count=1 oflag=nonblock 2>/dev/null
 LD_PRELOAD=$lib "$SENTRY" do -q --platform="$SENTRY_PLATFORM" --timeout=1 -- python3 -S -c 'import os; os.getrandom(71)' >/dev/null 2>"$tmp/fifo" 9>&- &
 pid=$!
-for ((i = 0; i < 200; i++)); do
+for ((i = 0; i < 600; i++)); do
 	[ "$(alive $pid)" = 0 ] && break
 	sleep 0.1
 done
