@@ -209,6 +209,17 @@ int inode_permission(struct inode *inode, unsigned mask)
 	return inode->ops->permission ? inode->ops->permission(inode, mask) : generic_permission(inode, mask);
 }
 
+int inode_permission_as(struct inode *inode, unsigned mask, const struct cred *cred)
+{
+	const struct cred *saved = current_cred;
+	int err;
+
+	current_cred = cred;
+	err = inode_permission(inode, mask);
+	current_cred = saved;
+	return err;
+}
+
 int inode_may_exec_fast(const struct inode *dir)
 {
 	uint32_t mode = READ_ONCE(dir->mode);

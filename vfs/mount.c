@@ -233,8 +233,16 @@ int mount_graft_locked(struct mount *m, const struct path *where)
 
 int mount_attach(struct super_block *sb, const struct path *where, unsigned flags)
 {
-	struct mount *m = mount_new(sb, sb->root, mount_flags_normalize(flags));
+	struct dentry *root = sb->type->mount_root ? sb->type->mount_root(sb) : NULL;
+	struct mount *m;
 
+	if (IS_ERR(root)) {
+		sb_put(sb);
+		return (int)PTR_ERR(root);
+	}
+	m = mount_new(sb, root ? root : sb->root, mount_flags_normalize(flags));
+	if (root)
+		dentry_put(root);
 	if (IS_ERR(m))
 		return (int)PTR_ERR(m);
 	NAMESPACE_GUARD();

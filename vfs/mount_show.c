@@ -69,7 +69,10 @@ static void show_mountinfo(struct strbuf *sb, struct mount *m, const char *where
 	struct path root = { m, m->root };
 	_cleanup_strbuf_ struct strbuf in_sb = STRBUF_INIT;
 
-	path_format_in_sb(&root, &in_sb);
+	if (m->sb->ops->show_path)
+		m->sb->ops->show_path(m->root, &in_sb);
+	else
+		path_format_in_sb(&root, &in_sb);
 	strbuf_addf(sb, "%d %d %u:%u ", m->id, m->parent ? m->parent->id : m->id, (unsigned)LINUX_MAJOR(m->sb->dev),
 		    (unsigned)LINUX_MINOR(m->sb->dev));
 	strbuf_add_escaped(sb, strbuf_str(&in_sb), MANGLED);

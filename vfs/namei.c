@@ -185,7 +185,7 @@ struct dentry *lookup_one_locked(struct dentry *dir, const char *name, size_t le
 	return dcache_add(dir, name, len, child);
 }
 
-static struct dentry *lookup_one(struct dentry *dir, const char *name, size_t len)
+struct dentry *dentry_lookup_child(struct dentry *dir, const char *name, size_t len)
 {
 	struct dentry *d;
 
@@ -522,7 +522,7 @@ static int walk_parent(struct nameidata *nd)
 		if (is_dotdot(comp, len)) {
 			err = walk_dotdot(nd);
 		} else if (!is_dot(comp, len)) {
-			d = lookup_one(nd->path.dentry, comp, len);
+			d = dentry_lookup_child(nd->path.dentry, comp, len);
 			err = IS_ERR(d) ? (int)PTR_ERR(d) : step_into(nd, d, true, comp + len);
 		}
 		if (err < 0)
@@ -564,7 +564,7 @@ int nameidata_last(struct nameidata *nd)
 		case LAST_NORM:
 			break;
 		}
-		d = lookup_one(nd->path.dentry, nd->last, nd->last_len);
+		d = dentry_lookup_child(nd->path.dentry, nd->last, nd->last_len);
 		err = IS_ERR(d) ? (int)PTR_ERR(d) : nameidata_step(nd, d);
 		if (err <= 0)
 			return err;

@@ -67,6 +67,7 @@ struct super_ops {
 	void (*writeback_soon)(struct super_block *sb);
 	void (*kill)(struct super_block *sb); /* unmounted: free s_private */
 	void (*show_options)(struct super_block *sb, struct strbuf *sb_out); /* ",size=1024k"; NULL */
+	void (*show_path)(const struct dentry *root, struct strbuf *sb_out); /* mountinfo's root; NULL: its place below sb->root */
 };
 
 struct super_block {
@@ -100,6 +101,8 @@ struct fs_type {
 	 * mount(2).  @source, @data as given (may be NULL).  Returns a new super_block whose root is set, or ERR_PTR.
 	 */
 	struct super_block *(*mount)(const struct fs_type *type, unsigned flags, const char *source, const char *data);
+	/* The directory of @sb that the caller sees as its root, a reference, or ERR_PTR.  NULL: sb->root. */
+	struct dentry *(*mount_root)(struct super_block *sb);
 };
 extern const struct fs_type *const fs_types[]; /* fs_registry.c */
 const struct fs_type *fs_type_find(const char *name);
@@ -237,6 +240,8 @@ void inode_touch_mtime(struct inode *inode); /* mtime and ctime now */
 void inode_touch_ctime(struct inode *inode);
 void inode_touch_atime(struct inode *inode, struct mount *mnt); /* relatime */
 int inode_permission(struct inode *inode, unsigned mask);
+/* The same for who has @cred. */
+int inode_permission_as(struct inode *inode, unsigned mask, const struct cred *cred);
 int generic_permission(struct inode *inode, unsigned mask);
 int generic_getattr(struct inode *inode, struct kstat *ret);
 /* Applies to the in-memory inode, with truncation of the page cache for ATTR_SIZE. */
@@ -278,6 +283,8 @@ static inline bool path_equal(const struct path *a, const struct path *b)
 void path_get(const struct path *p);
 void path_put(const struct path *p);
 void dentry_get(struct dentry *d);
+/* The child of that name with a reference; a negative one has no inode; or ERR_PTR.  Without locks. */
+struct dentry *dentry_lookup_child(struct dentry *dir, const char *name, size_t len);
 void dentry_put(struct dentry *d);
 /* A root dentry for a super block; takes the inode reference. */
 struct dentry *dentry_new_root(struct super_block *sb, struct inode *root);

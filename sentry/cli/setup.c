@@ -15,6 +15,7 @@
 #include "sentry/abi/fs.h"
 #include "sentry/base/log.h"
 #include "sentry/cli/cli.h"
+#include "vfs/cgroup/cgroup.h"
 #include "vfs/devpts/hosttty.h"
 #include "vfs/devpts/pty.h"
 #include "vfs/ext4/ext4.h"
@@ -63,6 +64,7 @@ static int setup_devices(void)
 		err = tty_device_init();
 	tty_hooks = &tty_core_hooks;
 	net_init();
+	cgroup_ns_init();
 	return err;
 }
 

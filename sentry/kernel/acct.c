@@ -156,8 +156,10 @@ static void acct_add_task_locked(struct rusage_acct *sum, struct task *t)
 	sum->maj_flt += atomic_load(&t->maj_flt);
 	sum->nvcsw += atomic_load(&t->sleeper.nr_sleeps);
 	sum->nivcsw += atomic_load(&t->nr_interrupts);
-	sum->inblock += atomic_load(&t->read_bytes) / 512;
-	sum->oublock += atomic_load(&t->write_bytes) / 512;
+	sum->rbytes += atomic_load(&t->io.rbytes);
+	sum->wbytes += atomic_load(&t->io.wbytes);
+	sum->rios += atomic_load(&t->io.rios);
+	sum->wios += atomic_load(&t->io.wios);
 }
 
 void acct_add(struct rusage_acct *sum, const struct rusage_acct *a)
@@ -168,8 +170,10 @@ void acct_add(struct rusage_acct *sum, const struct rusage_acct *a)
 	sum->maj_flt += a->maj_flt;
 	sum->nvcsw += a->nvcsw;
 	sum->nivcsw += a->nivcsw;
-	sum->inblock += a->inblock;
-	sum->oublock += a->oublock;
+	sum->rbytes += a->rbytes;
+	sum->wbytes += a->wbytes;
+	sum->rios += a->rios;
+	sum->wios += a->wios;
 	sum->maxrss = MAX(sum->maxrss, a->maxrss);
 }
 

@@ -402,6 +402,7 @@ static void task_become_current(struct task *t)
 	trace_thread_init(task_tid(t));
 	current_net = t->nsproxy->net;
 	current_memcg = &t->tg->memcg;
+	current_io = &t->io;
 	pid_view_swap(pid_ns_of(t->tg->pid));
 }
 
@@ -415,6 +416,7 @@ static void task_forget_current(void)
 	current_fs = NULL;
 	current_net = NULL;
 	current_memcg = NULL;
+	current_io = NULL;
 	pid_view = NULL;
 }
 

@@ -33,6 +33,7 @@
 #include "sentry/kernel/pid.h"
 #include "sentry/kernel/signal.h"
 #include "sentry/mm/mm.h"
+#include "vfs/io_account.h"
 #include "vfs/vfs.h"
 
 struct seccomp_filter;
@@ -106,7 +107,8 @@ struct restart_block {
 };
 
 struct rusage_acct { /* nanoseconds and counts; for tgroup sums: siglock */
-	uint64_t utime, stime, min_flt, maj_flt, nvcsw, nivcsw, inblock, oublock;
+	uint64_t utime, stime, min_flt, maj_flt, nvcsw, nivcsw;
+	uint64_t rbytes, wbytes, rios, wios; /* from and to the image */
 	uint64_t maxrss; /* pages */
 };
 
@@ -179,6 +181,7 @@ struct tgroup {
 
 	struct key *process_keyring;	/* keys_lock; key.h */
 	struct cgroup *cgroup;		/* cgroup_lock (vfs/cgroup); a reference; NULL before the process is linked */
+	struct rusage_acct cgroup_base;	/* cgroup_lock; what it had used when it came there */
 	bool cgroup_left;		/* cgroup_lock; ended: no member any more */
 	struct memcg *memcg;		/* memcg_lock; who pays for what it allocates; borrowed from the cgroup */
 	atomic_uint held;		/* siglock to change; TG_HELD_*: its tasks do not run */
@@ -288,7 +291,8 @@ struct task {
 	uint64_t cpu_told;		/* siglock; CPU time up to the last signal of a CPU timer that it was given */
 	uint64_t thread_stime;		/* siglock; what the sentry thread had used before it was this task's, ns */
 	bool has_thread;		/* siglock; `thread` may be asked for its CPU time */
-	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw, read_bytes, write_bytes;
+	atomic_ulong min_flt, maj_flt, nr_interrupts, rchar, wchar, syscr, syscw;
+	struct io_counts io;
 
 	/* Crash reports and /proc/pid/syscall */
 	atomic_ullong syscall_nr;	/* of the syscall in progress; NO_SYSCALL outside */

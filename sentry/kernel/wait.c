@@ -21,8 +21,8 @@ void rusage_fill(struct linux_rusage *ret, const struct rusage_acct *a)
 		.ru_maxrss = (int64_t)(a->maxrss * (PAGE_SIZE / 1024)),
 		.ru_minflt = (int64_t)a->min_flt,
 		.ru_majflt = (int64_t)a->maj_flt,
-		.ru_inblock = (int64_t)a->inblock,
-		.ru_oublock = (int64_t)a->oublock,
+		.ru_inblock = (int64_t)(a->rbytes / 512),
+		.ru_oublock = (int64_t)(a->wbytes / 512),
 		.ru_nvcsw = (int64_t)a->nvcsw,
 		.ru_nivcsw = (int64_t)a->nivcsw,
 	};

@@ -10,7 +10,7 @@ in_cgroups()
 }
 
 [ "$(guest -- id -u)" = 0 ] || skip "mounting needs root"
-is "the root" "cgroup.controllers cgroup.max.depth cgroup.max.descendants cgroup.procs cgroup.stat cgroup.subtree_control cgroup.threads cpu.stat cpu memory pids 0::/" \
+is "the root" "cgroup.controllers cgroup.max.depth cgroup.max.descendants cgroup.procs cgroup.stat cgroup.subtree_control cgroup.threads cpu.stat io.stat cpu io memory pids 0::/" \
 	"$(in_cgroups 'ls; cat cgroup.controllers /proc/self/cgroup' | tr '\n' ' ' | sed 's/ $//')"
 is "a member" "0::/a populated 1 frozen 0 populated 0 frozen 0" \
 	"$(in_cgroups 'mkdir a; (echo 0 >a/cgroup.procs; exec sh -c "cat /proc/self/cgroup a/cgroup.events"); cat a/cgroup.events' | tr '\n' ' ' | sed 's/ $//')"
@@ -75,4 +75,27 @@ if pid == 0:
     print(open(\"/proc/self/cgroup\").read().strip(), flush=True)
     os._exit(0)
 os.waitpid(pid, 0)"')"
+is "time before it came is not the cgroup's" "little" "$(in_cgroups 'mkdir a; python3 -c "
+import time
+while time.process_time() < 0.5: pass
+open(\"a/cgroup.procs\", \"w\").write(\"0\")
+print(\"little\" if int(open(\"a/cpu.stat\").read().split()[1]) < 400000 else open(\"a/cpu.stat\").read())"')"
+is "cpu.weight divides what all want" "100 -5 about three times" \
+	"$(in_cgroups 'echo +cpu >cgroup.subtree_control; mkdir a b; cat a/cpu.weight; echo 300 >b/cpu.weight; cat b/cpu.weight.nice
+	cat <<X >/tmp/spin.sh
+echo 0 >\$1/cgroup.procs; while [ ! -e /tmp/end ]; do :; done
+X
+	for i in $(seq $(nproc)) more; do sh /tmp/spin.sh a & sh /tmp/spin.sh b & done
+	usage() { sed -n "s/usage_usec //p" $1/cpu.stat; }
+	until [ $(($(usage a) + $(usage b))) -ge 3000000 ]; do sleep 0.1; done; a=$(usage a) b=$(usage b); touch /tmp/end; wait
+	[ $((b / (a / 10))) -ge 20 ] && [ $((b / (a / 10))) -le 45 ] && echo about three times || echo "$a $b"' | tr '\n' ' ' | sed 's/ $//')"
+is "a cgroup namespace" "0::/ 0::/../.. 0::/x cgroup.procs / /../.. refused" \
+	"$(in_cgroups 'mkdir a a/b; sh -c "echo 0 >a/b/cgroup.procs; exec unshare -C -m sh -c \"cat /proc/self/cgroup /proc/1/cgroup; mkdir /tmp/in; mount -t cgroup2 none /tmp/in
+	mkdir /tmp/in/x; (echo 0 >/tmp/in/x/cgroup.procs; cat /proc/self/cgroup); ls /tmp/in | grep procs; grep in.rw.*cgroup2 /proc/self/mountinfo | cut -d\\  -f4
+	grep cg.rw.*cgroup2 /proc/self/mountinfo | cut -d\\  -f4; echo 0 2>/dev/null >/tmp/cg/a/cgroup.procs || echo refused\""' 2>&1 | grep -v 'I/O error' | tr '\n' ' ' | sed 's/ $//')"
+is "with nsdelegate limits are set from outside" "refused 7" \
+	"$(in_cgroups 'echo +pids >cgroup.subtree_control; mkdir a; echo 7 >a/pids.max; sh -c "echo 0 >a/cgroup.procs; exec unshare -C sh -c \"echo 9 2>/dev/null >a/pids.max || echo refused; cat a/pids.max\""' | grep -v 'I/O error' | tr '\n' ' ' | sed 's/ $//')"
+is "a user moves his own within what he was given" "0::/a/y no no" \
+	"$(in_cgroups 'mkdir a a/x a/y; chown -R nobody a; sh -c "echo 0 >a/x/cgroup.procs; exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \"echo 0 >a/y/cgroup.procs; cat /proc/self/cgroup; (echo 0 >cgroup.procs) 2>/dev/null || echo no\""
+	chmod o+w a/x/cgroup.procs; setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "(echo 0 >a/x/cgroup.procs) 2>/dev/null || echo no"' | grep -v 'I/O error' | tr '\n' ' ' | sed 's/ $//')"
 finish

@@ -13,7 +13,7 @@ struct mutex cgroup_lock = MUTEX_INIT;
 struct cgroup cgroup_root = {
 	.ref = { 1 }, .name = (char *)"", .children = LIST_HEAD_INIT(cgroup_root.children),
 	.link = LIST_HEAD_INIT(cgroup_root.link), .max_depth = CGROUP_UNLIMITED, .max_descendants = CGROUP_UNLIMITED,
-	.pids_max = CGROUP_UNLIMITED, .cpu = { .quota = CGROUP_UNLIMITED, .period = 100000000,
+	.pids_max = CGROUP_UNLIMITED, .cpu = { .weight = CGROUP_WEIGHT_DEFAULT, .quota = CGROUP_UNLIMITED, .period = 100000000,
 		 .link = LIST_HEAD_INIT(cgroup_root.cpu.link) },
 	.events_wait = WAITQ_INIT(cgroup_root.events_wait),
 };
@@ -55,6 +55,7 @@ struct cgroup *cgroup_new_locked(struct cgroup *parent, const char *name)
 	cg->level = parent->level + 1;
 	cg->max_depth = cg->max_descendants = cg->pids_max = cg->cpu.quota = CGROUP_UNLIMITED;
 	cg->cpu.period = 100000000;
+	cg->cpu.weight = CGROUP_WEIGHT_DEFAULT;
 	list_init(&cg->children);
 	list_init(&cg->link);
 	list_init(&cg->cpu.link);
@@ -154,6 +155,17 @@ void cgroup_release_locked(struct tgroup *tg)
 	add_pids_locked(tg->cgroup, -1);
 }
 
+/* Shares of CPU time are estimates, which may be a little less later. */
+static void usage_subtract(struct rusage_acct *u, const struct rusage_acct *base)
+{
+	u->utime -= MIN(u->utime, base->utime);
+	u->stime -= MIN(u->stime, base->stime);
+	u->rbytes -= base->rbytes;
+	u->wbytes -= base->wbytes;
+	u->rios -= base->rios;
+	u->wios -= base->wios;
+}
+
 static void notify_all(struct cgroup *cg)
 {
 	for (; cg; cg = cg->parent)
@@ -169,20 +181,28 @@ void cgroup_cancel_locked(struct tgroup *tg)
 	add_live_locked(tg->cgroup, -1);
 }
 
+/* What it has used counts where it was, whatever comes. */
+static void add_usage_locked(struct tgroup *tg, const struct rusage_acct *now)
+{
+	struct rusage_acct used = *now;
+
+	usage_subtract(&used, &tg->cgroup_base);
+	for (struct cgroup *cg = tg->cgroup; cg; cg = cg->parent)
+		acct_add(&cg->usage, &used);
+	tg->cgroup_base = *now;
+}
+
 void cgroup_exit(struct tgroup *tg)
 {
+	struct rusage_acct now;
 	struct cgroup *cg;
-	uint64_t utime, stime;
 
-	tgroup_cputime(tg, &utime, &stime);
+	tgroup_rusage(tg, &now, NULL);
 	mutex_lock(&cgroup_lock);
 	cg = cgroup_get(tg->cgroup);
 	tg->cgroup_left = true;
 	add_live_locked(cg, -1);
-	for (struct cgroup *up = cg; up; up = up->parent) {
-		up->user_usage += utime;
-		up->system_usage += stime;
-	}
+	add_usage_locked(tg, &now);
 	mutex_unlock(&cgroup_lock);
 	notify_all(cg);
 	cgroup_update_frozen();
@@ -190,7 +210,7 @@ void cgroup_exit(struct tgroup *tg)
 }
 
 /* Moves @tg, which is counted where it was; its old cgroup is returned, for the caller to tell and put.  Both locks held. */
-static struct cgroup *cgroup_move_locked(struct tgroup *tg, struct cgroup *cg)
+static struct cgroup *cgroup_move_locked(struct tgroup *tg, struct cgroup *cg, const struct rusage_acct *now)
 {
 	struct cgroup *old = tg->cgroup;
 	unsigned nr = atomic_load(&tg->nr_threads);
@@ -199,26 +219,57 @@ static struct cgroup *cgroup_move_locked(struct tgroup *tg, struct cgroup *cg)
 	add_pids_locked(cg, nr);
 	add_live_locked(old, -1);
 	add_live_locked(cg, 1);
+	add_usage_locked(tg, now);
 	tg->cgroup = cgroup_get(cg);
 	memcg_set(&tg->memcg, cg->memcg);
 	return old;
 }
 
+bool cgroup_nsdelegate;
+
+int cgroup_may_migrate(struct cgroup *from, struct cgroup *to, const struct cgroup_writer *by)
+{
+	struct cgroup *common = from;
+	struct inode *procs;
+	int err;
+
+	mutex_lock(&cgroup_lock);
+	while (!cgroup_is_below(to, common))
+		common = common->parent;
+	procs = common->files[CGF_PROCS] ? inode_get(common->files[CGF_PROCS]) : NULL;
+	mutex_unlock(&cgroup_lock);
+	if (!procs)
+		return -LINUX_ENODEV;
+	err = inode_permission_as(procs, MAY_WRITE, by->cred);
+	inode_put(procs);
+	if (!err && READ_ONCE(cgroup_nsdelegate) && (!cgroup_is_below(from, by->ns_root) || !cgroup_is_below(to, by->ns_root)))
+		err = -LINUX_ENOENT;
+	return err;
+}
+
+bool cgroup_takes_processes(const struct cgroup *cg)
+{
+	/* No processes beside children that controllers divide resources among. */
+	return !cg->parent || !cg->subtree_control;
+}
+
 static int move_locked(struct cgroup *cg, struct tgroup *tg, struct cgroup **ret_old)
 {
+	struct rusage_acct now;
+
+	tgroup_rusage(tg, &now, NULL);
 	MUTEX_GUARD(&cgroup_lock);
 	if (cg->dead)
 		return -LINUX_ENODEV;
-	/* No processes beside children that controllers divide resources among. */
-	if (cg->parent && cg->subtree_control)
+	if (!cgroup_takes_processes(cg))
 		return -LINUX_EBUSY;
 	if (tg->cgroup_left || tg->cgroup == cg)
 		return 0;
-	*ret_old = cgroup_move_locked(tg, cg);
+	*ret_old = cgroup_move_locked(tg, cg, &now);
 	return 0;
 }
 
-static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
+static int attach_locked(struct cgroup *cg, int nr, const struct cgroup_writer *by, struct cgroup **ret_old)
 {
 	struct tgroup *tg;
 	unsigned held;
@@ -234,7 +285,9 @@ static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
 	}
 	if (!tg)
 		return -LINUX_ESRCH;
-	err = move_locked(cg, tg, ret_old);
+	err = cgroup_may_migrate(tg->cgroup, cg, by);
+	if (!err)
+		err = move_locked(cg, tg, ret_old);
 	if (err || !*ret_old)
 		return err;
 	held = cgroup_holds_locked(cg);
@@ -243,10 +296,10 @@ static int attach_locked(struct cgroup *cg, int nr, struct cgroup **ret_old)
 	return 0;
 }
 
-int cgroup_attach(struct cgroup *cg, int nr)
+int cgroup_attach(struct cgroup *cg, int nr, const struct cgroup_writer *by)
 {
 	struct cgroup *old = NULL;
-	int err = nr < 0 ? -LINUX_EINVAL : attach_locked(cg, nr, &old);
+	int err = nr < 0 ? -LINUX_EINVAL : attach_locked(cg, nr, by, &old);
 
 	if (err || !old)
 		return err;
@@ -279,7 +332,7 @@ bool cgroup_is_below(const struct cgroup *cg, const struct cgroup *above)
 	return cg;
 }
 
-const char *const cgroup_controllers[NR_CGROUP_CONTROLLERS] = { "cpu", "memory", "pids" };
+const char *const cgroup_controllers[NR_CGROUP_CONTROLLERS] = { "cpu", "io", "memory", "pids" };
 
 /* The bit of a controller's name, 0 for none. */
 static unsigned controller_bit(const char *name)
@@ -325,8 +378,10 @@ static int change_subtree_control_locked(struct cgroup *cg, unsigned on, unsigne
 	list_for_each_entry(child, &cg->children, link) {
 		if (off & CGROUP_PIDS)
 			child->pids_max = CGROUP_UNLIMITED;
-		if (off & CGROUP_CPU)
+		if (off & CGROUP_CPU) {
 			child->cpu.quota = CGROUP_UNLIMITED;
+			cgroup_forget_weight_locked(child);
+		}
 		if (off & CGROUP_MEMORY) {
 			memcg_set_limits(child->memcg, MEMCG_NONE, MEMCG_NONE);
 			child->oom_group = false;
@@ -346,40 +401,25 @@ int cgroup_set_subtree_control(struct cgroup *cg, char *text)
 	return change_subtree_control_locked(cg, on, off);
 }
 
-void cgroup_cputime_locked(struct cgroup *cg, uint64_t *ret_utime, uint64_t *ret_stime)
+void cgroup_tgroup_usage(struct tgroup *tg, struct rusage_acct *ret)
 {
+	tgroup_rusage(tg, ret, NULL);
+	usage_subtract(ret, &tg->cgroup_base);
+}
+
+void cgroup_usage_locked(struct cgroup *cg, struct rusage_acct *ret)
+{
+	struct rusage_acct used;
 	struct tgroup *tg;
-	uint64_t u, s;
 
 	mutex_assert_held(&pids_lock);
-	*ret_utime = READ_ONCE(cg->user_usage);
-	*ret_stime = READ_ONCE(cg->system_usage);
+	mutex_lock(&cgroup_lock);
+	*ret = cg->usage;
+	mutex_unlock(&cgroup_lock);
 	list_for_each_entry(tg, &all_tgroups, all_link) {
 		if (tg->cgroup_left || !cgroup_is_below(READ_ONCE(tg->cgroup), cg))
 			continue;
-		tgroup_cputime(tg, &u, &s);
-		*ret_utime += u;
-		*ret_stime += s;
+		cgroup_tgroup_usage(tg, &used);
+		acct_add(ret, &used);
 	}
-}
-
-static void show_path_locked(const struct cgroup *cg, struct strbuf *sb)
-{
-	if (!cg->parent)
-		return;
-	show_path_locked(cg->parent, sb);
-	strbuf_addf(sb, "/%s", cg->name);
-}
-
-void cgroup_show_path(struct tgroup *tg, struct strbuf *sb)
-{
-	MUTEX_GUARD(&cgroup_lock);
-	const struct cgroup *cg = tg->cgroup ? tg->cgroup : &cgroup_root;
-
-	if (cg->parent)
-		show_path_locked(cg, sb);
-	else
-		strbuf_addc(sb, '/');
-	if (cg->dead)
-		strbuf_adds(sb, " (deleted)");
 }

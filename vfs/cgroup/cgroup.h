@@ -3,11 +3,13 @@
  * Control groups, version 2 only, as Documentation/admin-guide/cgroup-v2.rst: one tree, each process in one place of it.
  *
  *     cgroup.c       the tree, who is in it, the pids controller
- *     cgroup_hold.c  what keeps members from running: cgroup.freeze and cpu.max
+ *     cgroup_hold.c  what keeps members from running: cgroup.freeze and cpu.max; cgroup_weight.c: cpu.weight
+ *     cgroup_ns.c    cgroup namespaces
  *     cgroup_file.c  what each file shows and takes; cgroup_memory.c, those of the memory controller (sentry/mm/memcg.h)
  *     cgroup_fs.c    the file system
  *
- * Controllers are cpu (cpu.max; there are no weights), memory and pids.  There are no threaded cgroups.
+ * Controllers are cpu, io (io.stat alone, as without throttling and io.cost), memory and pids.  There are no threaded cgroups, and no
+ * pressure files, as in a kernel without CONFIG_PSI.
  *
  * Locks: cgroup_lock, a leaf inside pids_lock and siglock, guards the tree and all fields not marked.  tgroup.cgroup changes under
  * pids_lock, too.
@@ -21,14 +23,16 @@
 #define CGROUP_UNLIMITED INT64_MAX
 /* Controllers, in subtree_control. */
 #define CGROUP_CPU 1U
-#define CGROUP_MEMORY 2U
-#define CGROUP_PIDS 4U
-#define NR_CGROUP_CONTROLLERS 3
-#define CGROUP_ALL (CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS)
+#define CGROUP_IO 2U
+#define CGROUP_MEMORY 4U
+#define CGROUP_PIDS 8U
+#define NR_CGROUP_CONTROLLERS 4
+#define CGROUP_ALL (CGROUP_CPU | CGROUP_IO | CGROUP_MEMORY | CGROUP_PIDS)
+#define CGROUP_WEIGHT_DEFAULT 100U
 
 enum cgroup_file {
 	CGF_CONTROLLERS, CGF_EVENTS, CGF_FREEZE, CGF_KILL, CGF_MAX_DEPTH, CGF_MAX_DESCENDANTS, CGF_PROCS, CGF_STAT, CGF_SUBTREE_CONTROL,
-	CGF_THREADS, CGF_TYPE, CGF_CPU_MAX, CGF_CPU_STAT, CGF_MEMORY_CURRENT, CGF_MEMORY_EVENTS, CGF_MEMORY_HIGH, CGF_MEMORY_MAX,
+	CGF_THREADS, CGF_TYPE, CGF_CPU_MAX, CGF_CPU_STAT, CGF_CPU_WEIGHT, CGF_CPU_WEIGHT_NICE, CGF_IO_STAT, CGF_MEMORY_CURRENT, CGF_MEMORY_EVENTS, CGF_MEMORY_HIGH, CGF_MEMORY_MAX,
 	CGF_MEMORY_OOM_GROUP, CGF_MEMORY_PEAK, CGF_MEMORY_STAT, CGF_PIDS_CURRENT, CGF_PIDS_EVENTS, CGF_PIDS_MAX,
 	CGF_PIDS_PEAK, NR_CGROUP_FILES
 };
@@ -45,7 +49,7 @@ struct cgroup {
 	unsigned nr_descendants;
 	int64_t max_depth, max_descendants;
 	int64_t pids, pids_max, pids_peak, pids_failed; /* tasks in it and below it */
-	uint64_t user_usage, system_usage; /* CPU time of processes that ended here, ns */
+	struct rusage_acct usage;	   /* of processes that ended here or left, of their time here */
 	bool freeze, frozen;		   /* asked for here; all tasks in it and below it are */
 	struct memcg *memcg;		   /* immutable; NULL: the root */
 	bool oom_group;
@@ -56,6 +60,11 @@ struct cgroup {
 		uint64_t base, period_start, throttled_since; /* pids_lock; usage at the period's start, less what it owes; times */
 		bool throttled;		   /* pids_lock */
 		uint64_t nr_periods, nr_throttled, throttled_ns; /* pids_lock */
+		unsigned weight;	   /* pids_lock; 1 to 10000 */
+		uint64_t used, vtime;	   /* pids_lock; at the last tick: usage, and usage by weight */
+		uint64_t live;		   /* pids_lock; of a tick: usage of those that live */
+		unsigned runnable;	   /* pids_lock; of a tick: tasks that want to run */
+		bool outweighed;	   /* pids_lock; held, for others are due */
 	} cpu;
 	uint64_t events_seq, memory_seq;   /* cgroup.events, memory.events changed */
 	struct waitq events_wait;
@@ -103,19 +112,54 @@ struct cgroup *cgroup_new_locked(struct cgroup *parent, const char *name);
 struct cgroup *cgroup_for_clone(int fd);
 /* 0, or -LINUX_EBUSY.  Locked. */
 int cgroup_remove_locked(struct cgroup *cg);
-/* Moves the process of number @nr (0: the caller's) here. */
-int cgroup_attach(struct cgroup *cg, int nr);
+/* Who opened a file of the tree: what he may do counts, not what the writer may. */
+struct cgroup_writer {
+	const struct cred *cred;
+	struct cgroup *ns_root; /* that of his namespace */
+};
+/*
+ * Moves the process of number @nr (0: the caller's) here.  -LINUX_EACCES unless @by may write the cgroup.procs of the nearest cgroup above
+ * both places; with nsdelegate -LINUX_ENOENT when one of them is outside of his namespace.
+ */
+int cgroup_attach(struct cgroup *cg, int nr, const struct cgroup_writer *by);
+int cgroup_may_migrate(struct cgroup *from, struct cgroup *to, const struct cgroup_writer *by);
+/* Whether processes may be in it.  Locked. */
+bool cgroup_takes_processes(const struct cgroup *cg);
+extern bool cgroup_nsdelegate; /* atomic access; the mount option: namespaces are borders of delegation */
 int cgroup_set_subtree_control(struct cgroup *cg, char *text);
 void cgroup_kill(struct cgroup *cg);
 /* @file (CGF_EVENTS, CGF_MEMORY_EVENTS) is different: pollers wake, inotify tells.  Without cgroup_lock. */
 void cgroup_notify(struct cgroup *cg, enum cgroup_file file);
 bool cgroup_is_below(const struct cgroup *cg, const struct cgroup *above);
-/* CPU time of it and below it, ns; pids_lock held. */
-void cgroup_cputime_locked(struct cgroup *cg, uint64_t *ret_utime, uint64_t *ret_stime);
+/* What processes used in it and below it: times in ns and transfers; pids_lock held. */
+void cgroup_usage_locked(struct cgroup *cg, struct rusage_acct *ret);
+/* What @tg used since it came to its cgroup.  pids_lock, or nobody can move it. */
+void cgroup_tgroup_usage(struct tgroup *tg, struct rusage_acct *ret);
+
+/* cgroup_ns.c; cgroup_lock held where marked */
+void cgroup_ns_init(void); /* once, before the first task */
+/* The root of the calling task's namespace; borrowed, from the namespace. */
+struct cgroup *cgroup_ns_root(void);
+bool cgroup_ns_is_initial(void);
+struct user_namespace *cgroup_ns_owner(void); /* borrowed */
+/* Appends the path of @cg as seen from @root: "/a", "/..", "/".  Locked. */
+void cgroup_show_from(const struct cgroup *cg, const struct cgroup *root, struct strbuf *sb);
 
 /* cgroup_hold.c; pids_lock held where marked */
 int cgroup_set_freeze(struct cgroup *cg, bool on);
 int cgroup_set_cpu_max(struct cgroup *cg, int64_t quota, int64_t period); /* ns */
+/* Its own weight against its siblings'; 0 or -LINUX_EAGAIN. */
+int cgroup_set_cpu_weight(struct cgroup *cg, unsigned weight);
+/* The thread that looks every few milliseconds is there as long as somebody wants it: 0 or -LINUX_EAGAIN.  pids_lock. */
+int cgroup_tick_start_locked(void);
+/* cgroup_weight.c: a look; true while it wants more.  pids_lock. */
+bool cgroup_weigh_locked(void);
+/* A cgroup goes: its weight counts no more.  pids_lock. */
+void cgroup_forget_weight_locked(struct cgroup *cg);
+/* Brings the members of @cg and below it to what their cgroups say.  pids_lock. */
+void cgroup_apply_holds_locked(const struct cgroup *cg);
+/* The next cgroup after @cg in the tree, from the top; NULL at the end.  cgroup_lock. */
+struct cgroup *cgroup_next_locked(struct cgroup *cg);
 /* What members of @cg are held by: TG_HELD_*.  pids_lock. */
 unsigned cgroup_holds_locked(const struct cgroup *cg);
 /* Somebody came, left or stopped: cgroup.events of frozen cgroups.  Without locks. */
@@ -129,6 +173,8 @@ struct cgroup_file_type {
 	unsigned controller; /* CGROUP_*: only where the parent has enabled it; 0: always */
 	int (*show)(struct cgroup *cg, struct strbuf *sb);
 	int (*store)(struct cgroup *cg, char *text);
+	int (*store_as)(struct cgroup *cg, char *text, const struct cgroup_writer *by); /* instead, where it matters who */
+	bool delegatable; /* written from inside of a namespace at its root, with nsdelegate */
 };
 extern const struct cgroup_file_type cgroup_files[NR_CGROUP_FILES];
 /* cgroup_memory.c */

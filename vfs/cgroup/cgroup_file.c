@@ -170,6 +170,69 @@ static int store_cpu_max(struct cgroup *cg, char *text)
 	return cgroup_set_cpu_max(cg, quota, period);
 }
 
+static int show_cpu_weight(struct cgroup *cg, struct strbuf *sb)
+{
+	strbuf_addf(sb, "%u\n", READ_ONCE(cg->cpu.weight));
+	return 0;
+}
+
+static int store_cpu_weight(struct cgroup *cg, char *text)
+{
+	char *end;
+	unsigned long weight = strtoul(text, &end, 10);
+
+	if (end == text || *end || *text == '-')
+		return -LINUX_EINVAL;
+	return weight < 1 || weight > 10000 ? -LINUX_ERANGE : cgroup_set_cpu_weight(cg, (unsigned)weight);
+}
+
+/* What a nice value weighs among others: sched_prio_to_weight in Linux, of which 1024 is 100 here. */
+static unsigned nice_weight(int nice)
+{
+	static const unsigned weights[] = {
+		88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
+		3906,  3121,  2501,  1991,  1586,  1277,  1024,	 820,	655,   526,   423,  335,  272,	215,
+		172,   137,   110,   87,    70,	   56,	  45,	 36,	29,    23,    18,   15 };
+
+	return (weights[nice + 20] * CGROUP_WEIGHT_DEFAULT + 512) / 1024;
+}
+
+static int show_cpu_weight_nice(struct cgroup *cg, struct strbuf *sb)
+{
+	int weight = (int)READ_ONCE(cg->cpu.weight), best = 0;
+
+	for (int nice = -20; nice < 20; nice++)
+		if (abs((int)nice_weight(nice) - weight) < abs((int)nice_weight(best) - weight))
+			best = nice;
+	strbuf_addf(sb, "%d\n", best);
+	return 0;
+}
+
+static int store_cpu_weight_nice(struct cgroup *cg, char *text)
+{
+	char *end;
+	long nice = strtol(text, &end, 10);
+
+	if (end == text || *end)
+		return -LINUX_EINVAL;
+	return nice < -20 || nice > 19 ? -LINUX_ERANGE : cgroup_set_cpu_weight(cg, nice_weight((int)nice));
+}
+
+/* Of the image, the one disk there is. */
+static int show_io_stat(struct cgroup *cg, struct strbuf *sb)
+{
+	uint64_t dev = atomic_load(&io_device);
+	struct rusage_acct u;
+
+	mutex_lock(&pids_lock);
+	cgroup_usage_locked(cg, &u);
+	mutex_unlock(&pids_lock);
+	if (dev && u.rios + u.wios)
+		strbuf_addf(sb, "%u:%u rbytes=%" PRIu64 " wbytes=%" PRIu64 " rios=%" PRIu64 " wios=%" PRIu64 " dbytes=0 dios=0\n",
+			    (unsigned)LINUX_MAJOR(dev), (unsigned)LINUX_MINOR(dev), u.rbytes, u.wbytes, u.rios, u.wios);
+	return 0;
+}
+
 static int show_type(struct cgroup *cg __unused, struct strbuf *sb)
 {
 	strbuf_adds(sb, "domain\n");
@@ -197,12 +260,12 @@ static int show_stat(struct cgroup *cg, struct strbuf *sb)
 
 static int show_cpu_stat(struct cgroup *cg, struct strbuf *sb)
 {
-	uint64_t utime, stime;
+	struct rusage_acct u;
 
 	MUTEX_GUARD(&pids_lock);
-	cgroup_cputime_locked(cg, &utime, &stime);
-	strbuf_addf(sb, "usage_usec %" PRIu64 "\nuser_usec %" PRIu64 "\nsystem_usec %" PRIu64 "\n", (utime + stime) / 1000,
-		    utime / 1000, stime / 1000);
+	cgroup_usage_locked(cg, &u);
+	strbuf_addf(sb, "usage_usec %" PRIu64 "\nuser_usec %" PRIu64 "\nsystem_usec %" PRIu64 "\n", (u.utime + u.stime) / 1000,
+		    u.utime / 1000, u.stime / 1000);
 	if (cg->parent && READ_ONCE(cg->parent->subtree_control) & CGROUP_CPU)
 		strbuf_addf(sb, "nr_periods %" PRIu64 "\nnr_throttled %" PRIu64 "\nthrottled_usec %" PRIu64 "\n",
 			    cg->cpu.nr_periods, cg->cpu.nr_throttled, cg->cpu.throttled_ns / 1000);
@@ -240,14 +303,14 @@ static int show_threads(struct cgroup *cg, struct strbuf *sb)
 	return show_members(cg, sb, true);
 }
 
-static int store_procs(struct cgroup *cg, char *text)
+static int store_procs(struct cgroup *cg, char *text, const struct cgroup_writer *by)
 {
 	char *end;
 	long nr = strtol(text, &end, 10);
 
 	if (end == text || *end || nr < 0 || nr > INT32_MAX)
 		return -LINUX_EINVAL;
-	return cgroup_attach(cg, (int)nr);
+	return cgroup_attach(cg, (int)nr, by);
 }
 
 /* A thread alone may only move between threaded cgroups. */
@@ -267,18 +330,23 @@ const struct cgroup_file_type cgroup_files[NR_CGROUP_FILES] = {
 	[CGF_KILL] = { "cgroup.kill", WO, true, 0, NULL, store_kill },
 	[CGF_MAX_DEPTH] = { "cgroup.max.depth", RW, false, 0, show_max_depth, store_max_depth },
 	[CGF_MAX_DESCENDANTS] = { "cgroup.max.descendants", RW, false, 0, show_max_descendants, store_max_descendants },
-	[CGF_PROCS] = { "cgroup.procs", RW, false, 0, show_procs, store_procs },
+	[CGF_PROCS] = { "cgroup.procs", RW, false, 0, show_procs, .store_as = store_procs, .delegatable = true },
 	[CGF_STAT] = { "cgroup.stat", RO, false, 0, show_stat, NULL },
-	[CGF_SUBTREE_CONTROL] = { "cgroup.subtree_control", RW, false, 0, show_subtree_control, cgroup_set_subtree_control },
-	[CGF_THREADS] = { "cgroup.threads", RW, false, 0, show_threads, store_threads },
+	[CGF_SUBTREE_CONTROL] = { "cgroup.subtree_control", RW, false, 0, show_subtree_control, cgroup_set_subtree_control,
+				  .delegatable = true },
+	[CGF_THREADS] = { "cgroup.threads", RW, false, 0, show_threads, store_threads, .delegatable = true },
 	[CGF_TYPE] = { "cgroup.type", RW, true, 0, show_type, store_type },
 	[CGF_CPU_MAX] = { "cpu.max", RW, true, CGROUP_CPU, show_cpu_max, store_cpu_max },
 	[CGF_CPU_STAT] = { "cpu.stat", RO, false, 0, show_cpu_stat, NULL },
+	[CGF_CPU_WEIGHT] = { "cpu.weight", RW, true, CGROUP_CPU, show_cpu_weight, store_cpu_weight },
+	[CGF_CPU_WEIGHT_NICE] = { "cpu.weight.nice", RW, true, CGROUP_CPU, show_cpu_weight_nice, store_cpu_weight_nice },
+	[CGF_IO_STAT] = { "io.stat", RO, false, CGROUP_IO, show_io_stat, NULL },
 	[CGF_MEMORY_CURRENT] = { "memory.current", RO, true, CGROUP_MEMORY, show_memory_current, NULL },
 	[CGF_MEMORY_EVENTS] = { "memory.events", RO, true, CGROUP_MEMORY, show_memory_events, NULL },
 	[CGF_MEMORY_HIGH] = { "memory.high", RW, true, CGROUP_MEMORY, show_memory_high, store_memory_high },
 	[CGF_MEMORY_MAX] = { "memory.max", RW, true, CGROUP_MEMORY, show_memory_max, store_memory_max },
-	[CGF_MEMORY_OOM_GROUP] = { "memory.oom.group", RW, true, CGROUP_MEMORY, show_memory_oom_group, store_memory_oom_group },
+	[CGF_MEMORY_OOM_GROUP] = { "memory.oom.group", RW, true, CGROUP_MEMORY, show_memory_oom_group, store_memory_oom_group,
+				   .delegatable = true },
 	[CGF_MEMORY_PEAK] = { "memory.peak", RO, true, CGROUP_MEMORY, show_memory_peak, NULL },
 	[CGF_MEMORY_STAT] = { "memory.stat", RO, true, CGROUP_MEMORY, show_memory_stat, NULL },
 	[CGF_PIDS_CURRENT] = { "pids.current", RO, true, CGROUP_PIDS, show_pids_current, NULL },

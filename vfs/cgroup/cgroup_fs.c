@@ -11,6 +11,7 @@
 #include "sentry/abi/poll.h"
 #include "vfs/cgroup/cgroup.h"
 #include "vfs/super.h"
+#include "vfs/user_ns.h"
 #include "vfs/text_file.h"
 
 #define CGROUP2_MAGIC 0x63677270
@@ -166,6 +167,9 @@ static int cg_rmdir(struct inode *dir, const char *name __unused, struct inode *
 	mutex_unlock(&cgroup_lock);
 	if (err)
 		return err;
+	mutex_lock(&pids_lock);
+	cgroup_forget_weight_locked(cg);
+	mutex_unlock(&pids_lock);
 	atomic_store(&inode->nlink, 0);
 	atomic_fetch_sub(&dir->nlink, 1);
 	cg_drop_inodes(cg);
@@ -208,6 +212,8 @@ static const struct file_ops cg_dir_fops = { .iterate = cg_iterate };
 struct cg_open {
 	struct text_file text;
 	uint64_t seq; /* of the events file, when the text was made */
+	struct cgroup *ns_root; /* a reference; that of the opener's namespace */
+	bool ns_initial;
 };
 
 static uint64_t cg_seq(const struct cg_inode *ci)
@@ -223,6 +229,8 @@ static int cg_open_file(struct inode *inode, struct file *f)
 		return -LINUX_ENOMEM;
 	text_file_init(&o->text);
 	o->seq = cg_seq(cg_inode(inode));
+	o->ns_root = cgroup_get(cgroup_ns_root());
+	o->ns_initial = cgroup_ns_is_initial();
 	f->private_data = o;
 	return 0;
 }
@@ -247,6 +255,22 @@ static int64_t cg_read(struct file *f, struct iov_iter *to, uint64_t *pos)
 	return text_file_read(&o->text, f, to, pos, cg_make_text);
 }
 
+static int cg_store(struct file *f, char *text)
+{
+	struct cg_inode *ci = cg_inode(f->inode);
+	const struct cgroup_file_type *type = &cgroup_files[ci->file];
+	struct cg_open *o = f->private_data;
+
+	if (READ_ONCE(ci->cg->dead))
+		return -LINUX_ENODEV;
+	/* The limits of a namespace's root are set from outside. */
+	if (READ_ONCE(cgroup_nsdelegate) && !o->ns_initial && o->ns_root == ci->cg && !type->delegatable)
+		return -LINUX_EPERM;
+	if (type->store_as)
+		return type->store_as(ci->cg, text, &(struct cgroup_writer){ f->cred, o->ns_root });
+	return type->store(ci->cg, text);
+}
+
 static int64_t cg_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 {
 	struct cg_inode *ci = cg_inode(f->inode);
@@ -254,7 +278,7 @@ static int64_t cg_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 	char *buf;
 	int err;
 
-	if (!cgroup_files[ci->file].store)
+	if (!cgroup_files[ci->file].store && !cgroup_files[ci->file].store_as)
 		return -LINUX_EINVAL;
 	if (len >= PAGE_SIZE)
 		return -LINUX_E2BIG;
@@ -264,7 +288,7 @@ static int64_t cg_write(struct file *f, struct iov_iter *from, uint64_t *pos)
 	for (end = len; end && strchr(" \t\n", buf[end - 1]); end--)
 		;
 	buf[end] = '\0';
-	err = READ_ONCE(ci->cg->dead) ? -LINUX_ENODEV : cgroup_files[ci->file].store(ci->cg, buf + strspn(buf, " \t\n"));
+	err = cg_store(f, buf + strspn(buf, " \t\n"));
 	free(buf);
 	if (err)
 		return err;
@@ -291,6 +315,7 @@ static void cg_release(struct file *f)
 	struct cg_open *o = f->private_data;
 
 	text_file_fini(&o->text);
+	cgroup_put(o->ns_root);
 	free(o);
 }
 
@@ -327,16 +352,34 @@ struct cgroup *cgroup_for_clone(int fd)
 	err = inode_permission(procs, MAY_WRITE);
 	mutex_lock(&cgroup_lock);
 	cg = cg_inode(f->inode)->cg;
-	if (!err && cg->parent && cg->subtree_control)
+	if (!err && !cgroup_takes_processes(cg))
 		err = -LINUX_EBUSY;
 	if (!err)
 		cgroup_get(cg);
 	mutex_unlock(&cgroup_lock);
 	inode_put(procs);
+	if (!err) {
+		err = cgroup_may_migrate(current->tg->cgroup, cg, &(struct cgroup_writer){ current_cred, cgroup_ns_root() });
+		if (err)
+			cgroup_put(cg);
+	}
 	return err ? ERR_PTR(err) : cg;
 }
 
-static const struct super_ops cg_super_ops = { .free_inode = cg_free_inode, .statfs = cg_statfs };
+static void cg_show_path(const struct dentry *root, struct strbuf *sb)
+{
+	MUTEX_GUARD(&cgroup_lock);
+	cgroup_show_from(cg_inode(root->inode)->cg, cgroup_ns_root(), sb);
+}
+
+static void cg_show_options(struct super_block *sb __unused, struct strbuf *out)
+{
+	if (READ_ONCE(cgroup_nsdelegate))
+		strbuf_adds(out, ",nsdelegate");
+}
+
+static const struct super_ops cg_super_ops = {
+	.free_inode = cg_free_inode, .statfs = cg_statfs, .show_path = cg_show_path, .show_options = cg_show_options };
 
 static struct super_block *cg_sb_make(const struct fs_type *type)
 {
@@ -365,6 +408,7 @@ static struct super_block *cgroup2_mount(const struct fs_type *type, unsigned fl
 	static struct mutex lock = MUTEX_INIT;
 	static struct super_block *the_sb; /* lock; a reference for ever */
 	static const char *const known[] = { "nsdelegate", "memory_recursiveprot", "favordynmods", "memory_localevents", "" };
+	bool nsdelegate = false;
 
 	for (const char *p = data; p && *p; p += strcspn(p, ","), p += *p == ',') {
 		size_t len = strcspn(p, ","), i;
@@ -374,7 +418,12 @@ static struct super_block *cgroup2_mount(const struct fs_type *type, unsigned fl
 				break;
 		if (i == ARRAY_SIZE(known))
 			return ERR_PTR(-LINUX_EINVAL);
+		nsdelegate |= i == 0;
 	}
+	if (!ns_capable(cgroup_ns_owner(), CAP_SYS_ADMIN))
+		return ERR_PTR(-LINUX_EPERM);
+	if (cgroup_ns_is_initial()) /* flags are those of the whole tree */
+		WRITE_ONCE(cgroup_nsdelegate, nsdelegate);
 	MUTEX_GUARD(&lock);
 	if (!the_sb) {
 		struct super_block *sb = cg_sb_make(type);
@@ -386,4 +435,31 @@ static struct super_block *cgroup2_mount(const struct fs_type *type, unsigned fl
 	return sb_get(the_sb);
 }
 
-const struct fs_type cgroup2_type = { .name = "cgroup2", .nodev = true, .mount = cgroup2_mount };
+/* The directory of @cg, with a reference. */
+static struct dentry *cg_dentry(struct super_block *sb, const struct cgroup *cg)
+{
+	struct dentry *parent, *d;
+
+	if (!cg->parent) {
+		dentry_get(sb->root);
+		return sb->root;
+	}
+	parent = cg_dentry(sb, cg->parent);
+	if (IS_ERR(parent))
+		return parent;
+	d = dentry_lookup_child(parent, cg->name, strlen(cg->name));
+	dentry_put(parent);
+	if (!IS_ERR(d) && !d->inode) { /* removed; a name made again is another */
+		dentry_put(d);
+		return ERR_PTR(-LINUX_ENODEV);
+	}
+	return d;
+}
+
+static struct dentry *cg_mount_root(struct super_block *sb)
+{
+	return cg_dentry(sb, cgroup_ns_root());
+}
+
+const struct fs_type cgroup2_type = {
+	.name = "cgroup2", .nodev = true, .userns_mount = true, .mount = cgroup2_mount, .mount_root = cg_mount_root };

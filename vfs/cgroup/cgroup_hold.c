@@ -5,7 +5,7 @@
  *
  *     freeze: 0 --write 1--> tasks are interrupted, sleep one by one --the last one sleeps--> "frozen 1" in cgroup.events
  *
- *     cpu.max: one thread looks at all cgroups with a quota every few milliseconds, as long as there is one
+ *     cpu.max: one thread looks at all cgroups with a quota every few milliseconds, as long as there is one (or a weight)
  *         runs --usage - base >= quota--> throttled --the next period, base += quota--> runs, if that is enough
  */
 #include <stdlib.h>
@@ -26,12 +26,11 @@ unsigned cgroup_holds_locked(const struct cgroup *cg)
 	unsigned held = 0;
 
 	for (; cg; cg = cg->parent)
-		held |= (cg->freeze ? TG_HELD_FROZEN : 0) | (cg->cpu.throttled ? TG_HELD_THROTTLED : 0);
+		held |= (cg->freeze ? TG_HELD_FROZEN : 0) | (cg->cpu.throttled || cg->cpu.outweighed ? TG_HELD_THROTTLED : 0);
 	return held;
 }
 
-/* Brings the members of @cg and below it to what their cgroups say.  pids_lock. */
-static void apply_holds_locked(const struct cgroup *cg)
+void cgroup_apply_holds_locked(const struct cgroup *cg)
 {
 	struct tgroup *tg;
 
@@ -71,8 +70,7 @@ static bool all_frozen_locked(const struct cgroup *cg)
 	return true;
 }
 
-/* The next cgroup after @cg in the tree, from the top; NULL at the end.  cgroup_lock. */
-static struct cgroup *next_cgroup(struct cgroup *cg)
+struct cgroup *cgroup_next_locked(struct cgroup *cg)
 {
 	if (!list_empty(&cg->children))
 		return list_first_entry(&cg->children, struct cgroup, link);
@@ -87,7 +85,7 @@ static struct cgroup *mend_one(void)
 {
 	MUTEX_GUARD(&pids_lock);
 	MUTEX_GUARD(&cgroup_lock);
-	for (struct cgroup *cg = &cgroup_root; cg; cg = next_cgroup(cg)) {
+	for (struct cgroup *cg = &cgroup_root; cg; cg = cgroup_next_locked(cg)) {
 		bool frozen = cgroup_holds_locked(cg) & TG_HELD_FROZEN && all_frozen_locked(cg);
 
 		if (frozen == cg->frozen)
@@ -126,14 +124,14 @@ int cgroup_set_freeze(struct cgroup *cg, bool on)
 	if (cg->freeze != on) {
 		nr_freezing += on ? 1U : -1U;
 		cg->freeze = on;
-		apply_holds_locked(cg);
+		cgroup_apply_holds_locked(cg);
 	}
 	mutex_unlock(&pids_lock);
 	mend_all();
 	return 0;
 }
 
-/* --- cpu.max --- */
+/* --- cpu.max, and the thread that looks --- */
 
 static LIST_HEAD(quotas); /* pids_lock; by cpu.link, with references */
 static bool ticking;	  /* pids_lock; the thread is there */
@@ -149,15 +147,15 @@ static void throttle_locked(struct cgroup *cg, bool on, uint64_t now)
 	} else {
 		cg->cpu.throttled_ns += now - cg->cpu.throttled_since;
 	}
-	apply_holds_locked(cg);
+	cgroup_apply_holds_locked(cg);
 }
 
 static uint64_t usage_locked(struct cgroup *cg)
 {
-	uint64_t utime, stime;
+	struct rusage_acct u;
 
-	cgroup_cputime_locked(cg, &utime, &stime);
-	return utime + stime;
+	cgroup_usage_locked(cg, &u);
+	return u.utime + u.stime;
 }
 
 static void quota_tick_locked(struct cgroup *cg, uint64_t now)
@@ -175,7 +173,7 @@ static void quota_tick_locked(struct cgroup *cg, uint64_t now)
 	throttle_locked(cg, usage - cg->cpu.base >= quota, now);
 }
 
-/* False when there is no quota any more. */
+/* False when there is no quota and no weight any more. */
 static bool tick_all(void)
 {
 	uint64_t now = (uint64_t)monotonic_ns();
@@ -191,11 +189,11 @@ static bool tick_all(void)
 		list_del(&cg->cpu.link);
 		cgroup_put(cg);
 	}
-	ticking = !list_empty(&quotas);
+	ticking = cgroup_weigh_locked() || !list_empty(&quotas);
 	return ticking;
 }
 
-static void *quota_main(void *arg __unused)
+static void *tick_main(void *arg __unused)
 {
 	do
 		host_nanosleep(TICK_NS);
@@ -203,12 +201,19 @@ static void *quota_main(void *arg __unused)
 	return NULL;
 }
 
+int cgroup_tick_start_locked(void)
+{
+	if (!ticking && host_thread_start_detached(tick_main, NULL, THREAD_STACK))
+		return -LINUX_EAGAIN;
+	ticking = true;
+	return 0;
+}
+
 int cgroup_set_cpu_max(struct cgroup *cg, int64_t quota, int64_t period)
 {
 	MUTEX_GUARD(&pids_lock);
-	if (quota != CGROUP_UNLIMITED && !ticking && host_thread_start_detached(quota_main, NULL, THREAD_STACK))
+	if (quota != CGROUP_UNLIMITED && cgroup_tick_start_locked())
 		return -LINUX_EAGAIN;
-	ticking |= quota != CGROUP_UNLIMITED;
 	if (quota != CGROUP_UNLIMITED && list_empty(&cg->cpu.link))
 		list_add_tail(&cgroup_get(cg)->cpu.link, &quotas);
 	cg->cpu.quota = quota;

@@ -9,6 +9,10 @@
 #include "platform/host/host.h"
 #include "vfs/ext4/ext4_rw.h"
 #include "vfs/frame_io.h"
+#include "vfs/io_account.h"
+
+_Thread_local struct io_counts *current_io;
+atomic_ulong io_device;
 
 void (*ext4_image_trace)(enum ext4_traced file, uint64_t off, const void *buf, size_t len);
 int (*ext4_image_fault)(enum ext4_io what, uint64_t off, size_t len);
@@ -22,6 +26,7 @@ int ext4_image_read_raw(const struct ext4_image *img, void *buf, size_t len, uin
 {
 	if (off > img->size || len > img->size - off || fault(EXT4_IO_READ, off, len))
 		return -LINUX_EIO;
+	io_account_read(len);
 	if (img->cow)
 		return ext4_cow_read(img->cow, buf, len, off);
 	return host_pread_full(img->fd, buf, len, off) ? -LINUX_EIO : 0;
@@ -110,6 +115,7 @@ int ext4_image_read_frames(const struct ext4_image *img, uint64_t off, const pfn
 		return -LINUX_EIO;
 	if (r && r->blk * img->blocksize < off + len)
 		return read_frames_replayed(img, off, pfns, start, len);
+	io_account_read(len);
 	if (img->cow)
 		return off <= img->size && len <= img->size - off ? ext4_cow_read_frames(img->cow, off, pfns, start, len) :
 								    -LINUX_EIO;
@@ -130,6 +136,7 @@ int ext4_image_write(struct ext4_image *img, const void *buf, size_t len, uint64
 
 	if (err)
 		return err;
+	io_account_write(len);
 	if (img->cow)
 		return ext4_cow_write(img->cow, buf, len, off);
 	if (ext4_image_trace)
@@ -148,8 +155,10 @@ int ext4_image_writev(struct ext4_image *img, const struct iovec *iov, int nr, u
 		return -LINUX_EIO;
 	if (!ext4_image_trace && !ext4_image_fault && !img->cow) {
 		n = host_pwritev(img->fd, iov, nr, off);
-		if (n == (ssize_t)len)
+		if (n == (ssize_t)len) {
+			io_account_write(len);
 			return 0;
+		}
 	}
 	/* One at a time, to the place that fails. */
 	for (int i = 0; i < nr; off += iov[i++].iov_len) {
@@ -167,6 +176,7 @@ int ext4_image_write_frames(struct ext4_image *img, uint64_t off, const pfn_t *p
 
 	if (err)
 		return err;
+	io_account_write(len);
 	for (size_t done = 0; ext4_image_trace && !img->cow && done < len;) {
 		size_t at = start + done, part = MIN(len - done, PAGE_SIZE - PAGE_OFFSET(at));
 

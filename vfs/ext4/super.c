@@ -11,6 +11,7 @@
 #include "sentry/abi/fcntl.h"
 #include "sentry/abi/fs.h"
 #include "vfs/ext4/ext4_rw.h"
+#include "vfs/io_account.h"
 
 #define SUPERBLOCK_OFFSET 1024
 #define EXT4_SUPER_MAGIC 0xef53
@@ -314,6 +315,7 @@ static struct super_block *super_new(const char *name)
 		return sb;
 	}
 	es->sb = sb;
+	atomic_store(&io_device, sb->dev);
 	sb->s_private = es;
 	sb->flags = LINUX_SB_RDONLY;
 	sb->fixed_ro = true;

@@ -288,6 +288,6 @@ int proc_show_io(struct proc_inode *pi, struct strbuf *sb)
 	if (!t)
 		return -LINUX_ESRCH;
 	strbuf_addf(sb, "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: %lu\ncancelled_write_bytes: 0\n",
-		    t->rchar, t->wchar, t->syscr, t->syscw, t->read_bytes, t->write_bytes);
+		    t->rchar, t->wchar, t->syscr, t->syscw, t->io.rbytes, t->io.wbytes);
 	return 0;
 }
