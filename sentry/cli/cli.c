@@ -16,7 +16,7 @@
 #endif
 
 static const struct command *const commands[] = {
-	&cmd_run,  &cmd_do,   &cmd_boot, &cmd_exec, &cmd_ls,	 &cmd_ps,    &cmd_stats,
+	&cmd_run,  &cmd_do,   &cmd_boot, &cmd_exec, &cmd_cp, &cmd_ls,	 &cmd_ps,    &cmd_stats,
 	&cmd_kill, &cmd_stop, &cmd_logs, &cmd_rm,   &cmd_commit, &cmd_diff, &cmd_trace, &cmd_doctor,
 };
 

@@ -57,7 +57,7 @@ struct command {
 	/* @argv[0] is the command's name.  Returns the exit status. */
 	int (*main)(int argc, char **argv);
 };
-extern const struct command cmd_run, cmd_do, cmd_boot, cmd_exec, cmd_ls, cmd_ps, cmd_stats, cmd_kill, cmd_stop, cmd_logs, cmd_rm,
+extern const struct command cmd_run, cmd_do, cmd_boot, cmd_cp, cmd_exec, cmd_ls, cmd_ps, cmd_stats, cmd_kill, cmd_stop, cmd_logs, cmd_rm,
 	cmd_commit, cmd_diff, cmd_trace, cmd_doctor;
 
 int cli_main(int argc, char **argv);

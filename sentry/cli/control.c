@@ -222,6 +222,11 @@ static void serve(int sock, struct control_message *m)
 	case CONTROL_EXEC:
 		control_serve_exec(sock, m, params.env);
 		break;
+	case CONTROL_COPY_STAT:
+	case CONTROL_COPY_OUT:
+	case CONTROL_COPY_IN:
+		control_serve_copy(sock, m);
+		break;
 	default:
 		control_error(sock, STATUS_SENTRY, "unknown request");
 	}

@@ -15,6 +15,13 @@
  *     RESIZE {rows, cols}, SIGNAL {sig}   -->  any time
  *                                         <--  EXITED {wait status}
  *
+ *     COPY_STAT {control_copy, path, ""}  -->
+ *                                         <--  TEXT: "missing", "directory" or "file"
+ *     COPY_OUT {control_copy, path, top} + a stream  -->
+ *                                         <--  a tar archive on the stream (tar.h), then DONE
+ *     COPY_IN {control_copy, path, ""} + a stream    -->
+ *                                         <--  DONE, when the archive on the stream is unpacked below path
+ *
  * Both ends belong to one user, or the client to root: the sentry asks the kernel who connected, and hangs up on others.  Still
  * everything is parsed as if it came from an enemy: sizes are bounded, strings counted, descriptors of the right number or refused.
  */
@@ -41,6 +48,9 @@ enum control_type {
 	CONTROL_STOP,
 	CONTROL_EXEC,
 	CONTROL_RESIZE,
+	CONTROL_COPY_STAT,
+	CONTROL_COPY_OUT,
+	CONTROL_COPY_IN,
 	NR_CONTROL_TYPES
 };
 
@@ -58,6 +68,13 @@ struct control_exec {
 };
 #define CONTROL_EXEC_TTY 1    /* one descriptor, a stream that carries what is typed and printed; else 0, 1 and 2 */
 #define CONTROL_EXEC_DETACH 2 /* no descriptors: /dev/null */
+
+/* Behind it: the absolute path in the guest, and the name of the archive's top, each with its NUL. */
+struct control_copy {
+	uint32_t flags; /* CONTROL_COPY_* */
+};
+#define CONTROL_COPY_FOLLOW 1 /* the path itself, when it is a link */
+#define CONTROL_COPY_OWNER 2  /* what is unpacked gets its owner */
 
 struct control_resize {
 	uint16_t rows, cols;
@@ -94,6 +111,8 @@ int control_start(const struct control_params *p);
 void control_error(int sock, int status, const char *fmt, ...) __printf(3, 4);
 /* control_exec.c: serves one EXEC until the program has ended.  Takes the descriptors out of @m. */
 void control_serve_exec(int sock, struct control_message *m, char *const *env);
+/* control_cp.c: serves a COPY_*.  Takes the descriptor out of @m. */
+void control_serve_copy(int sock, struct control_message *m);
 
 /* --- client.c --- */
 
