@@ -15,7 +15,8 @@ static bool con_closed;				    /* con_lock */
 
 static struct pty *line_new(unsigned nr)
 {
-	struct pty *pty = pty_new_console(nr ? LINUX_MKDEV(TTY_MAJOR, nr) : CONSOLE_RDEV);
+	/* What is behind /dev/console is tty1, and ps(1) finds it by that. */
+	struct pty *pty = pty_new_console(LINUX_MKDEV(TTY_MAJOR, nr ? nr : 1));
 
 	if (!IS_ERR(pty))
 		pty->deaf = nr > 0;
