@@ -267,7 +267,7 @@ struct file *fs_context_mount(struct fs_context *fc, unsigned flags)
 	MUTEX_GUARD(&fc->lock);
 	if (fc->phase != PHASE_MADE)
 		return ERR_PTR(fc->phase == PHASE_CHANGE ? -LINUX_EBUSY : -LINUX_EINVAL);
-	m = mount_new(sb_get(fc->sb), fc->sb->root, mount_flags_normalize(flags));
+	m = mount_new_top(sb_get(fc->sb), flags);
 	if (IS_ERR(m))
 		return (struct file *)m;
 	f = loose_mount_open(m);

@@ -231,18 +231,25 @@ int mount_graft_locked(struct mount *m, const struct path *where)
 	return err;
 }
 
-int mount_attach(struct super_block *sb, const struct path *where, unsigned flags)
+struct mount *mount_new_top(struct super_block *sb, unsigned flags)
 {
 	struct dentry *root = sb->type->mount_root ? sb->type->mount_root(sb) : NULL;
 	struct mount *m;
 
 	if (IS_ERR(root)) {
 		sb_put(sb);
-		return (int)PTR_ERR(root);
+		return (struct mount *)root;
 	}
 	m = mount_new(sb, root ? root : sb->root, mount_flags_normalize(flags));
 	if (root)
 		dentry_put(root);
+	return m;
+}
+
+int mount_attach(struct super_block *sb, const struct path *where, unsigned flags)
+{
+	struct mount *m = mount_new_top(sb, flags);
+
 	if (IS_ERR(m))
 		return (int)PTR_ERR(m);
 	NAMESPACE_GUARD();

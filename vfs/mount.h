@@ -36,6 +36,8 @@ void namespace_unlock(struct mutex **lock);
 
 /* A mount in no tree, with one reference; takes the reference of @sb and gets one of @root.  Or ERR_PTR. */
 struct mount *mount_new(struct super_block *sb, struct dentry *root, unsigned flags);
+/* The same at what the caller sees as the root of @sb (fs_type.mount_root), with the flags of mount(2). */
+struct mount *mount_new_top(struct super_block *sb, unsigned flags);
 /* Puts @mnt (reference taken) on @where, which is followed to its topmost mount.  namespace_lock held. */
 int mount_graft_locked(struct mount *mnt, const struct path *where);
 /* Hangs @mnt on exactly @where in @parent's namespace, or takes it off; references stay with the caller.  namespace_lock held. */
