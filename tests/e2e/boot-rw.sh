@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 400
 # A machine that keeps what it is told: Alpine booted with --rw, packages from a server, sshd reached from outside, services, reboots,
 # power off with a clean image each time, and a death in the middle of `apk add`.
 . "$(dirname "$0")/lib.sh"
@@ -47,22 +47,20 @@ made "$base" "$alpine/mkimage.sh" -o "$base.new" -r -p alpine-base -x "$over" ||
 image=$tmp/alpine.img
 cp --sparse=always "$base" "$image"
 
-sentry() { timeout -s KILL 200 "$SENTRY" "$@"; }
+sentry() { timeout -s KILL 600 "$SENTRY" "$@"; }
 x() { sentry exec m "$@"; }
 prompts() { sentry logs m | grep -c 'login:'; }
-# wait_for N COMMAND...: up to N seconds, or until the machine is gone
-wait_for() { local end=$(($(date +%s) + $1)); shift; until "$@"; do [ "$(date +%s)" -lt "$end" ] || return 1; sleep 0.2; done; }
 has_prompts() { [ "$(prompts)" -ge "$1" ]; }
 is_off() { [ -z "$(sentry ls -q)" ]; }
 power_on()
 {
 	sentry boot -q -d --name m --platform "$SENTRY_PLATFORM" --rw --host-loopback -p "127.0.0.1:$ssh:22" "$image" >/dev/null
-	wait_for 120 has_prompts 1 || { problem "no login"; sentry logs m | tail -n 30; }
+	await has_prompts 1 || { problem "no login"; sentry logs m | tail -n 30; }
 }
 power_off()
 {
 	x poweroff
-	wait_for 120 is_off || { problem "not off"; sentry logs m | tail -n 30; sentry kill m; }
+	await is_off || { problem "not off"; sentry logs m | tail -n 30; sentry kill m; }
 	is "$1: off, with status 0" 1 "$(sentry ls -a --json | grep -c '"status":0')"
 	e2fsck -fn "$image" >"$tmp/fsck" 2>&1
 	is "$1: the image is clean" 0 $?
@@ -72,7 +70,7 @@ power_off()
 power_on
 is "no service fails" "" "$(sentry logs m | grep -E 'fail|Fail|ERROR|unknown key')"
 is "an address by DHCP" 1 "$(x ip addr show eth0 | grep -c 'inet 10.0.2.15/24')"
-is "local.d" 1 "$(wait_for 30 x test -s /root/boots; x grep -c boot /root/boots)"
+is "local.d" 1 "$(await x test -s /root/boots; x grep -c boot /root/boots)"
 x sed -i "s/PORT/$http/" /etc/apk/repositories
 is "apk update" 0 "$(x apk update >"$tmp/out" 2>&1; echo $?)"
 is "apk add" 0 "$(x apk add openssh >"$tmp/out" 2>&1; echo $?)"
@@ -84,18 +82,18 @@ is "restart" 0 "$(x rc-service sshd restart >/dev/null 2>&1; echo $?)"
 if command -v ssh >/dev/null && command -v ssh-keygen >/dev/null; then
 	ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
 	x sh -c 'mkdir -m 700 -p /root/.ssh; cat >/root/.ssh/authorized_keys; chmod 600 /root/.ssh/authorized_keys' <"$tmp/key.pub"
-	login() { timeout 60 ssh -q -F /dev/null -i "$tmp/key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -p "$ssh" root@127.0.0.1 "$@"; }
+	login() { timeout 300 ssh -q -F /dev/null -i "$tmp/key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -p "$ssh" root@127.0.0.1 "$@"; }
 	is "ssh from outside" "root in" "$(echo in | login 'echo $(id -un) $(cat)')"
 	is "ssh: status" 9 "$(login 'exit 9'; echo $?)"
 	is "ssh: a terminal" 1 "$(login -tt tty </dev/null | grep -c '^/dev/pts/[0-9]')"
 fi
-is "syslog" 1 "$(x logger -t sentrytest 'a line'; wait_for 30 x grep -q 'sentrytest: a line' /var/log/messages; x grep -c 'sentrytest: a line' /var/log/messages)"
+is "syslog" 1 "$(x logger -t sentrytest 'a line'; await x grep -q 'sentrytest: a line' /var/log/messages; x grep -c 'sentrytest: a line' /var/log/messages)"
 is "crond runs" 1 "$(x rc-status | grep -c 'crond .*started')"
 is "supervise-daemon" 0 "$(x rc-service watched start >/dev/null 2>&1; echo $?)"
-first=$(wait_for 30 x pgrep -f 'sleep 4321' | head -n 1)
+first=$(await x pgrep -f 'sleep 4321' | head -n 1)
 x pkill -9 -f '^/bin/sleep 4321'
 again() { new=$(x pgrep -f '^/bin/sleep 4321'); [ -n "$new" ] && [ "$new" != "$first" ]; }
-is "it starts what was killed again" 0 "$(wait_for 60 again; echo $?)"
+is "it starts what was killed again" 0 "$(await again; echo $?)"
 is "a service in its own cgroup" "0::/openrc.watched" "$(x sh -c 'cat /proc/$(pgrep -f "^/bin/sleep 4321" | head -n 1)/cgroup')"
 is "stop" 0 "$(x rc-service watched stop >/dev/null 2>&1; echo $?)"
 is "stopped" "" "$(x pgrep -f 'sleep 4321')"
@@ -107,23 +105,23 @@ x sync
 for i in 1 2 3; do
 	x sh -c "echo round $i >>/root/kept"
 	x reboot
-	wait_for 120 has_prompts 2 || { problem "round $i: no login after reboot"; sentry logs m | tail -n 30; }
+	await has_prompts 2 || { problem "round $i: no login after reboot"; sentry logs m | tail -n 30; }
 	is "round $i: kept" "$(seq -f 'round %g' "$i")" "$(x cat /root/kept)"
 	power_off "round $i"
 	sentry rm m
 	power_on
 done
-is "boots were counted" 7 "$(wait_for 30 eval '[ "$(x grep -c boot /root/boots)" = 7 ]'; x grep -c boot /root/boots)"
+is "boots were counted" 7 "$(await eval '[ "$(x grep -c boot /root/boots)" = 7 ]'; x grep -c boot /root/boots)"
 
 # A death in the middle of apk add: what is there is a whole file system, and apk mends the rest.
 x apk del openssh-server >/dev/null 2>&1
 x sh -c 'apk add git jq; echo end' >"$tmp/add" 2>&1 &
 adding=$!
-wait_for 60 grep -q 'Installing git' "$tmp/add"
+await grep -q 'Installing git' "$tmp/add"
 kill -9 "$(sentry ls --json | sed -n 's/.*"pid":\([0-9]*\).*/\1/p')"
 wait $adding
 is "it was killed while it installed" "" "$(grep '^end' "$tmp/add")"
-wait_for 30 is_off
+await is_off
 sentry rm m
 power_on
 is "apk fix" 0 "$(x apk fix >"$tmp/out" 2>&1; echo $?)"
