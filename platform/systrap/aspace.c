@@ -506,6 +506,12 @@ void systrap_aspace_detach_locked(struct systrap_aspace *as, struct systrap_ctx 
 {
 	struct systrap_stub *stub = as->stub;
 
+	/*
+	 * A thread that came without a signal waits with the guest's signal mask.  An interrupt of its next context, before that has begun,
+	 * would put its frame where the one to begin with is.  Where signals are blocked it comes behind the beginning.
+	 */
+	if (!atomic_load(&stub->dead))
+		systrap_patch_make_frame(ctx);
 	systrap_spin_lost_thread(ctx);
 	ctx->thread.cpu = cpu_pair_stop(&ctx->pair);
 	systrap_answer_lost_thread(ctx);

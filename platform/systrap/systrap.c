@@ -213,7 +213,6 @@ static void systrap_ctx_free(struct platform_ctx *pctx)
 	struct systrap_ctx *ctx = systrap_ctx(pctx);
 	struct systrap_aspace *as = systrap_aspace(pctx->as);
 
-	systrap_watch_ctx_del(ctx);
 	mutex_lock(&as->lock);
 	if (ctx->reserved)
 		systrap_aspace_attach_locked(as, ctx);
@@ -222,6 +221,7 @@ static void systrap_ctx_free(struct platform_ctx *pctx)
 	list_del(&ctx->link);
 	as->nr_ctxs--;
 	mutex_unlock(&as->lock);
+	systrap_watch_ctx_del(ctx);
 	free(ctx->xstate);
 	free(ctx);
 }

@@ -145,26 +145,22 @@ static void ctx_check_locked(struct systrap_ctx *ctx, int64_t now)
 {
 	unsigned runs = atomic_load(&ctx->nr_runs);
 
-	/*
-	 * It stops being watched before it is looked at, so that an interrupt that comes in between adds it again.
-	 */
-	if (runs != ctx->watch_runs) {
-		ctx_unwatch_locked(ctx);
-		if (!atomic_load(&ctx->trapping) && (!atomic_load(&ctx->in_guest) || !atomic_load(&ctx->interrupted)))
-			return;
-		atomic_store(&ctx->watched, true);
-		list_add_tail(&ctx->watch, &watch.ctxs);
-		ctx->watch_runs = runs;
-		ctx->watch_since = now;
+	/* It stops being watched before it is looked at, so that an interrupt that comes in between adds it again. */
+	ctx_unwatch_locked(ctx);
+	if (!atomic_load(&ctx->trapping) && (!atomic_load(&ctx->in_guest) || !atomic_load(&ctx->interrupted)))
 		return;
-	}
-	if (!atomic_load(&ctx->in_guest) && !atomic_load(&ctx->trapping)) {
-		ctx_unwatch_locked(ctx);
-	} else if (now - ctx->watch_since > STOP_TIMEOUT_NS) {
+	if (runs == ctx->watch_runs && now - ctx->watch_since > STOP_TIMEOUT_NS) {
 		log_error("stub %d: a guest thread does not stop, its process is killed", ctx->stub->pid);
 		systrap_stub_fail(ctx->stub);
-		ctx_unwatch_locked(ctx);
+		return;
 	}
+	if (runs != ctx->watch_runs) {
+		ctx->watch_runs = runs;
+		ctx->watch_since = now;
+	}
+	/* At the front, where the caller has been. */
+	if (!atomic_exchange(&ctx->watched, true))
+		list_add(&ctx->watch, &watch.ctxs);
 }
 
 static bool ctxs_repeat(void)
