@@ -191,7 +191,10 @@ static int inet_option_refused(const struct sock *sk, int level, int name, int v
 	if ((level == IP && name == LINUX_IP_UNICAST_IF) || (v6 && name == LINUX_IPV6_UNICAST_IF)) {
 		if (len < sizeof(int))
 			return -LINUX_EINVAL;
-		return v && !netif_find(sk->net, (int)__builtin_bswap32((uint32_t)v)) ? -LINUX_EADDRNOTAVAIL : 0;
+		if (v && !netif_find(sk->net, (int)__builtin_bswap32((uint32_t)v)))
+			return -LINUX_EADDRNOTAVAIL;
+		/* A bound interface would have to be its layer 3 master, which there is none of. */
+		return v && sk->bound_if ? -LINUX_EINVAL : 0;
 	}
 	if (level == IP && name == LINUX_IP_RECVFRAGSIZE && sock_is_stream(sk))
 		return -LINUX_EINVAL;
